@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// Finds the runtime that package-lock.json pins, so that everybody runs the same engine. Must work on any Node >= 18.
+'use strict'
+const { spawn } = require('node:child_process')
+const { constants } = require('node:os')
+const { dirname, join } = require('node:path')
+
+/** First major version that runs the sources as they are (type stripping, node:sqlite, compile cache). */
+const NEEDED = 26
+
+function isRecent() {
+  return Number(process.versions.node.split('.')[0]) >= NEEDED
+}
+
+function lockedNode() {
+  const name = `node-${process.platform}-${process.arch}`
+  try {
+    return join(dirname(require.resolve(`${name}/package.json`)), 'bin', 'node')
+  } catch {
+    console.error(
+      `aenigma needs Node.js ${NEEDED} or newer. This is ${process.version}, and the package ${name}, which brings one, ` +
+        'is not installed.\nRun "npm ci" (with optional dependencies), or install a newer Node.js.',
+    )
+    process.exit(1)
+  }
+}
+
+/** Runs `args` on the locked runtime and ends as it ends; signals are passed on. */
+function reExecute(args) {
+  const child = spawn(lockedNode(), args, { stdio: 'inherit' })
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2']) process.on(signal, () => child.kill(signal))
+  child.on('error', (error) => {
+    console.error(`cannot start the bundled runtime: ${error.message}`)
+    process.exit(1)
+  })
+  child.on('exit', (code, signal) => process.exit(signal ? 128 + constants.signals[signal] : (code ?? 1)))
+}
+
+module.exports = { isRecent, reExecute }
