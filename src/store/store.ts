@@ -139,7 +139,10 @@ export interface MessageStore {
    */
   append(message: NewMessage, failed?: (error: Error) => void): MessageId
   /** A page of an owner's archive. @returns `complete` when nothing lies beyond the page in its direction */
-  page(owner: Jid, range: ArchiveRange): Promise<{ readonly messages: readonly KeptMessage[]; readonly complete: boolean }>
+  page(
+    owner: Jid,
+    range: ArchiveRange,
+  ): Promise<{ readonly messages: readonly KeptMessage[]; readonly complete: boolean }>
   /** The oldest messages that wait for the owner. */
   offline(owner: Jid, limit: number): Promise<readonly KeptMessage[]>
   offlineCount(owner: Jid): Promise<number>

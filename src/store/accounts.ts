@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+// Accounts and what proves their owners.
+import type { Clock } from '../clock.ts'
+import { Jid } from '../xmpp/jid.ts'
+import type { Answer, Database, Statement } from './db.ts'
+import type { Account, AccountRange, AccountStore, NewAccount, ScramHash, Verifier } from './store.ts'
+
+interface AccountRow {
+  readonly jid: string
+  readonly admin: number
+  readonly disabled: number
+  readonly created: number
+  readonly last_seen: number | null
+  readonly last_status: string | null
+}
+
+interface VerifierRow {
+  readonly mechanism: ScramHash
+  readonly salt: Buffer
+  readonly iterations: number
+  readonly stored_key: Buffer
+  readonly server_key: Buffer
+}
+
+/** An account's row with one of its verifiers, all of whose columns are null if there is none. */
+type CredentialsRow = AccountRow & (VerifierRow | { readonly mechanism: null })
+
+/** The accounts in this database. @param forget takes the account's messages away: the first statements of its removal */
+export function accountStore(db: Database, clock: Clock, forget: (owner: Jid) => readonly Statement[]): AccountStore {
+  const changed = async (statements: readonly Statement[]): Promise<boolean> => lastHasRow(await db.write(statements))
+  return {
+    async create(accounts) {
+      const answer = await db.write(accounts.flatMap((account) => insertAccount(db, account, clock.now())))
+      let place = -1
+      return accounts.flatMap(({ jid, verifiers }) => {
+        place += verifiers.length + 1
+        return answer[place]?.length === 0 ? [jid] : []
+      })
+    },
+
+    async find(jid) {
+      const rows = await db.read<CredentialsRow>(
+        db.sql`select account.jid, admin, disabled, created, last_seen, last_status,
+            mechanism, salt, iterations, stored_key, server_key
+          from account left join verifier on verifier.jid = account.jid
+          where account.jid = ${jid.key} order by mechanism`,
+      )
+      const verifiers = rows.flatMap((row) => (row.mechanism === null ? [] : [verifierOf(row)]))
+      return rows[0] && { ...accountOf(rows[0]), verifiers }
+    },
+
+    list: async (range) => (await db.read<AccountRow>(listQuery(db, range))).map(accountOf),
+
+    async count(domain) {
+      const [row] = await db.read<{ count: number }>(
+        domain === undefined
+          ? db.sql`select count(*) as count from account`
+          : db.sql`select count(*) as count from account where domain = ${domain}`,
+      )
+      return row?.count ?? 0
+    },
+
+    setVerifiers: (jid, verifiers) =>
+      changed([
+        db.sql`delete from verifier where jid = (select jid from account where jid = ${jid.key})`,
+        ...verifiers.map((verifier) => insertVerifier(db, jid, verifier, 1)),
+        db.sql`select jid from account where jid = ${jid.key}`,
+      ]),
+    setDisabled: (jid, disabled) =>
+      changed([db.sql`update account set disabled = ${Number(disabled)} where jid = ${jid.key} returning jid`]),
+    setAdmin: (jid, admin) =>
+      changed([db.sql`update account set admin = ${Number(admin)} where jid = ${jid.key} returning jid`]),
+    remove: (jid) => changed([...forget(jid), ...removeAccount(db, jid)]),
+
+    async seen(jid, time, status) {
+      await db.write([
+        db.sql`update account set last_seen = ${time}, last_status = ${status ?? null} where jid = ${jid.key}`,
+      ])
+    },
+  }
+}
+
+/** The account comes last, so that it can tell whether the rest belongs to a new one. */
+function insertAccount(db: Database, { jid, admin, verifiers }: NewAccount, now: number): readonly Statement[] {
+  return [
+    ...verifiers.map((verifier) => insertVerifier(db, jid, verifier, 0)),
+    db.sql`insert into account (jid, domain, admin, disabled, created)
+      values (${jid.key}, ${jid.domain}, ${Number(admin)}, 0, ${now}) on conflict (jid) do nothing returning jid`,
+  ]
+}
+
+/** @param existing how many accounts of this name there must be, 0 or 1 */
+function insertVerifier(db: Database, jid: Jid, verifier: Verifier, existing: 0 | 1): Statement {
+  return db.sql`insert into verifier (jid, mechanism, salt, iterations, stored_key, server_key)
+    select ${jid.key}, ${verifier.mechanism}, ${verifier.salt}, ${verifier.iterations}, ${verifier.storedKey},
+      ${verifier.serverKey}
+    where (select count(*) from account where jid = ${jid.key}) = ${existing}
+    on conflict (jid, mechanism) do update set salt = excluded.salt, iterations = excluded.iterations,
+      stored_key = excluded.stored_key, server_key = excluded.server_key`
+}
+
+function listQuery(db: Database, { domain, after = '', limit }: AccountRange): Statement {
+  return domain === undefined
+    ? db.sql`select jid, admin, disabled, created, last_seen, last_status from account
+        where jid > ${after} order by jid limit ${limit}`
+    : db.sql`select jid, admin, disabled, created, last_seen, last_status from account
+        where domain = ${domain} and jid > ${after} order by jid limit ${limit}`
+}
+
+/** Only what belongs to an account: a domain has documents too. */
+function removeAccount(db: Database, { key }: Jid): readonly Statement[] {
+  return [
+    db.sql`delete from roster where owner = (select jid from account where jid = ${key})`,
+    db.sql`delete from contact where owner = (select jid from account where jid = ${key})`,
+    db.sql`delete from document where owner = (select jid from account where jid = ${key})`,
+    db.sql`delete from member where owner = (select jid from account where jid = ${key})`,
+    db.sql`delete from verifier where jid = ${key}`,
+    db.sql`delete from account where jid = ${key} returning jid`,
+  ]
+}
+
+function lastHasRow(answer: Answer): boolean {
+  return (answer.at(-1)?.length ?? 0) > 0
+}
+
+function accountOf(row: AccountRow): Account {
+  return {
+    jid: Jid.parse(row.jid),
+    admin: row.admin === 1,
+    disabled: row.disabled === 1,
+    created: row.created,
+    lastSeen: row.last_seen ?? undefined,
+    lastStatus: row.last_status ?? undefined,
+  }
+}
+
+function verifierOf(row: VerifierRow): Verifier {
+  const { mechanism, salt, iterations } = row
+  return { mechanism, salt, iterations, storedKey: row.stored_key, serverKey: row.server_key }
+}

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// Makes the store out of a database: all deeds are written once, whatever stands behind them.
+import type { Clock } from '../clock.ts'
+import { accountStore } from './accounts.ts'
+import type { Database } from './db.ts'
+import { documentStore, secret } from './documents.ts'
+import { openMessages } from './messages.ts'
+import { rosterStore } from './rosters.ts'
+import { setStore } from './sets.ts'
+import type { Store } from './store.ts'
+
+/** The store in this database, whose schema is up to date. */
+export async function assembleStore(db: Database, clock: Clock): Promise<Store> {
+  const messages = await openMessages(db, clock)
+  const accounts = accountStore(db, clock, (owner) => messages.forget(owner))
+  const sweeper = new Sweeper(() => messages.sweep())
+  if (messages.unswept) sweeper.start()
+  return {
+    accounts: {
+      ...accounts,
+      async remove(jid) {
+        const removed = await accounts.remove(jid)
+        sweeper.start()
+        return removed
+      },
+    },
+    rosters: rosterStore(db),
+    messages,
+    documents: documentStore(db),
+    sets: setStore(db),
+    secret: (name) => secret(db, name),
+    durable: () => db.durable(),
+    get uncommitted() {
+      return db.uncommitted
+    },
+    close: () => db.close(),
+  }
+}
+
+/** Frees the space of what was removed, beside everything else. What a crash or a full disk interrupts, the next start or removal continues. */
+class Sweeper {
+  readonly #sweep: () => Promise<void>
+  #again = false
+  #busy = false
+
+  constructor(sweep: () => Promise<void>) {
+    this.#sweep = sweep
+  }
+
+  start(): void {
+    this.#again = true
+    if (!this.#busy) void this.#run()
+  }
+
+  async #run(): Promise<void> {
+    this.#busy = true
+    while (this.#again) {
+      this.#again = false
+      await this.#sweep().catch(() => undefined)
+    }
+    this.#busy = false
+  }
+}

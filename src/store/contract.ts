@@ -1,0 +1,416 @@
+// SPDX-License-Identifier: Apache-2.0
+// What every store must do, whatever stands behind it: run by sqlite.test.ts and by test/interop/postgres.test.ts.
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import type { Clock } from '../clock.ts'
+import { Jid } from '../xmpp/jid.ts'
+import type { KeptMessage, NewAccount, NewMessage, RosterItem, Store, StoreObserver, Verifier } from './store.ts'
+
+/** One place for data, which can be opened, closed and opened again. */
+export interface Place {
+  open(clock: Clock, observer?: StoreObserver): Promise<Store>
+}
+
+/** Makes an empty place that disappears after the test. */
+export type NewPlace = (t: TestContext) => Promise<Place>
+
+/** A clock whose time is set by hand. Its timers never run. */
+export class HandClock implements Clock {
+  time = Date.UTC(2026, 0, 1)
+  now(): number {
+    return this.time
+  }
+  after(): () => void {
+    return () => undefined
+  }
+  every(): () => void {
+    return () => undefined
+  }
+}
+
+const romeo = Jid.parse('romeo@example.org')
+const juliet = Jid.parse('juliet@example.org')
+const nurse = Jid.parse('nurse@example.net')
+const phone = romeo.withResource('phone')
+const balcony = juliet.withResource('balcony')
+
+function verifier(mechanism: Verifier['mechanism'], iterations = 10_000): Verifier {
+  const bytes = (seed: number) => Buffer.from([seed, 0, 255, 39])
+  return { mechanism, salt: bytes(1), iterations, storedKey: bytes(2), serverKey: bytes(3) }
+}
+
+function account(jid: Jid, admin = false): NewAccount {
+  return { jid, admin, verifiers: [verifier('SCRAM-SHA-256'), verifier('SCRAM-SHA-512')] }
+}
+
+function contact(jid: Jid, changes: Partial<RosterItem> = {}): RosterItem {
+  const plain = { name: undefined, groups: [], subscription: 'none', ask: false, approved: false } as const
+  return { jid, ...plain, request: undefined, listed: true, ...changes }
+}
+
+/** A message from one to another in the archives of those of them that are bare and ours. */
+function message(from: Jid, to: Jid, text: string, changes: Partial<NewMessage> = {}): NewMessage {
+  const archiveFor = [from.bare, to.bare].filter((jid) => jid.domain === 'example.org')
+  return { xml: `<message><body>${text}</body></message>`, from, to, archiveFor, offlineFor: undefined, ...changes }
+}
+
+function texts(messages: readonly KeptMessage[]): string {
+  return messages.map(({ xml }) => xml.replace(/<[^>]*>/g, '')).join(' ')
+}
+
+async function everything(store: Store, owner: Jid): Promise<string> {
+  return texts((await store.messages.page(owner, { limit: 10_000 })).messages)
+}
+
+/** Registers the tests. @param engine goes in front of their names */
+export function storeContract(engine: string, newPlace: NewPlace): void {
+  const check = (name: string, body: (store: Store, again: Place, clock: HandClock) => Promise<void>) =>
+    test(`${engine}: ${name}`, async (t) => {
+      const place = await newPlace(t)
+      const clock = new HandClock()
+      const store = await place.open(clock)
+      try {
+        await body(store, place, clock)
+      } finally {
+        await store.close()
+      }
+    })
+  accountTests(check)
+  rosterTests(check)
+  messageTests(check)
+  archiveTests(check)
+  removalTests(check)
+  restTests(check)
+}
+
+type Check = (name: string, body: (store: Store, place: Place, clock: HandClock) => Promise<void>) => void
+
+function accountTests(check: Check): void {
+  check('an account is found with its verifiers', async ({ accounts }, _place, clock) => {
+    assert.deepEqual(await accounts.create([account(romeo, true)]), [])
+    assert.deepEqual(await accounts.find(romeo), {
+      jid: romeo,
+      admin: true,
+      disabled: false,
+      created: clock.time,
+      lastSeen: undefined,
+      lastStatus: undefined,
+      verifiers: [verifier('SCRAM-SHA-256'), verifier('SCRAM-SHA-512')],
+    })
+    assert.equal(await accounts.find(juliet), undefined)
+  })
+
+  check('an account that exists is left as it is', async ({ accounts }) => {
+    await accounts.create([account(romeo)])
+    const again = { jid: romeo, admin: true, verifiers: [verifier('SCRAM-SHA-1', 1)] }
+    assert.deepEqual(await accounts.create([again, account(juliet), account(juliet)]), [romeo, juliet])
+    const found = await accounts.find(romeo)
+    assert.equal(found?.admin, false)
+    assert.deepEqual(found?.verifiers, account(romeo).verifiers)
+  })
+
+  check('an account is changed, or it is said that there is none', async ({ accounts }) => {
+    await accounts.create([account(romeo)])
+    assert.equal(await accounts.setVerifiers(romeo, [verifier('SCRAM-SHA-512', 99)]), true)
+    assert.equal(await accounts.setDisabled(romeo, true), true)
+    assert.equal(await accounts.setAdmin(romeo, true), true)
+    await accounts.seen(romeo, 1234, 'gone to Mantua 🏃')
+    const found = await accounts.find(romeo)
+    assert.deepEqual(found?.verifiers, [verifier('SCRAM-SHA-512', 99)])
+    assert.deepEqual([found?.disabled, found?.admin, found?.lastSeen], [true, true, 1234])
+    assert.equal(found?.lastStatus, 'gone to Mantua 🏃')
+    assert.equal(await accounts.setVerifiers(juliet, [verifier('SCRAM-SHA-512')]), false)
+    assert.equal(await accounts.setDisabled(juliet, true), false)
+    assert.equal(await accounts.setAdmin(juliet, true), false)
+    assert.equal(await accounts.remove(juliet), false)
+    await accounts.seen(juliet, 1, undefined)
+    assert.equal(await accounts.find(juliet), undefined)
+    await accounts.create([{ ...account(juliet), verifiers: [] }])
+    assert.deepEqual((await accounts.find(juliet))?.verifiers, [])
+  })
+
+  check('five thousand accounts are made at once, counted and listed in pages', async ({ accounts }) => {
+    const many = Array.from({ length: 5000 }, (_, i) =>
+      account(Jid.parse(`user${String(i).padStart(4, '0')}@example.org`)),
+    )
+    const few = [account(Jid.parse('another@example.net'))]
+    assert.deepEqual(await accounts.create([...many, ...few]), [])
+    assert.equal(await accounts.count(), 5001)
+    assert.equal(await accounts.count('example.org'), 5000)
+    const first = await accounts.list({ limit: 2 })
+    assert.deepEqual(
+      first.map(({ jid }) => jid.key),
+      ['another@example.net', 'user0000@example.org'],
+    )
+    const later = await accounts.list({ domain: 'example.org', after: 'user4997@example.org', limit: 10 })
+    assert.deepEqual(
+      later.map(({ jid }) => jid.key),
+      ['user4998@example.org', 'user4999@example.org'],
+    )
+  })
+}
+
+function rosterTests(check: Check): void {
+  check('a roster that was never changed is empty and of version 0', async ({ rosters }) => {
+    assert.deepEqual(await rosters.load(romeo), { version: 0, items: [] })
+    assert.equal(await rosters.remove(romeo, juliet), 0)
+  })
+
+  check('every change of a roster is kept and counted', async ({ rosters }) => {
+    const full = contact(juliet, {
+      name: 'Giulietta ❤ "x"',
+      groups: ['Verona', "Capu'leti"],
+      subscription: 'both',
+      ask: true,
+      approved: true,
+      request: '<presence type="subscribe"/>',
+      listed: false,
+    })
+    assert.equal(await rosters.put(romeo, contact(juliet)), 1)
+    assert.equal(await rosters.put(romeo, contact(nurse, { name: 'Nurse' })), 2)
+    assert.equal(await rosters.put(romeo, full), 3)
+    assert.deepEqual(await rosters.load(romeo), { version: 3, items: [full, contact(nurse, { name: 'Nurse' })] })
+    assert.equal(await rosters.remove(romeo, juliet), 4)
+    assert.equal(await rosters.remove(romeo, juliet), 4)
+    assert.equal(await rosters.remove(romeo, nurse), 5)
+    assert.deepEqual(await rosters.load(romeo), { version: 5, items: [] })
+    assert.deepEqual(await rosters.load(juliet), { version: 0, items: [] })
+  })
+
+  check('changes asked for at the same time are all made, one after the other', async ({ rosters }) => {
+    const contacts = Array.from({ length: 50 }, (_, i) => contact(Jid.parse(`contact${i}@example.net`)))
+    const versions = await Promise.all(contacts.map((item) => rosters.put(romeo, item)))
+    assert.deepEqual(
+      versions,
+      contacts.map((_, i) => i + 1),
+    )
+    assert.equal((await rosters.load(romeo)).items.length, 50)
+  })
+}
+
+function messageTests(check: Check): void {
+  check('ids grow, also with the clock set back and after opening again', async (store, place, clock) => {
+    const ids = [
+      store.messages.append(message(phone, juliet, 'one')),
+      store.messages.append(message(phone, juliet, 'two')),
+    ]
+    assert.equal(ids[0], clock.time * 1024)
+    clock.time -= 3_600_000
+    ids.push(store.messages.append(message(phone, juliet, 'three')))
+    await store.close()
+    const again = await place.open(clock)
+    ids.push(again.messages.append(message(phone, juliet, 'four')))
+    await again.messages.delivered(juliet, Number.MAX_SAFE_INTEGER)
+    assert.deepEqual(
+      ids,
+      ids.toSorted((a, b) => a - b),
+    )
+    assert.equal(new Set(ids).size, 4)
+    assert.equal(await everything(again, romeo), 'one two three four')
+    await again.close()
+  })
+
+  check('an id is not given out again when its message is gone', async (store, place, clock) => {
+    const id = store.messages.append(message(nurse, juliet, 'gone', { archiveFor: [], offlineFor: juliet }))
+    await store.messages.delivered(juliet, id)
+    await store.close()
+    clock.time -= 3_600_000
+    const again = await place.open(clock)
+    assert.ok(again.messages.append(message(nurse, juliet, 'next')) > id)
+    await again.close()
+  })
+
+  check('what was appended is read before anybody waited for it, and waits for nothing once durable', async (store) => {
+    assert.equal(store.uncommitted, 0)
+    const id = store.messages.append(message(phone, juliet, 'Ciao è مرحبا 🌹', { offlineFor: juliet }))
+    assert.equal(store.uncommitted, 1)
+    assert.equal(store.durable(), store.durable())
+    const { messages, complete } = await store.messages.page(juliet, { limit: 10 })
+    assert.deepEqual(messages, [
+      { id, time: Math.floor(id / 1024), xml: '<message><body>Ciao è مرحبا 🌹</body></message>' },
+    ])
+    assert.equal(complete, true)
+    await store.durable()
+    assert.equal(store.uncommitted, 0)
+  })
+
+  check('offline messages come oldest first, and go once delivered, but not out of the archive', async (store) => {
+    const ids = ['a', 'b', 'c', 'd'].map((text) =>
+      store.messages.append(message(phone, juliet, text, { offlineFor: juliet })),
+    )
+    assert.equal(await store.messages.offlineCount(juliet), 4)
+    assert.equal(texts(await store.messages.offline(juliet, 3)), 'a b c')
+    await store.messages.delivered(juliet, ids[1] ?? 0)
+    await store.messages.delivered(juliet, ids[1] ?? 0)
+    assert.equal(texts(await store.messages.offline(juliet, 10)), 'c d')
+    await store.messages.delivered(juliet, ids[3] ?? 0)
+    assert.equal(await store.messages.offlineCount(juliet), 0)
+    assert.equal(await store.messages.offlineCount(romeo), 0)
+    assert.equal(await everything(store, juliet), 'a b c d')
+  })
+
+  check('thousands of messages in one turn all arrive, in order', async (store) => {
+    const expected = Array.from({ length: 3000 }, (_, i) => String(i))
+    for (const text of expected) store.messages.append(message(phone, juliet, text))
+    await store.durable()
+    assert.equal(await everything(store, juliet), expected.join(' '))
+  })
+
+  check('a message kept for nobody, for one twice, or for many is kept all the same', async (store) => {
+    store.messages.append(message(phone, juliet, 'nobody', { archiveFor: [] }))
+    store.messages.append(message(phone, romeo, 'self', { archiveFor: [romeo, romeo] }))
+    store.messages.append(message(phone, juliet, 'many', { archiveFor: [romeo, juliet, romeo, nurse] }))
+    await store.durable()
+    assert.equal(await everything(store, romeo), 'self many')
+    assert.equal(await everything(store, juliet), 'many')
+    assert.equal(await everything(store, nurse), 'many')
+    const self = await store.messages.page(romeo, { with: romeo, limit: 10 })
+    assert.equal(texts(self.messages), 'self')
+  })
+}
+
+function archiveTests(check: Check): void {
+  const filled = async (store: Store, clock: HandClock): Promise<readonly number[]> => {
+    const ids = [
+      message(phone, juliet, 'm0'),
+      message(balcony, phone, 'm1'),
+      message(phone, nurse, 'm2'),
+      message(nurse.withResource('x'), romeo, 'm3'),
+      message(phone, balcony, 'm4'),
+      message(juliet.withResource('tomb'), romeo, 'm5'),
+    ].map((each) => {
+      clock.time += 1000
+      return store.messages.append(each)
+    })
+    await store.durable()
+    return ids
+  }
+
+  check('an archive is paged in both directions, always in ascending order', async (store, _place, clock) => {
+    const ids = await filled(store, clock)
+    const page = async (range: Parameters<Store['messages']['page']>[1]) => {
+      const { messages, complete } = await store.messages.page(romeo, range)
+      return `${texts(messages)}${complete ? '.' : ''}`
+    }
+    assert.equal(await page({ limit: 3 }), 'm0 m1 m2')
+    assert.equal(await page({ limit: 3, after: ids[2] ?? 0 }), 'm3 m4 m5.')
+    assert.equal(await page({ limit: 4, after: ids[2] ?? 0 }), 'm3 m4 m5.')
+    assert.equal(await page({ limit: 2, last: true }), 'm4 m5')
+    assert.equal(await page({ limit: 2, last: true, before: ids[2] ?? 0 }), 'm0 m1.')
+    assert.equal(await page({ limit: 1, last: true, before: ids[2] ?? 0 }), 'm1')
+    assert.equal(await page({ limit: 9, before: ids[4] ?? 0, after: ids[1] ?? 0 }), 'm2 m3.')
+    assert.equal(await page({ limit: 0 }), '')
+    assert.equal(await page({ limit: 5, after: ids[5] ?? 0 }), '.')
+    assert.equal(await everything(store, juliet), 'm0 m1 m4 m5')
+  })
+
+  check('an archive is searched by address and time', async (store, _place, clock) => {
+    const begin = clock.time
+    await filled(store, clock)
+    const page = async (range: Partial<Parameters<Store['messages']['page']>[1]>) =>
+      texts((await store.messages.page(romeo, { limit: 50, ...range })).messages)
+    assert.equal(await page({ with: juliet }), 'm0 m1 m4 m5')
+    assert.equal(await page({ with: balcony }), 'm1 m4')
+    assert.equal(await page({ with: balcony, last: true, limit: 1 }), 'm4')
+    assert.equal(await page({ with: nurse }), 'm2 m3')
+    assert.equal(await page({ with: Jid.parse('nobody@example.org') }), '')
+    assert.equal(await page({ with: romeo }), '')
+    assert.equal(await page({ start: begin + 5000 }), 'm4 m5')
+    assert.equal(await page({ start: begin + 5001 }), 'm5')
+    assert.equal(await page({ end: begin + 2000 }), 'm0 m1')
+    assert.equal(await page({ end: begin + 1999 }), 'm0')
+    assert.equal(await page({ start: begin + 2000, end: begin + 5000, with: juliet }), 'm1 m4')
+  })
+}
+
+function removalTests(check: Check): void {
+  check('with an account goes everything that belongs to it, and nothing else', async (store) => {
+    await store.accounts.create([account(romeo), account(juliet)])
+    for (const owner of [romeo, juliet]) {
+      await store.rosters.put(owner, contact(nurse))
+      await store.documents.put(owner, 'vcard', '<vCard/>')
+      await store.sets.add(owner, 'blocked', ['tybalt@example.net'])
+    }
+    store.messages.append(message(phone, juliet, 'shared', { offlineFor: juliet }))
+    store.messages.append(message(nurse, romeo, 'offline', { offlineFor: romeo, archiveFor: [] }))
+    assert.equal(await store.accounts.remove(romeo), true)
+    assert.equal(await store.accounts.remove(romeo), false)
+    await store.accounts.create([account(romeo)])
+    assert.deepEqual(await store.rosters.load(romeo), { version: 0, items: [] })
+    assert.equal(await store.documents.size(romeo), 0)
+    assert.deepEqual(await store.sets.all(romeo, 'blocked'), [])
+    assert.equal(await everything(store, romeo), '')
+    assert.equal(await store.messages.offlineCount(romeo), 0)
+    assert.equal(await everything(store, juliet), 'shared')
+    assert.equal(texts(await store.messages.offline(juliet, 5)), 'shared')
+    assert.equal((await store.rosters.load(juliet)).items.length, 1)
+    assert.equal(await store.documents.get(juliet, 'vcard'), '<vCard/>')
+    assert.deepEqual(await store.sets.all(juliet, 'blocked'), ['tybalt@example.net'])
+    assert.ok(await store.accounts.find(juliet))
+  })
+
+  check('an account of the same name that comes later has its own archive', async (store) => {
+    await store.accounts.create([account(romeo)])
+    store.messages.append(message(phone, juliet, 'before'))
+    const removed = store.accounts.remove(romeo)
+    store.messages.append(message(phone, juliet, 'at once'))
+    await removed
+    store.messages.append(message(phone, juliet, 'after', { offlineFor: romeo }))
+    await store.durable()
+    assert.equal(await everything(store, romeo), 'at once after')
+    assert.equal(await everything(store, juliet), 'before at once after')
+    assert.equal(await store.messages.offlineCount(romeo), 1)
+  })
+}
+
+function restTests(check: Check): void {
+  check('documents are put, measured in bytes and removed', async ({ documents }) => {
+    assert.equal(await documents.get(romeo, 'a'), undefined)
+    await documents.put(romeo, 'a', 'first')
+    await documents.put(romeo, 'a', 'perché 🌹')
+    await documents.put(romeo, 'b', '123')
+    assert.equal(await documents.get(romeo, 'a'), 'perché 🌹')
+    assert.equal(await documents.size(romeo), 15)
+    await documents.remove(romeo, 'a')
+    await documents.remove(romeo, 'a')
+    assert.equal(await documents.get(romeo, 'a'), undefined)
+    assert.equal(await documents.size(romeo), 3)
+    assert.equal(await documents.size(juliet), 0)
+  })
+
+  check('sets hold each value once', async ({ sets }) => {
+    await sets.add(romeo, 'blocked', ['b', 'a', 'b'])
+    await sets.add(romeo, 'blocked', ['a', 'c'])
+    await sets.add(romeo, 'other', ['z'])
+    await sets.add(romeo, 'other', [])
+    assert.deepEqual(await sets.all(romeo, 'blocked'), ['a', 'b', 'c'])
+    await sets.remove(romeo, 'blocked', ['a', 'x', 'c'])
+    assert.deepEqual(await sets.all(romeo, 'blocked'), ['b'])
+    await sets.clear(romeo, 'blocked')
+    assert.deepEqual(await sets.all(romeo, 'blocked'), [])
+    assert.deepEqual(await sets.all(romeo, 'other'), ['z'])
+    assert.deepEqual(await sets.all(juliet, 'blocked'), [])
+  })
+
+  check('a secret is made once and stays', async (store, place, clock) => {
+    const [one, two] = await Promise.all([store.secret('salt'), store.secret('salt')])
+    assert.equal(one.length, 32)
+    assert.deepEqual(one, two)
+    assert.notDeepEqual(await store.secret('other'), one)
+    await store.close()
+    const again = await place.open(clock)
+    assert.deepEqual(await again.secret('salt'), one)
+    await again.close()
+  })
+
+  check('a closed store says so', async (store) => {
+    store.messages.append(message(phone, juliet, 'last'))
+    await store.close()
+    await store.close()
+    await assert.rejects(store.sets.all(romeo, 'x'), /closed/)
+    await assert.rejects(store.sets.add(romeo, 'x', ['y']), /closed/)
+    const { promise, resolve } = Promise.withResolvers<Error>()
+    store.messages.append(message(phone, juliet, 'too late'), resolve)
+    assert.match((await promise).message, /closed/)
+  })
+}

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+// The main thread's end of a SQLite worker: batches go in, answers come back in the same order; if the thread dies,
+// whoever waits is told, and whoever comes later too.
+import module from 'node:module'
+import { Worker } from 'node:worker_threads'
+import { type BatchAnswer, BatchWriter } from './batch.ts'
+import { type Answer, type Deed, StoreError } from './db.ts'
+import type { Opened, WorkerData } from './sqlite-worker.ts'
+import type { Outcome } from './write-queue.ts'
+
+/** Small heaps: what the workers keep is SQLite's, outside of them. The old generation only bounds the largest batch. */
+const LIMITS = { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 512, stackSizeMb: 1 }
+
+/** A running SQLite worker. */
+export class SqliteThread {
+  readonly #worker: Worker
+  readonly #batches = new BatchWriter()
+  readonly #waiting: ((answer: BatchAnswer | Error) => void)[] = []
+  #broken: Error | undefined
+  #closing = false
+
+  private constructor(data: WorkerData, opened: (first: Opened) => void, died: (error: Error) => void) {
+    const name = data.mode === 'write' ? 'database writer' : 'database reader'
+    const cache = module.getCompileCacheDir()
+    this.#worker = new Worker(new URL('./sqlite-worker.ts', import.meta.url), {
+      name,
+      workerData: data,
+      resourceLimits: LIMITS,
+      // Without the compile cache each worker would load the whole TypeScript parser: 20 MiB.
+      ...(cache === undefined ? {} : { env: { NODE_COMPILE_CACHE: cache } }),
+    })
+    const ended = (reason: string) => {
+      opened({ ready: false, message: `the ${name} could not start: ${reason}`, code: '' })
+      this.#break(new StoreError(`the ${name} failed: ${reason}`), died)
+    }
+    this.#worker.once('message', (first: Opened) => {
+      this.#worker.on('message', (answer: BatchAnswer) => this.#waiting.shift()?.(answer))
+      this.#closing = !first.ready
+      opened(first)
+    })
+    this.#worker.on('error', (error) => ended(error instanceof Error ? error.message : String(error)))
+    this.#worker.on('exit', (code) => ended(`its thread ended (${code})`))
+  }
+
+  /** Starts a worker and waits until the file is open. @param died called if it ends by itself later */
+  static async start(data: WorkerData, died: (error: Error) => void): Promise<SqliteThread> {
+    const { promise, resolve } = Promise.withResolvers<Opened>()
+    const thread = new SqliteThread(data, resolve, died)
+    const opened = await promise
+    if (!opened.ready) throw new StoreError(opened.message, opened.code)
+    return thread
+  }
+
+  /** Has the deeds executed. Never rejects: if the thread is dead, each deed failed. */
+  run(deeds: readonly Pick<Deed, 'statements' | 'wantsRows'>[]): Promise<Outcome> {
+    if (this.#broken) return Promise.resolve(allFailed(deeds.length, this.#broken))
+    this.#worker.postMessage(this.#batches.pack(deeds))
+    return new Promise((resolve) => {
+      this.#waiting.push((answer) =>
+        resolve(answer instanceof Error ? allFailed(deeds.length, answer) : outcomeOf(answer)),
+      )
+    })
+  }
+
+  /** Closes the file and ends the thread, after everything that was handed over. */
+  async close(): Promise<void> {
+    this.#closing = true
+    if (this.#broken) return
+    const ended = new Promise((resolve) => this.#worker.once('exit', resolve))
+    this.#worker.postMessage('close')
+    await ended
+  }
+
+  #break(error: Error, died: (error: Error) => void): void {
+    if (this.#broken) return
+    this.#broken = this.#closing ? new StoreError('the store is closed') : error
+    for (const answer of this.#waiting.splice(0)) answer(this.#broken)
+    if (!this.#closing) died(error)
+  }
+}
+
+function outcomeOf({ failures, rows }: BatchAnswer): Outcome {
+  for (const [, answer] of rows) makeBuffers(answer)
+  return {
+    failures: new Map(failures.map(([place, message, code]) => [place, new StoreError(message, code)])),
+    rows: new Map(rows),
+  }
+}
+
+/** Bytes arrive as plain arrays of bytes. */
+function makeBuffers(answer: Answer): void {
+  for (const rows of answer) {
+    const columns = Object.keys(rows[0] ?? {})
+    for (const row of rows as Record<string, unknown>[]) {
+      for (const column of columns) {
+        const value = row[column]
+        if (value instanceof Uint8Array) row[column] = Buffer.from(value.buffer, value.byteOffset, value.byteLength)
+      }
+    }
+  }
+}
+
+function allFailed(count: number, error: Error): Outcome {
+  return { failures: new Map(Array.from({ length: count }, (_, place) => [place, error])), rows: new Map() }
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+// Group commit: collects deeds while a batch is under way and hands them over together. After a quiet time the first batch
+// goes at the end of the turn of the event loop; then there is a least interval between two, because commits of a few
+// deeds cost as much as commits of many.
+import type { Answer, Deed } from './db.ts'
+import type { StoreObserver } from './store.ts'
+
+/** What became of a batch: an error or the rows of the deed at that place. A place in neither was simply done. */
+export interface Outcome {
+  readonly failures: ReadonlyMap<number, Error>
+  readonly rows: ReadonlyMap<number, Answer>
+}
+
+/** Executes a batch in order; never rejects. */
+export type RunBatch = (batch: readonly Deed[]) => Promise<Outcome>
+
+/** How a queue paces its commits. */
+export interface QueueOptions {
+  /** At least this many ms from the start of one commit to the start of the next. */
+  readonly interval: number
+  readonly observer: StoreObserver | undefined
+}
+
+/** The most that goes into one batch, so that both sides' memory stays bounded. */
+const MAX_DEEDS = 10_000
+
+interface Waiter {
+  /** Resolves when that many deeds are settled. */
+  readonly upTo: number
+  error: Error | undefined
+  readonly settled: Promise<void>
+  readonly settle: () => void
+  durable: Promise<void> | undefined
+}
+
+/** The deeds that are not committed yet. */
+export class WriteQueue {
+  readonly #run: RunBatch
+  readonly #options: QueueOptions
+  #waiting: Deed[] = []
+  #running = 0
+  #scheduled = false
+  #hurry = false
+  #lastStart = Number.NEGATIVE_INFINITY
+  #posted = 0
+  #settledCount = 0
+  #waiters: Waiter[] = []
+
+  constructor(run: RunBatch, options: QueueOptions) {
+    this.#run = run
+    this.#options = options
+  }
+
+  /** How many deeds are not settled. */
+  get size(): number {
+    return this.#posted - this.#settledCount
+  }
+
+  post(deed: Deed): void {
+    this.#waiting.push(deed)
+    this.#posted++
+    if (!this.#scheduled && this.#running === 0) this.#schedule()
+  }
+
+  /** Resolves when everything posted so far is committed or has failed; undefined if nothing waits. */
+  settled(): Promise<void> | undefined {
+    return this.size === 0 ? undefined : this.#waiter().settled
+  }
+
+  /** Resolves when everything posted so far is committed; rejects if some of it failed. */
+  durable(): Promise<void> {
+    if (this.size === 0) return NOTHING_WAITS
+    const waiter = this.#waiter()
+    waiter.durable ??= waiter.settled.then(() => {
+      if (waiter.error) throw waiter.error
+    })
+    return waiter.durable
+  }
+
+  /** From now on nothing waits for company. */
+  hurry(): void {
+    this.#hurry = true
+    if (this.#running === 0 && this.#waiting.length > 0) this.#flush()
+  }
+
+  #waiter(): Waiter {
+    const last = this.#waiters.at(-1)
+    if (last?.upTo === this.#posted) return last
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const waiter = { upTo: this.#posted, error: undefined, settled: promise, settle: resolve, durable: undefined }
+    this.#waiters.push(waiter)
+    return waiter
+  }
+
+  #schedule(): void {
+    this.#scheduled = true
+    const pause = this.#hurry ? 0 : this.#lastStart + this.#options.interval - performance.now()
+    if (pause <= 0) setImmediate(() => this.#flush())
+    else setTimeout(() => this.#flush(), pause)
+  }
+
+  #flush(): void {
+    this.#scheduled = false
+    if (this.#running > 0 || this.#waiting.length === 0) return
+    const batch = this.#waiting.length <= MAX_DEEDS ? this.#waiting : this.#waiting.slice(0, MAX_DEEDS)
+    this.#waiting = batch === this.#waiting ? [] : this.#waiting.slice(MAX_DEEDS)
+    this.#running = batch.length
+    this.#lastStart = performance.now()
+    void this.#run(batch).then((outcome) => this.#finish(batch, outcome))
+  }
+
+  #finish(batch: readonly Deed[], { failures, rows }: Outcome): void {
+    this.#running = 0
+    this.#settledCount += batch.length
+    const [firstError] = failures.values()
+    if (firstError) for (const waiter of this.#waiters) waiter.error ??= firstError
+    if (this.#waiting.length > 0) this.#schedule()
+    for (const [place, deed] of batch.entries()) {
+      const error = failures.get(place)
+      if (error) deed.failed?.(error)
+      else deed.done?.(rows.get(place) ?? NO_ROWS)
+    }
+    while (this.#waiters[0] && this.#waiters[0].upTo <= this.#settledCount) this.#waiters.shift()?.settle()
+    this.#tell(batch.length - failures.size, firstError)
+  }
+
+  #tell(committed: number, error: Error | undefined): void {
+    if (committed > 0) this.#options.observer?.committed(committed, performance.now() - this.#lastStart)
+    if (error) this.#options.observer?.failed(error)
+  }
+}
+
+const NOTHING_WAITS = Promise.resolve()
+const NO_ROWS: Answer = []
