@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // A connection that speaks elements instead of bytes. `net/` makes them from sockets, tests from memory; nobody above this
 // line knows which. Reading waits for its handler; writing never waits: a peer that does not read is cut off.
-import type { StreamError } from '../xmpp/errors.ts'
+
 import type { Element, Writable } from '../xml/element.ts'
+import type { StreamError } from '../xmpp/errors.ts'
 
 /** A value now, or a promise of it when somebody had to wait. */
 export type MaybeAsync<T> = T | Promise<T>

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a XEP is to this server: a value that says what it implements and which hooks it takes part in. Nothing runs on
+// import. RFC 6120 and 6121 are not features: they are plain code in this folder.
+import type { ZodType } from 'zod'
+import type { Accounts } from '../accounts/accounts.ts'
+import type { Clock } from '../clock.ts'
+import type { Log } from '../log.ts'
+import type { Store } from '../store/store.ts'
+import type { Element } from '../xml/element.ts'
+import type { Jid } from '../xmpp/jid.ts'
+import type { Stanza } from '../xmpp/stanza.ts'
+import type { Directory, LocalAccount } from './directory.ts'
+import type { Router } from './router.ts'
+import type { Session } from './session.ts'
+
+/** A value now, or a promise of it when somebody had to wait; an `await` is only taken in the second case. */
+export type MaybeAsync<T> = T | Promise<T>
+
+/** What became of a stanza at a hook, and why. There is no fourth answer. */
+export type Verdict =
+  /** Go on: as it is, or with a changed copy. */
+  | { readonly pass: Stanza | undefined }
+  /** Refused, for this reason (for the log); the sender gets the error if there is one. */
+  | { readonly stop: string; readonly error?: StanzaRefusal }
+  /** Stored or queued: the feature answers for it from now on. */
+  | { readonly keep: string }
+
+/** An error that goes back to a sender; see `StanzaError`. */
+export type StanzaRefusal = import('../xmpp/errors.ts').StanzaError
+
+/** Go on with the stanza as it is. */
+export const PASS: Verdict = Object.freeze({ pass: undefined })
+
+/** A question (an iq of type get or set) on its way to the one who answers it. */
+export interface IqRequest {
+  readonly stanza: Stanza
+  /** The one child element of the iq. */
+  readonly payload: Element
+  readonly type: 'get' | 'set'
+  /** Who asks: a full JID, mostly. */
+  readonly from: Jid
+  /** Who is asked: an account's bare JID, or one of our domains. */
+  readonly owner: Jid
+  /** The account that is asked; undefined when it is a domain. */
+  readonly account: LocalAccount | undefined
+  /** The client that asks, if it is one of ours. */
+  readonly session: Session | undefined
+  /** Whether the asker asks its own account. */
+  readonly own: boolean
+}
+
+/** Who answers which question. Two routes for one question are an error at start. */
+export interface IqRoute {
+  /** `server`: asked of one of our domains. `account`: of an account (its bare JID, or no address at all). */
+  readonly at: readonly ('server' | 'account')[]
+  readonly type: 'get' | 'set'
+  readonly ns: string
+  /** The payload's name; any when absent. */
+  readonly name?: string
+  /**
+   * Whether others than the owner may ask an account this. Unless true they get `service-unavailable`, as if the
+   * account did not exist (RFC 6120 §8.5.1 hides who exists).
+   */
+  readonly strangers?: boolean
+  /**
+   * The payload of the result (undefined: an empty one). Throws a StanzaError to refuse; the router turns any other
+   * error into `internal-server-error`. Resolves only when what it changed is on disk.
+   */
+  answer(request: IqRequest): MaybeAsync<Element | undefined>
+}
+
+/** An identity or a feature that XEP-0030 announces. */
+export interface Disclosed {
+  readonly features?: readonly string[]
+  readonly identities?: readonly { readonly category: string; readonly type: string; readonly name?: string }[]
+  /** Forms with more about us (XEP-0128), made when asked. */
+  readonly forms?: () => readonly Element[]
+}
+
+/** The places at which a feature may take part. All others are none of its business. */
+export interface Hooks {
+  readonly iq?: readonly IqRoute[]
+  /** One of our clients sent a stanza; once. */
+  onSend?(stanza: Stanza, sender: Session): MaybeAsync<Verdict>
+  /** A stanza for one of our accounts; once per account, before it is known which clients get it. */
+  onReceive?(stanza: Stanza, owner: LocalAccount): MaybeAsync<Verdict>
+  /** A message for which nobody is there. After the last of these hooks the sender gets an error. */
+  onAway?(stanza: Stanza, owner: LocalAccount): MaybeAsync<Verdict>
+  /** About to go to one client; once per client. */
+  onDeliver?(stanza: Stanza, client: Session): MaybeAsync<Verdict>
+  /** A client became available for messages (RFC 6121 §4.2: initial presence, or priority no longer negative). */
+  onAvailable?(client: Session, stanza: Stanza): MaybeAsync<void>
+  /** A client is gone. */
+  onEnd?(client: Session): void
+  /** Elements to be put into the stream features. @param bound false before login */
+  streamFeatures?(stream: {
+    readonly host: string
+    readonly encrypted: boolean
+    readonly authenticated: boolean
+  }): readonly Element[]
+  /** An iq before login that this feature answers (XEP-0077), or undefined if it is not its business. */
+  beforeLogin?(request: BeforeLogin): MaybeAsync<Stanza> | undefined
+  /** What is announced about our domains and about accounts (to their owner, and to those whom they let see them). */
+  readonly disco?: { readonly server?: Disclosed; readonly account?: Disclosed }
+  start?(): MaybeAsync<void>
+  stop?(): MaybeAsync<void>
+}
+
+/** An iq on an encrypted stream that has not logged in. */
+export interface BeforeLogin {
+  readonly stanza: Stanza
+  readonly payload: Element
+  readonly host: string
+  /** The peer's network address, for throttling; never logged. */
+  readonly address: string
+}
+
+/** What the program is called (XEP-0092) and where it lives. */
+export interface Software {
+  readonly name: string
+  readonly version: string
+}
+
+/** What a feature gets to work with. A thirteenth member needs a decision record. */
+export interface FeatureContext {
+  /** This feature's options, checked. */
+  readonly options: Readonly<Record<string, unknown>>
+  /** Our domains. */
+  readonly hosts: ReadonlySet<string>
+  readonly limits: FeatureLimits
+  readonly store: Store
+  /** Accounts that are in memory, and how to get one there. */
+  readonly directory: Directory
+  readonly router: Router
+  readonly accounts: Accounts
+  /** Whether somebody may administer our domains. */
+  readonly isAdmin: (jid: Jid) => boolean
+  readonly software: Software
+  readonly clock: Clock
+  readonly log: Log
+}
+
+/** Bounds that the configuration sets for features. */
+export interface FeatureLimits {
+  readonly offlineMessages: number
+  readonly privateBytes: number
+  readonly stanzaBytes: number
+  readonly registrationsPerHourPerAddress: number
+}
+
+/** A XEP (or a few that make no sense apart). */
+export interface Feature {
+  /** Lower case, unique; the key of its options in the configuration. */
+  readonly name: string
+  readonly implements: readonly {
+    readonly xep: number
+    readonly version: string
+    readonly name: string
+    readonly note?: string
+  }[]
+  /** Options that become top-level keys of the configuration; each with a default and a description. */
+  readonly options?: Readonly<Record<string, ZodType>>
+  setup(context: FeatureContext): Hooks
+}
+
+/** Calls `next` with the value: at once if it is there, later if it is a promise. */
+export function andThen<T, R>(value: MaybeAsync<T>, next: (value: T) => MaybeAsync<R>): MaybeAsync<R> {
+  return value instanceof Promise ? value.then(next) : next(value)
+}

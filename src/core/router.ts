@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: Apache-2.0
+// The path of a stanza (RFC 6120 §10, RFC 6121 §8), read from top to bottom: from a client, through the features, to a
+// domain, an account, a client. All decisions are here, in the order in which they are taken.
+import { randomUUID } from 'node:crypto'
+import type { Clock } from '../clock.ts'
+import type { Log } from '../log.ts'
+import type { Metrics } from '../metrics.ts'
+import { type Element, Element as XmlElement } from '../xml/element.ts'
+import { StanzaError } from '../xmpp/errors.ts'
+import type { Jid } from '../xmpp/jid.ts'
+import { type MessageType, NS_CLIENT, Stanza } from '../xmpp/stanza.ts'
+import type { Directory, LocalAccount } from './directory.ts'
+import { andThen, type Hooks, type IqRequest, type MaybeAsync } from './feature.ts'
+import { type Ended, type HookLists, hookLists, runHooks } from './hook-lists.ts'
+import { IqTable } from './iq-table.ts'
+import { recipients } from './message.ts'
+import type { Session } from './session.ts'
+
+/** How long a question of ours may stay unanswered, in ms. */
+const ANSWER_TIME = 30_000
+
+/** What the router needs; `presence` decides everything about presence. */
+export interface RouterParts {
+  readonly hosts: ReadonlySet<string>
+  readonly directory: Directory
+  readonly clock: Clock
+  readonly log: Log
+  readonly metrics: Metrics
+}
+
+/** Who handles presence (RFC 6121 §3, §4). */
+export interface PresenceHandler {
+  fromClient(stanza: Stanza, session: Session): MaybeAsync<void>
+  toAccount(stanza: Stanza, to: Jid, account: LocalAccount): MaybeAsync<void>
+  /** For a name that nobody has here. */
+  toNobody(stanza: Stanza, to: Jid): MaybeAsync<void>
+}
+
+/** Carries stanzas to where they belong. */
+export class Router {
+  readonly #parts: RouterParts
+  readonly #asked = new Map<string, (answer: Stanza) => void>()
+  #hooks: HookLists = hookLists([])
+  #iq = new IqTable([])
+  #presence: PresenceHandler | undefined
+
+  constructor(parts: RouterParts) {
+    this.#parts = parts
+  }
+
+  /** Completes the router; before this it carries nothing. Throws if two features answer one question. */
+  use(presence: PresenceHandler, hooks: readonly Hooks[]): void {
+    this.#presence = presence
+    this.#hooks = hookLists(hooks)
+    this.#iq = new IqTable(hooks.flatMap((hook) => hook.iq ?? []))
+  }
+
+  /** A stanza that one of our clients sent; its `from` is already the client's own full JID. Never throws. */
+  fromClient(stanza: Stanza, session: Session): MaybeAsync<void> {
+    this.#parts.metrics.received[stanza.kind]++
+    return this.#guard(stanza, () =>
+      andThen(runHooks(this.#hooks.onSend, stanza, session), (passed) => {
+        if ('stopped' in passed) return this.#notPassed(stanza, passed)
+        if (passed.kind === 'presence') return this.#presence?.fromClient(passed, session)
+        if (passed.to) return this.route(passed, session)
+        return this.route(passed.with({ to: session.account.jid }), session)
+      }),
+    )
+  }
+
+  /** What a client sends without saying so: its presence to one contact. Like `fromClient`, once for each of them. */
+  onBehalf(stanza: Stanza, session: Session): MaybeAsync<void> {
+    return this.#guard(stanza, () =>
+      andThen(runHooks(this.#hooks.onSend, stanza, session), (passed) => {
+        if ('stopped' in passed) return undefined
+        return this.route(passed, session)
+      }),
+    )
+  }
+
+  /** Where to? @param session the client that sent it, if one of ours did. Never throws. */
+  route(stanza: Stanza, session?: Session): MaybeAsync<void> {
+    const { to } = stanza
+    if (!to) return undefined
+    return this.#guard(stanza, () => {
+      if (!this.#parts.hosts.has(to.domain)) return this.#toRemote(stanza)
+      if (to.local === undefined) return this.#toDomain(stanza, to, session)
+      return this.#toAccount(stanza, to, session)
+    })
+  }
+
+  /** Hands a stanza to one client, through the `onDeliver` hooks. */
+  toClient(stanza: Stanza, client: Session): MaybeAsync<void> {
+    return andThen(runHooks(this.#hooks.onDeliver, stanza, client), (passed) => {
+      if ('stopped' in passed) return this.#notPassed(stanza, passed)
+      this.#parts.metrics.sent[passed.kind]++
+      client.send(passed)
+      return undefined
+    })
+  }
+
+  /** Sends a stanza back to who sent it, with an error; errors and answers are never answered (RFC 6120 §8.3.1). */
+  refuse(stanza: Stanza, error: StanzaError): MaybeAsync<void> {
+    if (stanza.type === 'error' || stanza.type === 'result' || !stanza.from) return undefined
+    if (stanza.kind === 'message') this.#parts.metrics.bounced++
+    return this.route(stanza.bounce(error))
+  }
+
+  /**
+   * Asks somebody a question and gives the answer, of type result or error. Answers count only from whom was asked.
+   * @param from one of our domains or accounts
+   */
+  ask(from: Jid, to: Jid, type: 'get' | 'set', payload: Element): Promise<Stanza> {
+    const id = randomUUID()
+    const iq = Stanza.of(new XmlElement('iq', NS_CLIENT, { type }, [payload]), from, to, id)
+    return new Promise((resolve) => {
+      const key = `${id} ${to.toString()}`
+      const cancel = this.#parts.clock.after(ANSWER_TIME, () => {
+        this.#asked.delete(key)
+        resolve(iq.bounce(new StanzaError('wait', 'remote-server-timeout')))
+      })
+      this.#asked.set(key, (answer) => {
+        cancel()
+        resolve(answer)
+      })
+      void this.route(iq)
+    })
+  }
+
+  /** What a peer may read about an error; what it must not read goes to the log under the same reference. */
+  wireError(error: unknown): StanzaError {
+    if (error instanceof StanzaError) return error
+    const ref = randomUUID().slice(0, 8)
+    this.#parts.log.error('handler failed', { ref, error })
+    return new StanzaError('wait', 'internal-server-error', `Something failed here (ref ${ref}).`)
+  }
+
+  #toRemote(stanza: Stanza): MaybeAsync<void> {
+    if (stanza.kind === 'presence') return undefined
+    return this.refuse(
+      stanza,
+      new StanzaError('cancel', 'remote-server-not-found', 'This server does not federate yet.'),
+    )
+  }
+
+  #toDomain(stanza: Stanza, to: Jid, session: Session | undefined): MaybeAsync<void> {
+    if (stanza.kind === 'presence') return undefined
+    if (stanza.kind === 'iq') return this.#question(stanza, to, undefined, session)
+    return this.refuse(stanza, new StanzaError('cancel', 'service-unavailable'))
+  }
+
+  #toAccount(stanza: Stanza, to: Jid, session: Session | undefined): MaybeAsync<void> {
+    const { directory } = this.#parts
+    if (stanza.kind === 'presence' && isNews(stanza) && !directory.loaded(to.bare.toString())?.sessions.size)
+      return undefined
+    return andThen(directory.find(to), (account) => {
+      if (!account) return this.#toNobody(stanza, to)
+      return andThen(runHooks(this.#hooks.onReceive, stanza, account), (passed) => {
+        if ('stopped' in passed) return this.#notPassed(stanza, passed)
+        if (passed.kind === 'presence') return this.#presence?.toAccount(passed, to, account)
+        if (passed.kind === 'message') return this.#message(passed, to, account)
+        if (to.resource === undefined) return this.#question(passed, to, account, session)
+        return this.#iqToClient(passed, to, account)
+      })
+    })
+  }
+
+  /** Says no more than that nobody answers (RFC 6121 §8.5.1). */
+  #toNobody(stanza: Stanza, to: Jid): MaybeAsync<void> {
+    if (stanza.kind === 'presence') return this.#presence?.toNobody(stanza, to)
+    return this.refuse(stanza, new StanzaError('cancel', 'service-unavailable'))
+  }
+
+  #message(stanza: Stanza, to: Jid, account: LocalAccount): MaybeAsync<void> {
+    const fate = recipients(stanza.type as MessageType, to.resource, account.sessions.values())
+    switch (fate.kind) {
+      case 'deliver':
+        return this.#toClients(stanza, fate.clients, 0)
+      case 'store':
+        return andThen(runHooks(this.#hooks.onAway, stanza, account), (passed) => {
+          if ('stopped' in passed) return this.#notPassed(stanza, passed)
+          return this.refuse(passed, new StanzaError('cancel', 'service-unavailable'))
+        })
+      case 'bounce':
+        return this.refuse(stanza, new StanzaError('cancel', 'service-unavailable'))
+      case 'ignore':
+        return undefined
+    }
+  }
+
+  #toClients(stanza: Stanza, clients: readonly Session[], first: number): MaybeAsync<void> {
+    for (let index = first; index < clients.length; index++) {
+      const client = clients[index]
+      const waiting = client && this.toClient(stanza, client)
+      if (waiting) return waiting.then(() => this.#toClients(stanza, clients, index + 1))
+    }
+    return undefined
+  }
+
+  /** RFC 6121 §8.5.3: an iq for a full JID is that client's business alone. */
+  #iqToClient(stanza: Stanza, to: Jid, account: LocalAccount): MaybeAsync<void> {
+    const client = account.sessions.get(to.resource ?? '')
+    if (client) return this.toClient(stanza, client)
+    return this.refuse(stanza, new StanzaError('cancel', 'service-unavailable'))
+  }
+
+  /** An iq that we answer ourselves: asked of a domain, or of an account (RFC 6120 §8.2.3, RFC 6121 §8.5.2). */
+  #question(
+    stanza: Stanza,
+    owner: Jid,
+    account: LocalAccount | undefined,
+    session: Session | undefined,
+  ): MaybeAsync<void> {
+    const { type, payload, from } = stanza
+    if (type !== 'get' && type !== 'set') return this.#answered(stanza)
+    if (!payload || !from) return undefined
+    const own = account !== undefined && from.bare.equals(account.jid)
+    const route = this.#iq.find(account ? 'account' : 'server', type, payload.ns, payload.name)
+    if (!route || (account && !own && !route.strangers)) {
+      return this.refuse(stanza, new StanzaError('cancel', 'service-unavailable'))
+    }
+    const request: IqRequest = { stanza, payload, type, from, owner: owner.bare, account, session, own }
+    return andThen(route.answer(request), (answer) => {
+      const result = stanza.result(answer)
+      return session ? this.toClient(result, session) : this.route(result)
+    })
+  }
+
+  #answered(stanza: Stanza): void {
+    const key = `${stanza.id} ${stanza.from?.toString()}`
+    const waiting = this.#asked.get(key)
+    this.#asked.delete(key)
+    waiting?.(stanza)
+  }
+
+  #notPassed(stanza: Stanza, ended: Ended): MaybeAsync<void> {
+    this.#parts.log.debug(ended.stopped ? 'stanza stopped' : 'stanza kept', { reason: ended.reason })
+    if (ended.error) return this.refuse(stanza, ended.error)
+    return undefined
+  }
+
+  /** Doubt means no: whatever fails on the way stops the stanza, and its sender is told. */
+  #guard(stanza: Stanza, carry: () => MaybeAsync<void>): MaybeAsync<void> {
+    try {
+      const carried = carry()
+      return carried instanceof Promise ? carried.catch((error: unknown) => this.#failed(stanza, error)) : carried
+    } catch (error) {
+      return this.#failed(stanza, error)
+    }
+  }
+
+  #failed(stanza: Stanza, error: unknown): MaybeAsync<void> {
+    return this.refuse(stanza, this.wireError(error))
+  }
+}
+
+/** Presence that matters only to clients that are there: nothing is kept of it. */
+function isNews(stanza: Stanza): boolean {
+  return stanza.type === '' || stanza.type === 'unavailable' || stanza.type === 'error'
+}

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// A bound client. It writes to the link it has at this moment; what a client told us about itself lives here.
+import type { Link } from '../stream/link.ts'
+import type { Writable } from '../xml/element.ts'
+import type { StreamError } from '../xmpp/errors.ts'
+import type { Jid } from '../xmpp/jid.ts'
+import type { Stanza } from '../xmpp/stanza.ts'
+import type { LocalAccount } from './directory.ts'
+
+/** How a client logged in; for `aenigma sessions`. */
+export interface LoginFacts {
+  readonly mechanism: string
+  readonly encrypted: boolean
+  /** ms since 1970. */
+  readonly since: number
+}
+
+/** One client of one account, from resource binding until it goes. */
+export class Session {
+  /** Opaque; safe to log. */
+  readonly id: string
+  /** The full JID. */
+  readonly jid: Jid
+  readonly resource: string
+  readonly account: LocalAccount
+  readonly login: LoginFacts
+  /** The last available presence it broadcast (RFC 6121 §4.4); undefined while it is unavailable. */
+  presence: Stanza | undefined
+  /** RFC 6121 §4.7.2.3; undefined while it is unavailable. */
+  priority: number | undefined
+  /** Whether it asked for the roster and so gets pushes (RFC 6121 §2.2). */
+  interested = false
+  /** Who got directed presence (RFC 6121 §4.6): full or bare JIDs by their text. */
+  readonly directed = new Map<string, Jid>()
+  #link: Link
+
+  constructor(id: string, jid: Jid, resource: string, account: LocalAccount, login: LoginFacts, link: Link) {
+    this.id = id
+    this.jid = jid
+    this.resource = resource
+    this.account = account
+    this.login = login
+    this.#link = link
+  }
+
+  /** Queues something for the client; never waits. */
+  send(item: Writable): void {
+    this.#link.send(item)
+  }
+
+  /** Ends the client's stream. */
+  close(error?: StreamError): void {
+    this.#link.close(error)
+  }
+}

@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: Apache-2.0
+// A TCP connection as a link: bytes in, elements out, one at a time; what one turn of the event loop sends leaves in one
+// write. A peer that does not read, or does not close when told to, is cut off.
+import type { Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
+import type { Log } from '../log.ts'
+import type { Metrics } from '../metrics.ts'
+import type { ChannelBindings, Link, LinkEvents, MaybeAsync, OwnHeader } from '../stream/link.ts'
+import { type Element, escapeAttribute, type Writable } from '../xml/element.ts'
+import { ReadError } from '../xml/errors.ts'
+import { type ReadEvent, Reader, type ReaderLimits } from '../xml/reader.ts'
+import { StreamError } from '../xmpp/errors.ts'
+import { bindingsOf } from './tls.ts'
+
+/** How long a peer may take to close its side, in ms. */
+const CLOSING_TIME = 3_000
+
+const NS_STREAMS = 'http://etherx.jabber.org/streams'
+const NO_BINDINGS: ChannelBindings = Object.freeze({})
+
+/** What a link needs beside its socket. */
+export interface TcpLinkOptions {
+  /** Opaque, for logs. */
+  readonly id: string
+  readonly limits: Partial<ReaderLimits>
+  /** Bytes that may wait to be sent. */
+  readonly sendQueueBytes: number
+  readonly metrics: Metrics
+  readonly log: Log
+  /** Negotiates TLS on a plain socket. */
+  readonly secure: (socket: Socket) => Promise<TLSSocket>
+}
+
+/** Links with something to send, written out together at the end of the turn. */
+const dirty: TcpLink[] = []
+
+function flushAll(): void {
+  for (const link of dirty.splice(0)) link.flush()
+}
+
+/** One connection to a client. */
+export class TcpLink implements Link {
+  readonly id: string
+  readonly address: string
+  readonly #options: TcpLinkOptions
+  #socket: Socket | TLSSocket
+  #reader: Reader
+  #limits: Partial<ReaderLimits>
+  #events: LinkEvents | undefined
+  #out = ''
+  #isDirty = false
+  #busy = false
+  #opened = false
+  #state: 'open' | 'ended' = 'open'
+  #encrypted: boolean
+  #bindings: ChannelBindings | undefined
+
+  constructor(socket: Socket | TLSSocket, encrypted: boolean, options: TcpLinkOptions) {
+    this.id = options.id
+    this.address = socket.remoteAddress ?? ''
+    this.#options = options
+    this.#limits = options.limits
+    this.#reader = new Reader(options.limits)
+    this.#socket = socket
+    this.#encrypted = encrypted
+  }
+
+  get encrypted(): boolean {
+    return this.#encrypted
+  }
+
+  get bindings(): ChannelBindings {
+    if (!this.#encrypted) return NO_BINDINGS
+    this.#bindings ??= bindingsOf(this.#socket as TLSSocket)
+    return this.#bindings
+  }
+
+  get serverName(): string | undefined {
+    const name = 'servername' in this.#socket ? this.#socket.servername : undefined
+    return typeof name === 'string' ? name : undefined
+  }
+
+  start(events: LinkEvents): void {
+    this.#events = events
+    this.#listen()
+  }
+
+  open(header: OwnHeader): void {
+    this.#opened = true
+    const to = header.to === undefined ? '' : ` to='${escapeAttribute(header.to)}'`
+    this.#write(
+      `<?xml version='1.0'?><stream:stream xmlns='jabber:client' xmlns:stream='${NS_STREAMS}' version='1.0'` +
+        ` from='${escapeAttribute(header.from)}'${to} id='${header.id}' xml:lang='${escapeAttribute(header.lang)}'>`,
+    )
+  }
+
+  send(item: Writable): void {
+    if (this.#state === 'open') this.#write(item.xml('jabber:client'))
+  }
+
+  restart(): void {
+    this.#opened = false
+    this.#reader.restart()
+  }
+
+  async startTls(answer: Element): Promise<void> {
+    this.send(answer)
+    this.flush()
+    const plain = this.#socket
+    plain.removeAllListeners('data')
+    plain.pause()
+    this.#opened = false
+    this.#reader = new Reader(this.#limits)
+    const socket = await this.#options.secure(plain)
+    if (this.#state === 'ended') {
+      socket.destroy()
+      return
+    }
+    plain.removeAllListeners('end')
+    this.#socket = socket
+    this.#encrypted = true
+    this.#listen()
+  }
+
+  allowStanzas(bytes: number): void {
+    this.#limits = { ...this.#limits, stanzaBytes: bytes }
+    this.#reader.setLimits(this.#limits)
+  }
+
+  close(error?: StreamError): void {
+    if (this.#state === 'ended') return
+    if (!this.#opened && error) this.open({ from: '', id: this.id, lang: 'en' })
+    if (error) this.#write(error.xml())
+    if (this.#opened) this.#write('</stream:stream>')
+    this.flush()
+    this.#ended(error ? 'error' : 'closed')
+    const socket = this.#socket
+    socket.end()
+    socket.resume()
+    setTimeout(() => socket.destroy(), CLOSING_TIME).unref()
+  }
+
+  /** Hands what waits to the socket. */
+  flush(): void {
+    this.#isDirty = false
+    if (this.#out === '') return
+    const text = this.#out
+    this.#out = ''
+    if (this.#socket.destroyed || !this.#socket.writable) return
+    this.#options.metrics.bytesOut += text.length
+    this.#socket.write(text)
+    if (this.#socket.writableLength <= this.#options.sendQueueBytes) return
+    this.#options.metrics.overflows++
+    this.#options.log.info('peer does not read', { stream: this.id })
+    this.#lost()
+  }
+
+  #write(text: string): void {
+    this.#out += text
+    if (this.#isDirty) return
+    this.#isDirty = true
+    if (dirty.push(this) === 1) setImmediate(flushAll)
+  }
+
+  #listen(): void {
+    const socket = this.#socket
+    socket.on('data', (chunk: Buffer) => this.#read(chunk))
+    socket.on('end', () => this.#lost())
+    socket.on('error', () => this.#lost())
+    socket.on('close', () => this.#lost())
+    socket.resume()
+  }
+
+  #read(chunk: Buffer): void {
+    if (this.#state === 'ended') return
+    this.#options.metrics.bytesIn += chunk.length
+    this.#reader.push(chunk)
+    this.#events?.alive?.()
+    if (!this.#busy) this.#pump()
+  }
+
+  /** Hands out what was read, one thing at a time; while a handler waits, nothing more is read (STYLE: reading waits). */
+  #pump(): void {
+    try {
+      for (;;) {
+        if (this.#state === 'ended') return
+        const event = this.#reader.next()
+        if (!event) return
+        const waiting = this.#dispatch(event)
+        if (waiting) {
+          this.#waitFor(waiting)
+          return
+        }
+      }
+    } catch (error) {
+      this.#refuse(error)
+    }
+  }
+
+  #waitFor(waiting: Promise<void>): void {
+    this.#busy = true
+    this.#socket.pause()
+    waiting.then(
+      () => {
+        this.#busy = false
+        if (this.#state === 'ended') return
+        this.#socket.resume()
+        this.#pump()
+      },
+      (error: unknown) => this.#refuse(error),
+    )
+  }
+
+  #dispatch(event: ReadEvent): MaybeAsync<void> {
+    if (event.kind === 'element') return this.#events?.element(event.element)
+    if (event.kind === 'close') return this.close()
+    const { header, contentNamespace, prefix } = event
+    return this.#events?.opened({ element: header, contentNamespace, prefix })
+  }
+
+  #refuse(error: unknown): void {
+    if (error instanceof ReadError) this.close(new StreamError(error.condition, error.message))
+    else if (error instanceof StreamError) this.close(error)
+    else {
+      this.#options.log.error('stream failed', { stream: this.id, error })
+      this.close(new StreamError('internal-server-error'))
+    }
+  }
+
+  #lost(): void {
+    if (this.#state === 'open') this.#ended('lost')
+    this.#socket.destroy()
+  }
+
+  #ended(reason: 'closed' | 'error' | 'lost'): void {
+    this.#state = 'ended'
+    this.#out = ''
+    this.#events?.ended(reason)
+  }
+}

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+// TLS as this server speaks it: 1.2 and 1.3, AEAD suites, a certificate per domain chosen by SNI, replaced while running.
+import { createHash, X509Certificate } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import type { Socket } from 'node:net'
+import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls'
+import type { ChannelBindings } from '../stream/link.ts'
+
+/** AEAD with forward secrecy only (RFC 9325 §4.2). */
+const CIPHERS = [
+  'TLS_AES_128_GCM_SHA256',
+  'TLS_AES_256_GCM_SHA384',
+  'TLS_CHACHA20_POLY1305_SHA256',
+  'ECDHE-ECDSA-AES128-GCM-SHA256',
+  'ECDHE-RSA-AES128-GCM-SHA256',
+  'ECDHE-ECDSA-AES256-GCM-SHA384',
+  'ECDHE-RSA-AES256-GCM-SHA384',
+  'ECDHE-ECDSA-CHACHA20-POLY1305',
+  'ECDHE-RSA-CHACHA20-POLY1305',
+].join(':')
+
+/** How long a handshake may take, in ms. */
+const HANDSHAKE_TIME = 10_000
+
+/** Where a domain's certificate is: PEM files, the certificate with its chain. */
+export interface CertificateFiles {
+  readonly cert: string
+  readonly key: string
+}
+
+/** The certificates in force. */
+export class Certificates {
+  #contexts = new Map<string, SecureContext>()
+  #first: SecureContext | undefined
+
+  /**
+   * Reads all of them and puts them in force together: new connections use them, old ones go on.
+   * Throws, and changes nothing, if one cannot be read or key and certificate do not belong together.
+   * @param files by domain, in order of preference
+   */
+  async load(files: ReadonlyMap<string, CertificateFiles>): Promise<void> {
+    const contexts = new Map<string, SecureContext>()
+    for (const [host, { cert, key }] of files) contexts.set(host, await contextOf(host, cert, key))
+    this.#contexts = contexts
+    this.#first = contexts.values().next().value
+  }
+
+  /** The context for a server name; the first domain's for an unknown one. */
+  find(serverName: string | undefined): SecureContext | undefined {
+    return (serverName === undefined ? undefined : this.#contexts.get(serverName.toLowerCase())) ?? this.#first
+  }
+
+  /**
+   * Negotiates TLS as the server. Rejects if that fails or takes too long; the socket is destroyed then.
+   * @param alpn the protocols to agree on; a client that names only others is refused (XEP-0368 §3)
+   */
+  secure(socket: Socket, alpn: readonly string[]): Promise<TLSSocket> {
+    return new Promise((resolve, reject) => {
+      const secureContext = this.#first
+      if (!secureContext) return reject(new Error('no certificate'))
+      const secured = new TLSSocket(socket, {
+        isServer: true,
+        secureContext,
+        ALPNProtocols: [...alpn],
+        SNICallback: (name, done) => done(null, this.find(name)),
+      })
+      const fail = (error: Error): void => {
+        clearTimeout(timer)
+        secured.destroy()
+        reject(error)
+      }
+      const timer = setTimeout(() => fail(new Error('TLS handshake took too long')), HANDSHAKE_TIME)
+      const closed = (): void => fail(new Error('closed during the TLS handshake'))
+      secured.once('error', fail)
+      secured.once('close', closed)
+      secured.once('secure', () => {
+        clearTimeout(timer)
+        secured.off('error', fail)
+        secured.off('close', closed)
+        resolve(secured)
+      })
+    })
+  }
+}
+
+/** RFC 9266 (TLS 1.3 only: TLS 1.2 would need the extended master secret) and RFC 5929 §4. */
+export function bindingsOf(socket: TLSSocket): ChannelBindings {
+  let exporter: Buffer | undefined
+  let endPoint: Buffer | undefined
+  return {
+    get 'tls-exporter'() {
+      if (socket.getProtocol() !== 'TLSv1.3') return undefined
+      exporter ??= socket.exportKeyingMaterial(32, 'EXPORTER-Channel-Binding', Buffer.alloc(0))
+      return exporter
+    },
+    get 'tls-server-end-point'() {
+      endPoint ??= endPointOf(socket)
+      return endPoint
+    },
+  }
+}
+
+function endPointOf(socket: TLSSocket): Buffer | undefined {
+  const certificate = socket.getCertificate()
+  const raw = certificate && 'raw' in certificate ? certificate.raw : undefined
+  if (!raw) return undefined
+  const algorithm = new X509Certificate(raw).signatureAlgorithm?.toLowerCase() ?? ''
+  const hash = /sha-?384/.test(algorithm) ? 'sha384' : /sha-?512/.test(algorithm) ? 'sha512' : 'sha256'
+  return createHash(hash).update(raw).digest()
+}
+
+async function contextOf(host: string, certFile: string, keyFile: string): Promise<SecureContext> {
+  const [cert, key] = await Promise.all([readFile(certFile), readFile(keyFile)])
+  try {
+    return createSecureContext({
+      cert,
+      key,
+      minVersion: 'TLSv1.2',
+      ciphers: CIPHERS,
+      honorCipherOrder: true,
+      ecdhCurve: 'X25519:P-256:P-384',
+    })
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new Error(`the certificate of ${host} cannot be used: ${reason}`)
+  }
+}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+// The XMPP server without its sockets: the parts are made here, handed to each other, and take links from anywhere.
+import type { Accounts } from './accounts/accounts.ts'
+import { Throttle } from './accounts/throttle.ts'
+import type { Clock } from './clock.ts'
+import { Directory } from './core/directory.ts'
+import type { Feature, FeatureLimits, Hooks, Software } from './core/feature.ts'
+import { Presence } from './core/presence.ts'
+import { rosterHooks } from './core/roster-iq.ts'
+import { Router } from './core/router.ts'
+import type { Session } from './core/session.ts'
+import { Subscriptions } from './core/subscriptions.ts'
+import type { Log } from './log.ts'
+import type { Metrics } from './metrics.ts'
+import type { Store } from './store/store.ts'
+import type { ClientLimits } from './stream/client-parts.ts'
+import { ClientStreams } from './stream/clients.ts'
+import type { Link } from './stream/link.ts'
+import type { SaslLimits } from './stream/login.ts'
+import { StreamError } from './xmpp/errors.ts'
+import type { Jid } from './xmpp/jid.ts'
+
+/** What a server is made of. */
+export interface ServerParts {
+  readonly hosts: ReadonlySet<string>
+  readonly store: Store
+  readonly accounts: Accounts
+  /** In the order in which their hooks run. */
+  readonly features: readonly Feature[]
+  /** Checked options by feature name. */
+  readonly options: Readonly<Record<string, unknown>>
+  readonly isAdmin: (jid: Jid) => boolean
+  readonly limits: ClientLimits & FeatureLimits & { readonly rosterItems: number }
+  readonly sasl: SaslLimits
+  readonly software: Software
+  readonly clock: Clock
+  readonly log: Log
+  readonly metrics: Metrics
+}
+
+/** A server that runs. */
+export interface Server {
+  /** Takes over a connection of a client. */
+  accept(link: Link): void
+  /** Every client that is logged in. */
+  sessions(): Iterable<Session>
+  /** Ends one client's stream. @returns false if there is no such session */
+  endSession(id: string): boolean
+  readonly connections: number
+  /** Closes all streams and stops the features; the store stays open. */
+  stop(): Promise<void>
+}
+
+/** Makes a server from its parts and starts its features. */
+export async function startXmpp(parts: ServerParts): Promise<Server> {
+  const { hosts, store, clock, log, metrics, limits } = parts
+  const directory = new Directory(store, hosts)
+  const router = new Router({ hosts, directory, clock, log, metrics })
+  const subscriptions = new Subscriptions(router, limits.rosterItems)
+  const hooks: readonly Hooks[] = [
+    rosterHooks(subscriptions, limits.rosterItems),
+    ...parts.features.map((feature) =>
+      feature.setup({ ...parts, directory, router, limits, options: optionsOf(feature, parts.options) }),
+    ),
+  ]
+  const presence = new Presence({ router, directory, hosts, subscriptions, hooks })
+  router.use(presence, hooks)
+  const streams = new ClientStreams({
+    ...parts,
+    router,
+    directory,
+    hooks,
+    throttle: new Throttle(clock),
+    sessionEnded(session) {
+      directory.leave(session)
+      presence.ended(session)
+      for (const hook of hooks) hook.onEnd?.(session)
+    },
+  })
+  const forget = endSessionsOfChanged(parts.accounts, directory)
+  for (const hook of hooks) await hook.start?.()
+  metrics.connections = () => streams.size
+  metrics.uncommitted = () => store.uncommitted
+  metrics.sessions = () => count(directory.sessions())
+  return {
+    accept: (link) => streams.accept(link),
+    sessions: () => directory.sessions(),
+    endSession(id) {
+      for (const session of directory.sessions()) {
+        if (session.id !== id) continue
+        session.close(new StreamError('reset', 'Ended by an administrator.'))
+        return true
+      }
+      return false
+    },
+    get connections() {
+      return streams.size
+    },
+    async stop() {
+      forget()
+      streams.close()
+      for (const hook of [...hooks].reverse()) await hook.stop?.()
+    },
+  }
+}
+
+function optionsOf(feature: Feature, options: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(Object.keys(feature.options ?? {}).map((key) => [key, options[key]]))
+}
+
+/** Who was removed, disabled or got another password is logged out (RFC 6120 §4.9.3.12). */
+function endSessionsOfChanged(accounts: Accounts, directory: Directory): () => void {
+  return accounts.onChange(({ kind, jid }) => {
+    if (kind === 'enabled') return
+    const account = directory.loaded(jid.toString())
+    if (kind === 'removed' || kind === 'created') directory.forget(jid)
+    if (kind === 'created') return
+    for (const session of [...(account?.sessions.values() ?? [])]) {
+      session.close(new StreamError('not-authorized', 'The account was changed.'))
+    }
+  })
+}
+
+function count(items: Iterable<unknown>): number {
+  let total = 0
+  for (const _ of items) total++
+  return total
+}

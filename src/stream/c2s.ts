@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+// One conversation with a client, from its header to its close (RFC 6120 §4): TLS, login, resource, then stanzas.
+import { randomUUID } from 'node:crypto'
+import type { Session } from '../core/session.ts'
+import type { Store } from '../store/store.ts'
+import { type Element, el } from '../xml/element.ts'
+import { StanzaError, StreamError } from '../xmpp/errors.ts'
+import { Jid } from '../xmpp/jid.ts'
+import { isStanza, NS_CLIENT, Stanza } from '../xmpp/stanza.ts'
+import { bindRequest, enterSession } from './bind.ts'
+import type { ClientParts } from './client-parts.ts'
+import type { Link, LinkEvents, MaybeAsync, StreamHeader } from './link.ts'
+import { Login } from './login.ts'
+import { NS_SASL, NS_SESSION, NS_STREAMS, NS_TLS, streamFeatures } from './offer.ts'
+
+/** Above this many uncommitted writes a stream is not read (HOTPATH: bounds memory and the delay of acknowledgements). */
+const UNCOMMITTED_MAX = 1000
+
+/** The stream of one client. */
+export class ClientStream implements LinkEvents {
+  /** When the peer was last heard, in ms since 1970. */
+  lastHeard: number
+  /** When it was asked whether it is still there, in ms since 1970; 0 if it was not. */
+  askedAt = 0
+  readonly #parts: ClientParts
+  readonly #link: Link
+  readonly #gone: (stream: ClientStream) => void
+  readonly #cancelTimeout: () => void
+  #host: string | undefined
+  #lang: string | undefined
+  #login: Login | undefined
+  #username: string | undefined
+  #mechanism = ''
+  #session: Session | undefined
+
+  constructor(link: Link, parts: ClientParts, gone: (stream: ClientStream) => void) {
+    this.#link = link
+    this.#parts = parts
+    this.#gone = gone
+    this.lastHeard = parts.clock.now()
+    this.#cancelTimeout = parts.clock.after(parts.limits.loginTimeout, () =>
+      this.close(new StreamError('connection-timeout', 'The login took too long.')),
+    )
+    link.start(this)
+  }
+
+  /** The bound client, if it has come so far. */
+  get session(): Session | undefined {
+    return this.#session
+  }
+
+  /** Ends the stream. */
+  close(error?: StreamError): void {
+    this.#link.close(error)
+  }
+
+  alive(): void {
+    this.lastHeard = this.#parts.clock.now()
+    this.askedAt = 0
+  }
+
+  opened(header: StreamHeader): void {
+    const { attrs } = header.element
+    this.#lang = attrs['xml:lang'] || undefined
+    const problem = this.#judge(header)
+    const host = this.#host ?? [...this.#parts.hosts][0] ?? ''
+    const to = Jid.tryParse(attrs.from)?.toString()
+    this.#link.open({ from: host, to, id: randomUUID(), lang: 'en' })
+    if (problem) this.close(problem)
+    else this.#offer(host)
+  }
+
+  element(element: Element): MaybeAsync<void> {
+    if (this.#session) return this.#stanza(element, this.#session)
+    if (this.#username !== undefined) return this.#bind(element, this.#username)
+    return this.#negotiate(element)
+  }
+
+  ended(): void {
+    this.#cancelTimeout()
+    const session = this.#session
+    this.#session = undefined
+    if (session) this.#parts.sessionEnded(session)
+    this.#gone(this)
+  }
+
+  /** RFC 6120 §4.7, §4.8, §4.9.3. */
+  #judge({ element, prefix, contentNamespace }: StreamHeader): StreamError | undefined {
+    const { attrs } = element
+    const host = this.#hostOf(attrs.to)
+    if (!element.is('stream', NS_STREAMS)) return new StreamError('invalid-namespace')
+    if (contentNamespace !== NS_CLIENT) return new StreamError('invalid-namespace')
+    if (prefix !== 'stream') return new StreamError('bad-namespace-prefix')
+    if (!host) return new StreamError('host-unknown')
+    if (this.#host !== undefined && this.#host !== host)
+      return new StreamError('not-authorized', 'The domain must not change.')
+    this.#host = host
+    const major = /^(\d+)\.\d+$/.exec(attrs.version ?? '')?.[1]
+    if (major === undefined || Number(major) < 1) return new StreamError('unsupported-version')
+    return undefined
+  }
+
+  #hostOf(to: string | undefined): string | undefined {
+    const { hosts } = this.#parts
+    if (to === undefined) return hosts.size === 1 ? [...hosts][0] : undefined
+    const domain = Jid.tryParse(to)?.domain
+    return domain !== undefined && hosts.has(domain) ? domain : undefined
+  }
+
+  #offer(host: string): void {
+    const { encrypted } = this.#link
+    const authenticated = this.#username !== undefined
+    this.#login ??= encrypted ? new Login(this.#link, host, this.#parts) : undefined
+    const login = this.#login
+    const state = {
+      host,
+      encrypted,
+      authenticated,
+      mechanisms: login?.mechanisms ?? [],
+      bindings: login?.bindings ?? [],
+    }
+    const more = this.#parts.hooks.flatMap((hook) => hook.streamFeatures?.({ host, encrypted, authenticated }) ?? [])
+    this.#link.send(streamFeatures(state, more))
+  }
+
+  /** Before login: TLS, SASL, and what a feature allows strangers (registration). */
+  #negotiate(element: Element): MaybeAsync<void> {
+    if (!this.#link.encrypted) {
+      if (element.is('starttls', NS_TLS)) return this.#startTls()
+      return this.close(new StreamError('policy-violation', 'Use TLS first.'))
+    }
+    if (element.ns === NS_SASL && this.#login) return this.#sasl(element, this.#login)
+    if (isStanza(element) && element.name === 'iq') return this.#beforeLogin(element)
+    return this.close(new StreamError('not-authorized', 'Log in first.'))
+  }
+
+  async #startTls(): Promise<void> {
+    try {
+      await this.#link.startTls(el('proceed', NS_TLS))
+    } catch {
+      this.close() // the handshake failed: there is nobody left to tell
+    }
+  }
+
+  async #sasl(element: Element, login: Login): Promise<void> {
+    const outcome = await login.step(element)
+    if (!outcome) return
+    this.#username = outcome.username
+    this.#mechanism = outcome.mechanism
+    this.#link.allowStanzas(this.#parts.limits.stanzaBytes)
+    this.#link.restart()
+    this.#link.send(outcome.answer)
+  }
+
+  async #beforeLogin(element: Element): Promise<void> {
+    const stanza = this.#parse(element)
+    if (!stanza?.payload || !this.#host) return
+    const { type, payload } = stanza
+    if (type !== 'get' && type !== 'set') return
+    const request = { stanza, payload, host: this.#host, address: this.#link.address }
+    for (const hook of this.#parts.hooks) {
+      const answer = await hook.beforeLogin?.(request)
+      if (answer) return this.#link.send(answer)
+    }
+    this.close(new StreamError('not-authorized', 'Log in first.'))
+  }
+
+  async #bind(element: Element, username: string): Promise<void> {
+    const request = bindRequest(element)
+    if (!request) return this.close(new StreamError('not-authorized', 'Bind a resource first.'))
+    const stanza = this.#parse(element)
+    if (!stanza || !this.#host) return
+    try {
+      const jid = Jid.of(username, this.#host)
+      const login = { mechanism: this.#mechanism, encrypted: this.#link.encrypted, since: this.#parts.clock.now() }
+      const session = await enterSession({ jid, request, login, link: this.#link }, this.#parts)
+      if (!session) return this.close(new StreamError('not-authorized', 'The account is gone.'))
+      this.#session = session
+      this.#cancelTimeout()
+      this.#link.send(stanza.result(bindResult(session.jid)))
+    } catch (error) {
+      this.#link.send(stanza.bounce(this.#parts.router.wireError(error)))
+    }
+  }
+
+  #stanza(element: Element, session: Session): MaybeAsync<void> {
+    if (!isStanza(element)) return this.close(new StreamError('unsupported-stanza-type'))
+    const stanza = this.#parse(element)
+    if (!stanza) return undefined
+    // RFC 6120 §8.1.2.1: a client speaks for itself only.
+    if (stanza.from && !stanza.from.equals(session.jid) && !stanza.from.equals(session.account.jid)) {
+      return this.close(new StreamError('invalid-from'))
+    }
+    if (stanza.kind === 'iq' && stanza.payload?.is('session', NS_SESSION)) return session.send(stanza.result())
+    const handled = this.#parts.router.fromClient(this.#stamp(stanza, session), session)
+    if (handled || this.#parts.store.uncommitted > UNCOMMITTED_MAX) return this.#settle(handled)
+    return undefined
+  }
+
+  /** Waits for what the stanza needed, and while too much is not on disk yet. */
+  async #settle(handled: MaybeAsync<void>): Promise<void> {
+    await handled
+    if (this.#parts.store.uncommitted > UNCOMMITTED_MAX) await settled(this.#parts.store)
+  }
+
+  /** The sender's own address, and the language of its stream where it gave none (RFC 6120 §8.1.5). */
+  #stamp(stanza: Stanza, session: Session): Stanza {
+    const stamped = stanza.with({ from: session.jid })
+    if (this.#lang === undefined || stamped.kind === 'iq' || stamped.lang !== undefined) return stamped
+    return stamped.withElement(stamped.element.withAttrs({ 'xml:lang': this.#lang }))
+  }
+
+  /** A malformed stanza is answered, and the stream lives on. */
+  #parse(element: Element): Stanza | undefined {
+    try {
+      return Stanza.parse(element)
+    } catch (error) {
+      if (!(error instanceof StanzaError)) throw error
+      const { type, id } = element.attrs
+      if (type === 'error' || type === 'result') return undefined
+      const children = [...element.elements, error.element(NS_CLIENT)]
+      this.#link.send(el(element.name, NS_CLIENT, { type: 'error', id, from: this.#host }, ...children))
+      return undefined
+    }
+  }
+}
+
+/** Waits for the commit; if it fails, whoever wrote has been told by then, and here only the waiting counts. */
+function settled(store: Store): Promise<void> {
+  return store.durable().catch(() => undefined)
+}
+
+function bindResult(jid: Jid): Element {
+  const ns = 'urn:ietf:params:xml:ns:xmpp-bind'
+  return el('bind', ns, null, el('jid', ns, null, jid.toString()))
+}

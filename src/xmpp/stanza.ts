@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+// A stanza as a checked, read-only value (RFC 6120 §8): addresses parsed, type known. "Changing" one makes another.
+import { attributesXml, type Element, escapeAttribute, type Writable, Element as XmlElement } from '../xml/element.ts'
+import { StanzaError } from './errors.ts'
+import { Jid } from './jid.ts'
+
+/** The content namespace of streams between clients and servers (RFC 6120 §4.8.2). */
+export const NS_CLIENT = 'jabber:client'
+
+/** The three kinds of stanza. */
+export type StanzaKind = 'message' | 'presence' | 'iq'
+
+/** RFC 6121 §5.2.2. */
+export type MessageType = 'normal' | 'chat' | 'groupchat' | 'headline' | 'error'
+
+const TYPES: Readonly<Record<StanzaKind, ReadonlySet<string>>> = {
+  message: new Set(['normal', 'chat', 'groupchat', 'headline', 'error']),
+  presence: new Set(['error', 'probe', 'subscribe', 'subscribed', 'unavailable', 'unsubscribe', 'unsubscribed']),
+  iq: new Set(['get', 'set', 'result', 'error']),
+}
+
+/** What `Stanza.with` may change; `undefined` removes, an absent key keeps. */
+export interface StanzaChanges {
+  readonly from?: Jid | undefined
+  readonly to?: Jid | undefined
+  readonly id?: string | undefined
+}
+
+/** Whether an element is meant to be a stanza. */
+export function isStanza(element: Element): boolean {
+  return (
+    element.ns === NS_CLIENT && (element.name === 'message' || element.name === 'presence' || element.name === 'iq')
+  )
+}
+
+/** One message, presence or iq. */
+export class Stanza implements Writable {
+  readonly kind: StanzaKind
+  /** Never empty for messages (`normal` when absent or unknown, RFC 6121 §5.2.2); '' for available presence. */
+  readonly type: string
+  readonly id: string | undefined
+  readonly from: Jid | undefined
+  readonly to: Jid | undefined
+  /** Its children are true; its `from`, `to`, `id` are those of the wire and may be outdated: read ours. */
+  readonly element: Element
+  #client: string | undefined
+
+  private constructor(
+    kind: StanzaKind,
+    type: string,
+    id: string | undefined,
+    from: Jid | undefined,
+    to: Jid | undefined,
+    element: Element,
+  ) {
+    this.kind = kind
+    this.type = type
+    this.id = id
+    this.from = from
+    this.to = to
+    this.element = element
+  }
+
+  /**
+   * Checks an element. Throws a StanzaError that its sender should get: `jid-malformed` for a bad address,
+   * `bad-request` for an unknown type or an iq that is not as RFC 6120 §8.2.3 wants it.
+   */
+  static parse(element: Element): Stanza {
+    const { attrs, name } = element
+    if (name !== 'message' && name !== 'presence' && name !== 'iq') throw new StanzaError('modify', 'bad-request')
+    const to = attrs.to === undefined ? undefined : Jid.parse(attrs.to)
+    const from = attrs.from === undefined ? undefined : Jid.parse(attrs.from)
+    const stanza = new Stanza(name, typeOf(name, attrs.type), attrs.id, from, to, element)
+    if (name === 'iq') checkIq(stanza)
+    return stanza
+  }
+
+  /** Makes a stanza of our own; attributes of `element` other than from, to and id stay. */
+  static of(element: Element, from: Jid | undefined, to: Jid | undefined, id?: string): Stanza {
+    const kind = element.name as StanzaKind
+    return new Stanza(kind, typeOf(kind, element.attrs.type), id ?? element.attrs.id, from, to, element)
+  }
+
+  with(changes: StanzaChanges): Stanza {
+    const from = 'from' in changes ? changes.from : this.from
+    const to = 'to' in changes ? changes.to : this.to
+    const id = 'id' in changes ? changes.id : this.id
+    return new Stanza(this.kind, this.type, id, from, to, this.element)
+  }
+
+  /** The same stanza around other content. */
+  withElement(element: Element): Stanza {
+    return new Stanza(this.kind, this.type, this.id, this.from, this.to, element)
+  }
+
+  /** The first child element: an iq's payload. */
+  get payload(): Element | undefined {
+    for (const child of this.element.children) if (typeof child !== 'string') return child
+    return undefined
+  }
+
+  /** The language of its texts (RFC 6120 §8.1.5). */
+  get lang(): string | undefined {
+    return this.element.attrs['xml:lang']
+  }
+
+  /** The result of this iq (RFC 6120 §8.2.3). */
+  result(payload?: Element): Stanza {
+    const element = new XmlElement('iq', NS_CLIENT, { type: 'result' }, payload ? [payload] : [])
+    return new Stanza('iq', 'result', this.id, this.to, this.from, element)
+  }
+
+  /** This stanza sent back with an error (RFC 6120 §8.3). Whether one may be sent at all is for the router to say. */
+  bounce(error: StanzaError): Stanza {
+    const children = this.kind === 'iq' ? (this.payload ? [this.payload] : []) : this.element.children
+    const element = new XmlElement(this.kind, NS_CLIENT, { type: 'error' }, [...children, error.element(NS_CLIENT)])
+    return new Stanza(this.kind, 'error', this.id, this.to, this.from, element)
+  }
+
+  xml(inherited: string): string {
+    if (inherited !== NS_CLIENT) return this.#render(inherited)
+    this.#client ??= this.#render(inherited)
+    return this.#client
+  }
+
+  #render(inherited: string): string {
+    const { element } = this
+    let tag = `<${this.kind}`
+    if (inherited !== element.ns) tag += ` xmlns='${element.ns}'`
+    if (this.from) tag += ` from='${escapeAttribute(this.from.toString())}'`
+    if (this.to) tag += ` to='${escapeAttribute(this.to.toString())}'`
+    if (this.id !== undefined) tag += ` id='${escapeAttribute(this.id)}'`
+    tag += attributesXml(element.attrs, isAddressing)
+    const content = element.contentXml()
+    if (element.source) tag += element.source.declarations
+    return content === '' ? `${tag}/>` : `${tag}>${content}</${this.kind}>`
+  }
+}
+
+/** Whether an attribute is written by `Stanza` itself. */
+function isAddressing(name: string): boolean {
+  return name === 'to' || name === 'from' || name === 'id'
+}
+
+function typeOf(kind: StanzaKind, type: string | undefined): string {
+  if (type !== undefined && TYPES[kind].has(type)) return type
+  if (kind === 'message') return 'normal'
+  if (kind === 'presence' && type === undefined) return ''
+  throw new StanzaError(
+    'modify',
+    'bad-request',
+    kind === 'iq' ? 'An iq needs one of the types get, set, result, error.' : 'Unknown type of presence.',
+  )
+}
+
+function checkIq(stanza: Stanza): void {
+  if (stanza.id === undefined) throw new StanzaError('modify', 'bad-request', 'An iq needs an id.')
+  if (stanza.type !== 'get' && stanza.type !== 'set') return
+  if (stanza.element.elements.length !== 1)
+    throw new StanzaError('modify', 'bad-request', 'A request carries exactly one element.')
+}
