@@ -110,13 +110,13 @@ function optionsOf(feature: Feature, options: Readonly<Record<string, unknown>>)
 
 /** Who was removed, disabled or got another password is logged out (RFC 6120 §4.9.3.12). */
 function endSessionsOfChanged(accounts: Accounts, directory: Directory): () => void {
-  return accounts.onChange(({ kind, jid }) => {
+  return accounts.onChange(({ kind, jid, keep }) => {
     if (kind === 'enabled') return
     const account = directory.loaded(jid.toString())
     if (kind === 'removed' || kind === 'created') directory.forget(jid)
     if (kind === 'created') return
     for (const session of [...(account?.sessions.values() ?? [])]) {
-      session.close(new StreamError('not-authorized', 'The account was changed.'))
+      if (session.id !== keep) session.close(new StreamError('not-authorized', 'The account was changed.'))
     }
   })
 }

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+// Accounts as deeds for everybody who manages them: the command line, the administrators' commands, the account's owner.
+import type { Clock } from '../clock.ts'
+import type { Account, AccountRange, NewAccount, ScramHash, Store } from '../store/store.ts'
+import type { Jid } from '../xmpp/jid.ts'
+import { makeVerifiers } from './credentials.ts'
+
+/** What happened to an account. */
+export interface AccountEvent {
+  readonly kind: 'created' | 'removed' | 'disabled' | 'enabled' | 'password'
+  /** Bare. */
+  readonly jid: Jid
+  /** The id of the session that asked for it and goes on. */
+  readonly keep: string | undefined
+}
+
+/** Why something could not be done with an account. */
+export type AccountProblem = 'exists' | 'unknown-host' | 'no-local-part' | 'bad-password' | 'not-found'
+
+/** Something could not be done with an account; the message is for people. */
+export class AccountError extends Error {
+  override readonly name = 'AccountError'
+  readonly problem: AccountProblem
+
+  constructor(problem: AccountProblem, message: string) {
+    super(message)
+    this.problem = problem
+  }
+}
+
+/** An account to be imported. */
+export interface ImportEntry {
+  readonly jid: Jid
+  readonly password: string
+  readonly admin?: boolean
+}
+
+/** How far an import has come. */
+export type ImportProgress = (done: number) => void
+
+/** Deeds on accounts. Each resolves when it is on disk. */
+export interface Accounts {
+  /** @throws AccountError `exists`, `unknown-host`, `no-local-part`, `bad-password` */
+  add(jid: Jid, password: string, options?: { readonly admin?: boolean }): Promise<void>
+  /** @param keep a session that stays logged in; all others end. @throws AccountError `not-found`, `bad-password` */
+  setPassword(jid: Jid, password: string, keep?: string): Promise<void>
+  /** @throws AccountError `not-found` (so do the next two) */
+  setDisabled(jid: Jid, disabled: boolean): Promise<void>
+  setAdmin(jid: Jid, admin: boolean): Promise<void>
+  remove(jid: Jid): Promise<void>
+  find(jid: Jid): Promise<Account | undefined>
+  list(range: AccountRange): Promise<readonly Account[]>
+  count(domain?: string): Promise<number>
+  /** Makes many accounts; those that exist are left as they are. @throws AccountError for the first entry that cannot be */
+  importAll(
+    entries: Iterable<ImportEntry> | AsyncIterable<ImportEntry>,
+    progress?: ImportProgress,
+  ): Promise<{ readonly added: number; readonly existed: readonly Jid[] }>
+  /** Calls `listener` after each change. @returns how to stop that */
+  onChange(listener: (event: AccountEvent) => void): () => void
+}
+
+/** What the deeds need. */
+export interface AccountsParts {
+  readonly store: Store
+  readonly hosts: ReadonlySet<string>
+  readonly iterations: number
+  readonly mechanisms: readonly ScramHash[]
+  readonly clock: Clock
+}
+
+/** Accounts that are made verifiers for at the same time, and stored together. */
+const BATCH = 64
+
+/** Makes the deeds. */
+export function createAccounts(parts: AccountsParts): Accounts {
+  const { accounts } = parts.store
+  const listeners = new Set<(event: AccountEvent) => void>()
+  const tell = (kind: AccountEvent['kind'], jid: Jid, keep?: string): void => {
+    for (const listener of listeners) listener({ kind, jid: jid.bare, keep })
+  }
+  const done = (found: boolean, jid: Jid): void => {
+    if (!found) throw new AccountError('not-found', `There is no account ${jid.bare}.`)
+  }
+  return {
+    async add(jid, password, { admin = false } = {}) {
+      const [existed] = await accounts.create([await prepare({ jid, password, admin }, parts)])
+      if (existed) throw new AccountError('exists', `The account ${jid.bare} exists already.`)
+      tell('created', jid)
+    },
+    async setPassword(jid, password, keep) {
+      done(await accounts.setVerifiers(jid.bare, await verifiersFor(password, parts)), jid)
+      tell('password', jid, keep)
+    },
+    async setDisabled(jid, disabled) {
+      done(await accounts.setDisabled(jid.bare, disabled), jid)
+      tell(disabled ? 'disabled' : 'enabled', jid)
+    },
+    async setAdmin(jid, admin) {
+      done(await accounts.setAdmin(jid.bare, admin), jid)
+    },
+    async remove(jid) {
+      done(await accounts.remove(jid.bare), jid)
+      tell('removed', jid)
+    },
+    find: (jid) => accounts.find(jid.bare),
+    list: (range) => accounts.list(range),
+    count: (domain) => accounts.count(domain),
+    importAll: (entries, progress) => importAll(entries, progress, parts, (jid) => tell('created', jid)),
+    onChange(listener) {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
+  }
+}
+
+async function importAll(
+  entries: Iterable<ImportEntry> | AsyncIterable<ImportEntry>,
+  progress: ImportProgress | undefined,
+  parts: AccountsParts,
+  created: (jid: Jid) => void,
+): Promise<{ added: number; existed: readonly Jid[] }> {
+  const existed: Jid[] = []
+  let done = 0
+  let waiting: ImportEntry[] = []
+  const store = async (batch: readonly ImportEntry[]): Promise<void> => {
+    const made = await Promise.all(batch.map((entry) => prepare(entry, parts)))
+    const there = await parts.store.accounts.create(made)
+    existed.push(...there)
+    const known = new Set(there.map(String))
+    for (const { jid } of made) if (!known.has(jid.toString())) created(jid)
+    done += batch.length
+    progress?.(done)
+  }
+  for await (const entry of entries) {
+    waiting.push(entry)
+    if (waiting.length < BATCH) continue
+    await store(waiting)
+    waiting = []
+  }
+  if (waiting.length > 0) await store(waiting)
+  return { added: done - existed.length, existed }
+}
+
+async function prepare({ jid, password, admin = false }: ImportEntry, parts: AccountsParts): Promise<NewAccount> {
+  if (jid.local === undefined) throw new AccountError('no-local-part', `${jid} has no name before the @.`)
+  if (!parts.hosts.has(jid.domain)) {
+    throw new AccountError(
+      'unknown-host',
+      `${jid.domain} is not a domain of this server (${[...parts.hosts].join(', ')}).`,
+    )
+  }
+  return { jid: jid.bare, admin, verifiers: await verifiersFor(password, parts) }
+}
+
+async function verifiersFor(password: string, parts: AccountsParts): Promise<NewAccount['verifiers']> {
+  const { iterations, mechanisms } = parts
+  const verifiers = password === '' ? undefined : await makeVerifiers(password, { iterations, mechanisms })
+  if (!verifiers)
+    throw new AccountError('bad-password', 'This password is empty or has characters that cannot be used.')
+  return verifiers
+}

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+// A link without a socket: the client's end of a stream, for tests that read like conversations.
+import { randomUUID } from 'node:crypto'
+import type { ChannelBindings, Link, LinkEvents, OwnHeader, StreamHeader } from '../../src/stream/link.ts'
+import { type Element, el, type Writable } from '../../src/xml/element.ts'
+import { parseElement } from '../../src/xml/reader.ts'
+import type { StreamError } from '../../src/xmpp/errors.ts'
+
+/** What the client gets to see. */
+export type Heard =
+  | { readonly kind: 'opened'; readonly header: OwnHeader }
+  | { readonly kind: 'element'; readonly element: Element }
+  | { readonly kind: 'closed'; readonly error: StreamError | undefined }
+
+/** Both ends of a stream in one object. */
+export class MemoryLink implements Link {
+  readonly id = randomUUID()
+  readonly address: string
+  readonly bindings: ChannelBindings
+  readonly serverName = undefined
+  encrypted: boolean
+  /** Bytes of a stanza that the server allowed. */
+  allowed = 0
+  #events: LinkEvents | undefined
+  #turn: Promise<void> = Promise.resolve()
+  #over = false
+  readonly #heard: Heard[] = []
+  readonly #waiting: ((heard: Heard) => void)[] = []
+
+  constructor(options: { encrypted?: boolean; address?: string; bindings?: ChannelBindings } = {}) {
+    this.encrypted = options.encrypted ?? true
+    this.address = options.address ?? '192.0.2.1'
+    this.bindings = options.bindings ?? {}
+  }
+
+  start(events: LinkEvents): void {
+    this.#events = events
+  }
+
+  open(header: OwnHeader): void {
+    this.#tell({ kind: 'opened', header })
+  }
+
+  send(item: Writable): void {
+    if (this.#over) return
+    const xml = item.xml('jabber:client').replaceAll(/<(\/?)stream:/g, '<$1')
+    this.#tell({ kind: 'element', element: parseElement(xml, 'jabber:client') })
+  }
+
+  restart(): void {}
+
+  startTls(answer: Element): Promise<void> {
+    this.send(answer)
+    this.encrypted = true
+    return Promise.resolve()
+  }
+
+  allowStanzas(bytes: number): void {
+    this.allowed = bytes
+  }
+
+  close(error?: StreamError): void {
+    if (this.#over) return
+    this.#over = true
+    this.#tell({ kind: 'closed', error })
+    this.#events?.ended(error ? 'error' : 'closed')
+  }
+
+  /** The client opens the stream. */
+  clientOpens(attrs: Readonly<Record<string, string>>, contentNamespace = 'jabber:client', prefix = 'stream'): void {
+    const element = el('stream', 'http://etherx.jabber.org/streams', attrs)
+    const header: StreamHeader = { element, contentNamespace, prefix }
+    this.#inTurn((events) => events.opened(header))
+  }
+
+  /** The client sends an element. */
+  clientSends(xml: string): void {
+    const element = parseElement(xml, 'jabber:client')
+    this.#inTurn((events) => events.element(element))
+  }
+
+  /** The client's connection breaks. */
+  clientVanishes(): void {
+    if (this.#over) return
+    this.#over = true
+    this.#events?.ended('lost')
+  }
+
+  /** The next thing that the server said; fails if it says nothing. */
+  async next(): Promise<Heard> {
+    const heard = this.#heard.shift()
+    if (heard) return heard
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error('the server said nothing')), 5000)
+      this.#waiting.push((late) => {
+        clearTimeout(timer)
+        resolve(late)
+      })
+    })
+  }
+
+  /** As on a socket: one thing at a time, and nothing more is read while a handler waits. */
+  #inTurn(handle: (events: LinkEvents) => void | Promise<void>): void {
+    this.#turn = this.#turn.then(() => {
+      if (this.#events && !this.#over) return handle(this.#events)
+      return undefined
+    })
+  }
+
+  #tell(heard: Heard): void {
+    const waiting = this.#waiting.shift()
+    if (waiting) waiting(heard)
+    else this.#heard.push(heard)
+  }
+}
