@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the runner asks of the load process, and what it gets back.
+
+import type { Target } from './target.ts'
+
+/** A server with its process, whose CPU time and memory are read. */
+export interface Measured extends Target {
+  readonly pid: number
+  readonly metrics?: string
+}
+
+/** One part of a chat. */
+export interface Phase {
+  /** Goes into the figures' names. */
+  readonly name: string
+  /** Outstanding messages per pair, or a rate for all pairs together. */
+  readonly pace: { readonly window: number } | { readonly perSecond: number }
+  readonly messages: number
+  /** Messages sent beforehand that count for nothing but their order. */
+  readonly warmUp: number
+}
+
+/** What to do. `settle` is how many seconds without work count as quiet. */
+export type Job = { readonly settle: number } & (
+  | { readonly scenario: 'login'; readonly users: number; readonly atOnce: number }
+  | { readonly scenario: 'idle'; readonly users: number; readonly atOnce: number; readonly quietSeconds: number }
+  | { readonly scenario: 'chat'; readonly pairs: number; readonly phases: readonly Phase[] }
+)
+
+/** What came of it. */
+export interface Report {
+  /** Numbers by name, see the rows of the table. */
+  readonly figures: Readonly<Record<string, number>>
+  /** What must not happen. Empty when the run was good. */
+  readonly failures: readonly string[]
+  /** What a reader of the table should know. */
+  readonly notes: readonly string[]
+}

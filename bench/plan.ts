@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// How much of everything: the sizes of a regular run and of the quick one.
+
+import type { Job, Phase } from './load/job.ts'
+
+/** The scenarios by name. */
+export const SCENARIOS = ['login', 'idle', 'chat', 'start'] as const
+
+/** One of them. */
+export type Scenario = (typeof SCENARIOS)[number]
+
+/** One start of a server with a job to do there; without a job only the starting is measured. */
+export interface Step {
+  readonly users: number
+  readonly archive: boolean
+  readonly job: Job | undefined
+  /** How often it is started. */
+  readonly starts: number
+  /** Seconds the load may take at most. */
+  readonly limit: number
+}
+
+function phases(name: string, fast: boolean, quick: boolean): Phase[] {
+  const scale = quick ? 0.02 : 1
+  const size = (messages: number): number => Math.max(40, Math.round(messages * scale))
+  const full = fast ? 200_000 : 5_000
+  const single = fast ? 50_000 : 2_000
+  const seconds = quick ? 2 : 30
+  const perSecond = quick ? 100 : 1000
+  return [
+    { name: `${name}.full`, pace: { window: 50 }, messages: size(full), warmUp: size(full / 5) },
+    { name: `${name}.single`, pace: { window: 1 }, messages: size(single), warmUp: size(single / 5) },
+    { name: `${name}.fixed`, pace: { perSecond }, messages: seconds * perSecond, warmUp: perSecond },
+  ]
+}
+
+function chat(archive: boolean, fast: boolean, quick: boolean): Step {
+  const pairs = quick ? 20 : 200
+  const name = archive ? 'archive' : 'plain'
+  const job: Job = { scenario: 'chat', settle: quick ? 0.25 : 1, pairs, phases: phases(name, fast, quick) }
+  return { users: 2 * pairs, archive, job, starts: 1, limit: quick ? 120 : 400 }
+}
+
+/** What a scenario consists of. @param fast whether the server can take 100,000 messages and more */
+export function stepsOf(scenario: Scenario, fast: boolean, quick: boolean): Step[] {
+  const settle = quick ? 0.25 : 1
+  const common = { archive: true, starts: 1, limit: quick ? 120 : 400 }
+  switch (scenario) {
+    case 'login': {
+      const users = quick ? 40 : 1000
+      return [{ ...common, users, job: { scenario, settle, users, atOnce: quick ? 10 : 50 } }]
+    }
+    case 'idle': {
+      const users = quick ? 100 : 5000
+      return [{ ...common, users, job: { scenario, settle, users, atOnce: 50, quietSeconds: quick ? 1 : 10 } }]
+    }
+    case 'chat':
+      return [chat(true, fast, quick), chat(false, fast, quick)]
+    case 'start':
+      return [{ ...common, users: quick ? 100 : 5000, job: undefined, starts: quick ? 1 : 5 }]
+  }
+}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// Our own server, from this checkout.
+
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { stringify } from 'yaml'
+import { DOMAIN, PASSWORD, userName } from '../accounts.ts'
+import { type Contestant, freePort, runProcess, type Server, type ServerOptions, startProcess } from './process.ts'
+
+const ROOT = join(import.meta.dirname, '..', '..')
+const PROGRAM = join(ROOT, 'bin', 'aenigma')
+
+/** The configuration; everything that limits is out of the way. */
+async function configure(dir: string, options: ServerOptions): Promise<{ file: string; tls: number; http: number }> {
+  const [starttls, tls, http] = [await freePort(), await freePort(), await freePort()]
+  const config = {
+    hosts: [DOMAIN],
+    data: join(dir, 'data'),
+    log: { level: 'error' },
+    listen: { starttls: [`127.0.0.1:${starttls}`], tls: [`127.0.0.1:${tls}`], http: [`127.0.0.1:${http}`] },
+    certificates: { [DOMAIN]: options.certificate },
+    archive: { default: options.archive ? 'always' : 'never' },
+    limits: { connectionsPerAddress: 100_000, loginsPerMinute: 1_000_000 },
+  }
+  mkdirSync(dir, { recursive: true })
+  const file = join(dir, 'aenigma.yaml')
+  writeFileSync(file, stringify(config))
+  return { file, tls, http }
+}
+
+async function createUsers(dir: string, options: ServerOptions): Promise<void> {
+  const { file } = await configure(dir, options)
+  const list = join(dir, 'users.csv')
+  const lines = Array.from({ length: options.users }, (_, index) => `${userName(index)}@${DOMAIN},${PASSWORD}\n`)
+  writeFileSync(list, lines.join(''))
+  await runProcess(dir, { program: process.execPath, args: [PROGRAM, 'user', 'import', list, '--config', file] })
+  // One start fills the compile cache, as an installation does.
+  const server = await start(dir, options)
+  await server.stop()
+}
+
+async function start(dir: string, options: ServerOptions): Promise<Server> {
+  const { file, tls, http } = await configure(dir, options)
+  const target = { protocol: 'xmpp', port: tls, domain: DOMAIN, ca: options.certificate.cert } as const
+  const command = { program: process.execPath, args: [PROGRAM, 'up', '--config', file] }
+  const server = await startProcess(dir, options.core, target, command)
+  return { ...server, metrics: `http://127.0.0.1:${http}/metrics` }
+}
+
+/** Our own server. */
+export const aenigma: Contestant = {
+  name: 'us',
+  fast: true,
+  missing: () => (existsSync(join(ROOT, 'src', 'cli', 'main.ts')) ? undefined : 'src/cli/main.ts does not exist yet'),
+  createUsers,
+  start,
+}

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// Prosody from Debian, with its packaged storage (flat files). Accounts are written into the store directly.
+
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { DOMAIN, sharedVerifier, userName } from '../accounts.ts'
+import { type Contestant, freePort, installed, type Server, type ServerOptions, startProcess } from './process.ts'
+
+const PROGRAM = '/usr/bin/prosody'
+
+const MODULES = [
+  ...['roster', 'saslauth', 'disco', 'pep', 'blocklist', 'carbons', 'csi', 'csi_simple', 'smacks', 'ping', 'time'],
+  ...['private', 'vcard4', 'vcard_legacy', 'version', 'bookmarks'],
+]
+
+function configuration(dir: string, port: number, options: ServerOptions): string {
+  const modules = options.archive ? [...MODULES, 'mam'] : MODULES
+  const { cert, key } = options.certificate
+  return `
+run_as_root = true
+daemonize = false
+pidfile = "${dir}/prosody.pid"
+data_path = "${dir}/data"
+log = { error = "*console" }
+interfaces = { "127.0.0.1" }
+c2s_ports = {}
+c2s_direct_tls_ports = { ${port} }
+s2s_ports = {}
+http_ports = {}
+https_ports = {}
+ssl = { certificate = "${cert}", key = "${key}", protocol = "tlsv1_3" }
+c2s_direct_tls_ssl = { certificate = "${cert}", key = "${key}", protocol = "tlsv1_3" }
+authentication = "internal_hashed"
+password_hash = "SHA-256"
+storage = "internal"
+default_archive_policy = true
+archive_expires_after = "never"
+modules_enabled = { ${modules.map((name) => `"${name}"`).join(', ')} }
+modules_disabled = { "s2s" }
+VirtualHost "${DOMAIN}"
+Component "conference.${DOMAIN}" "muc"
+  modules_enabled = { ${options.archive ? '"muc_mam"' : ''} }
+`
+}
+
+async function createUsers(dir: string, options: ServerOptions): Promise<void> {
+  const accounts = join(dir, 'data', encodeURIComponent(DOMAIN).replaceAll('.', '%2e'), 'accounts')
+  mkdirSync(accounts, { recursive: true })
+  const { salt, iterations, storedKey, serverKey } = sharedVerifier()
+  const account = `return {
+	["salt"] = "${salt}";
+	["iteration_count"] = ${iterations};
+	["stored_key"] = "${storedKey.toString('hex')}";
+	["server_key"] = "${serverKey.toString('hex')}";
+};
+`
+  for (let index = 0; index < options.users; index++) {
+    writeFileSync(join(accounts, `${userName(index)}.dat`), account)
+  }
+}
+
+async function start(dir: string, options: ServerOptions): Promise<Server> {
+  const port = await freePort()
+  const config = join(dir, 'prosody.cfg.lua')
+  mkdirSync(join(dir, 'data'), { recursive: true })
+  writeFileSync(config, configuration(dir, port, options))
+  const target = { protocol: 'xmpp', port, domain: DOMAIN, ca: options.certificate.cert } as const
+  return startProcess(dir, options.core, target, { program: PROGRAM, args: ['--config', config, '-F'] })
+}
+
+/** Prosody. */
+export const prosody: Contestant = {
+  name: 'prosody',
+  fast: false,
+  missing: () => installed(PROGRAM, 'prosody'),
+  createUsers,
+  start,
+}

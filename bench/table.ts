@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// The one table that comes out: a row for every figure, a column for every server.
+
+/** What is known of a figure. */
+interface Row {
+  readonly figure: string
+  readonly label: string
+  readonly digits: number
+  /** Whether more is better. */
+  readonly more?: true
+}
+
+/** Figures by name, for each server. */
+export type Results = ReadonlyMap<string, Readonly<Record<string, number>>>
+
+function chatRows(name: string, label: string): Row[] {
+  return [
+    { figure: `${name}.full.cpu`, label: `${label}, full speed: CPU µs/message`, digits: 1 },
+    { figure: `${name}.full.rate`, label: '  messages/s', digits: 0, more: true },
+    { figure: `${name}.full.loop`, label: '  event-loop delay p99, ms', digits: 1 },
+    { figure: `${name}.single.cpu`, label: `${label}, window 1: CPU µs/message`, digits: 1 },
+    { figure: `${name}.single.rate`, label: '  messages/s', digits: 0, more: true },
+    { figure: `${name}.fixed.cpu`, label: `${label}, fixed rate: CPU µs/message`, digits: 1 },
+    { figure: `${name}.fixed.rate`, label: '  sustained messages/s', digits: 0, more: true },
+    { figure: `${name}.fixed.p50`, label: '  delay p50, ms', digits: 2 },
+    { figure: `${name}.fixed.p99`, label: '  delay p99, ms', digits: 2 },
+  ]
+}
+
+const ROWS: readonly Row[] = [
+  { figure: 'login.cpu', label: 'login: CPU ms each', digits: 2 },
+  { figure: 'login.rate', label: '  logins/s', digits: 0, more: true },
+  { figure: 'idle.session', label: 'idle: KiB RSS/session', digits: 1 },
+  { figure: 'idle.empty', label: '  MiB RSS without users', digits: 1 },
+  { figure: 'idle.after', label: '  MiB RSS after logout', digits: 1 },
+  ...chatRows('archive', 'chat, archived'),
+  ...chatRows('plain', 'chat, archive off'),
+  { figure: 'start.ms', label: 'start: ms to stream features', digits: 0 },
+]
+
+/** How many times better we are than the best peer; below 1, worse. */
+export function ratio(ours: number | undefined, peers: readonly number[], more: boolean): string {
+  if (ours === undefined || ours === 0 || peers.length === 0) return '–'
+  const best = more ? Math.max(...peers) : Math.min(...peers)
+  if (best === 0) return '–'
+  const times = more ? ours / best : best / ours
+  return `${times < 10 ? times.toFixed(1) : Math.round(times)}x`
+}
+
+function cell(value: number | undefined, digits: number): string {
+  if (value === undefined) return '–'
+  return value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits })
+}
+
+/** Lines of cells as text: the first column to the left, the others to the right. */
+export function align(lines: readonly (readonly string[])[]): string {
+  const widths = (lines[0] ?? []).map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)))
+  const padded = lines.map((line) =>
+    line.map((text, column) => (column === 0 ? text.padEnd(widths[0] ?? 0) : text.padStart(widths[column] ?? 0))),
+  )
+  return padded.map((line) => line.join('  ').trimEnd()).join('\n')
+}
+
+/** The table. */
+export function renderTable(results: Results): string {
+  const lines = [['', 'us', 'Prosody', 'ejabberd', 'ratio', 'floor']]
+  for (const { figure, label, digits, more } of ROWS) {
+    const [us, prosody, ejabberd, floor] = ['us', 'prosody', 'ejabberd', 'floor'].map(
+      (server) => results.get(server)?.[figure],
+    )
+    if ([us, prosody, ejabberd, floor].every((value) => value === undefined)) continue
+    const peers = [prosody, ejabberd].filter((value) => value !== undefined)
+    const [a, b, c, d] = [us, prosody, ejabberd, floor].map((value) => cell(value, digits))
+    lines.push([label, a ?? '', b ?? '', c ?? '', ratio(us, peers, more === true), d ?? ''])
+  }
+  return align(lines)
+}
