@@ -21,32 +21,44 @@ export interface BatchAnswer {
   readonly rows: readonly (readonly [place: number, rows: Answer])[]
 }
 
+/** A batch ends with the deed that goes beyond so many UTF-16 units. */
+const MAX_TEXT = 8 * 1024 * 1024
+
 const NULL = 0
 const NUMBER = 1
 const TEXT = 2
 const BLOB = 3
+
+/** What can be put into a batch. */
+export type Executable = Pick<Deed, 'statements' | 'wantsRows'>
+
+const NO_DEED: Executable = { statements: [], wantsRows: false }
 
 /** Makes batches for one worker, and remembers which statements it knows. */
 export class BatchWriter {
   readonly #ids = new Map<TemplateStringsArray, number>()
   #codes = new Float64Array(4096)
   #used = 0
+  #length = 0
   #fresh: string[] = []
   #strings: string[] = []
   #blobs: Uint8Array[] = []
 
-  /** The batch of these deeds. */
-  pack(deeds: readonly Pick<Deed, 'statements' | 'wantsRows'>[]): Batch {
+  /** A batch of these deeds from the given place on, or of as many of them as fit. */
+  pack(deeds: readonly Executable[], from: number): Batch {
     this.#used = 0
+    this.#length = 0
     this.#fresh = []
     this.#strings = []
     this.#blobs = []
-    for (const deed of deeds) {
+    let end = from
+    while (end < deeds.length && this.#length <= MAX_TEXT) {
+      const deed = deeds[end++] ?? NO_DEED
       this.#code(deed.statements.length, deed.wantsRows ? 1 : 0)
       for (const statement of deed.statements) this.#statement(statement)
     }
     const codes = this.#codes.slice(0, this.#used)
-    return { texts: this.#fresh, deeds: deeds.length, codes, text: this.#strings.join(''), blobs: this.#blobs }
+    return { texts: this.#fresh, deeds: end - from, codes, text: this.#strings.join(''), blobs: this.#blobs }
   }
 
   #statement({ text, values }: Statement): void {
@@ -63,6 +75,7 @@ export class BatchWriter {
   #value(value: Value): void {
     if (typeof value === 'string') {
       this.#strings.push(value)
+      this.#length += value.length
       this.#code(TEXT, value.length)
     } else if (typeof value === 'number') this.#code(NUMBER, value)
     else if (value === null) this.#code(NULL, 0)

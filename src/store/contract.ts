@@ -81,6 +81,7 @@ export function storeContract(engine: string, newPlace: NewPlace): void {
   archiveTests(check)
   removalTests(check)
   restTests(check)
+  failureTests(check)
 }
 
 type Check = (name: string, body: (store: Store, place: Place, clock: HandClock) => Promise<void>) => void
@@ -412,5 +413,40 @@ function restTests(check: Check): void {
     const { promise, resolve } = Promise.withResolvers<Error>()
     store.messages.append(message(phone, juliet, 'too late'), resolve)
     assert.match((await promise).message, /closed/)
+  })
+}
+
+/** What no caller would do, and every database refuses. */
+const REFUSED = null as unknown as string
+
+function failureTests(check: Check): void {
+  check('a deed that fails amid others leaves nothing of itself and does them no harm', async ({ sets, documents }) => {
+    const results = await Promise.allSettled([
+      documents.put(romeo, 'before', '1'),
+      sets.add(romeo, 'names', ['a', 'b', REFUSED, 'c']),
+      documents.put(romeo, 'after', '2'),
+      sets.add(romeo, 'names', ['d']),
+    ])
+    assert.deepEqual(
+      results.map(({ status }) => status),
+      ['fulfilled', 'rejected', 'fulfilled', 'fulfilled'],
+    )
+    assert.deepEqual(await sets.all(romeo, 'names'), ['d'])
+    assert.equal(await documents.size(romeo), 2)
+  })
+
+  check('a message that is refused is reported once, and durable() of that time rejects', async (store) => {
+    const failures: string[] = []
+    for (const text of ['a', 'b', 'c', 'd', 'e']) {
+      store.messages.append(message(phone, juliet, text), () => failures.push(text))
+    }
+    store.messages.append({ ...message(phone, juliet, ''), xml: REFUSED }, () => failures.push('refused'))
+    store.messages.append(message(phone, juliet, 'f'), () => failures.push('f'))
+    await assert.rejects(store.durable())
+    assert.deepEqual(failures, ['refused'])
+    await store.durable()
+    store.messages.append(message(phone, juliet, 'g'))
+    await store.durable()
+    assert.equal(await everything(store, juliet), 'a b c d e f g')
   })
 }

@@ -4,13 +4,14 @@
 import type { Clock } from '../clock.ts'
 import type { Jid } from '../xmpp/jid.ts'
 import type { Answer, Database, Statement } from './db.ts'
-import { KnownAddresses } from './known.ts'
 import type { ArchiveRange, KeptMessage, MessageId, MessageStore, NewMessage } from './store.ts'
 
 /** Ids per ms. An id is the time times this, or one more than the last. */
 const PER_MS = 1024
 /** As many rows as are removed in one step. */
 const STEP = 500
+/** So many messages are indexed together, unless a reader asks for them earlier. */
+const INDEX_TOGETHER = 4096
 
 /** The messages, and what the removal of an account needs. */
 export interface Messages extends MessageStore {
@@ -28,6 +29,7 @@ export async function openMessages(db: Database, clock: Clock): Promise<Messages
     db.sql`select max(id) as last from (select max(id) as id from message union all
       select value as id from counter where name = 'message') as ids`,
     db.sql`select owner from doomed limit 1`,
+    ...indexFresh(db),
   ])
   return new KeptMessages(db, clock, { last: Number(ids?.[0]?.last ?? 0), unswept: doomed?.length === 1 })
 }
@@ -35,34 +37,40 @@ export async function openMessages(db: Database, clock: Clock): Promise<Messages
 class KeptMessages implements Messages {
   readonly #db: Database
   readonly #clock: Clock
-  readonly #owners = new KnownAddresses()
-  readonly #peers = new KnownAddresses()
   readonly unswept: boolean
   #last: MessageId
+  /** Up to here every message has its rows in archive and offline. */
+  #indexed: MessageId
+  #indexing: { readonly upTo: MessageId; readonly done: Promise<void> } | undefined
+  #unindexed = 0
 
   constructor(db: Database, clock: Clock, { last, unswept }: { readonly last: MessageId; readonly unswept: boolean }) {
     this.#db = db
     this.#clock = clock
     this.#last = last
+    this.#indexed = last
     this.unswept = unswept
   }
 
   append(message: NewMessage, failed?: (error: Error) => void): MessageId {
     const id = Math.max(this.#last + 1, Math.floor(this.#clock.now()) * PER_MS)
     this.#last = id
-    const statements: Statement[] = []
-    const learned: (() => void)[] = []
-    const owners = distinct(message.archiveFor)
-    const uses = owners.length + (message.offlineFor ? 1 : 0)
-    statements.push(this.#db.sql`insert into message (id, uses, xml) values (${id}, ${uses}, ${message.xml})`)
-    for (const owner of owners) this.#index(id, owner, message, statements, learned)
-    if (message.offlineFor) this.#queue(id, message.offlineFor, statements, learned)
-    const done = learned.length === 0 ? undefined : () => void learned.map((known) => known())
-    this.#db.post({ statements, done, failed, wantsRows: false })
+    const { from, to, xml, archiveFor, offlineFor } = message
+    const owners = distinct(archiveFor)
+    const uses = owners.length + (offlineFor ? 1 : 0)
+    const statements = [this.#db.sql`insert into message (id, uses, xml) values (${id}, ${uses}, ${xml})`]
+    for (const { key } of owners) {
+      const peer = peerOf(key, from, to)
+      statements.push(freshRow(this.#db, key, id, peer.bare.key, peer.resource ?? null))
+    }
+    if (offlineFor) statements.push(freshRow(this.#db, offlineFor.key, id, null, null))
+    this.#db.post({ statements, done: undefined, failed, wantsRows: false })
+    if (++this.#unindexed >= INDEX_TOGETHER) this.#index()?.catch(() => undefined)
     return id
   }
 
   async page(owner: Jid, range: ArchiveRange): ReturnType<MessageStore['page']> {
+    await this.#index()
     const rows = await this.#db.read<{ id: number; xml: string }>(pageQuery(this.#db, owner, range))
     const complete = rows.length <= range.limit
     const page = rows.slice(0, range.limit).map(keptMessage)
@@ -70,6 +78,7 @@ class KeptMessages implements Messages {
   }
 
   async offline(owner: Jid, limit: number): Promise<readonly KeptMessage[]> {
+    await this.#index()
     const rows = await this.#db.read<{ id: number; xml: string }>(
       this.#db.sql`select message.id as id, xml from offline join message on message.id = offline.id
         where owner = (select id from owner where jid = ${owner.key}) order by offline.id limit ${limit}`,
@@ -78,6 +87,7 @@ class KeptMessages implements Messages {
   }
 
   async offlineCount(owner: Jid): Promise<number> {
+    await this.#index()
     const [row] = await this.#db.read<{ count: number }>(
       this.#db.sql`select count(*) as count from offline where owner = (select id from owner where jid = ${owner.key})`,
     )
@@ -87,6 +97,7 @@ class KeptMessages implements Messages {
   async delivered(owner: Jid, upTo: MessageId): Promise<void> {
     const { sql } = this.#db
     await this.#db.write([
+      ...indexFresh(this.#db),
       this.#rememberLast(),
       sql`update message set uses = uses - 1 where id in
         (select id from offline where owner = (select id from owner where jid = ${owner.key}) and id <= ${upTo})`,
@@ -97,9 +108,9 @@ class KeptMessages implements Messages {
   }
 
   forget(owner: Jid): readonly Statement[] {
-    this.#owners.forget(owner.key)
     const { sql } = this.#db
     return [
+      ...indexFresh(this.#db),
       sql`insert into doomed (owner) select id from owner where jid = (select jid from account where jid = ${owner.key})`,
       sql`delete from owner where jid = (select jid from account where jid = ${owner.key})`,
     ]
@@ -117,34 +128,23 @@ class KeptMessages implements Messages {
     }
   }
 
-  #index(id: MessageId, owner: Jid, message: NewMessage, statements: Statement[], learned: (() => void)[]): void {
-    const peer = peerOf(owner, message)
-    this.#knowOwner(owner.key, statements, learned)
-    this.#knowPeer(peer.bare.key, statements, learned)
-    statements.push(
-      this.#db.sql`insert into archive (owner, id, peer, resource) values
-        ((select id from owner where jid = ${owner.key}), ${id}, (select id from peer where jid = ${peer.bare.key}),
-        ${peer.resource ?? null})`,
+  /** Has everything appended so far indexed; undefined if it is. Who asks while that is under way shares it. */
+  #index(): Promise<void> | undefined {
+    const upTo = this.#last
+    if (this.#indexed === upTo) return undefined
+    if (this.#indexing?.upTo === upTo) return this.#indexing.done
+    this.#unindexed = 0
+    const done = this.#db.write(indexFresh(this.#db)).then(
+      () => {
+        this.#indexed = Math.max(this.#indexed, upTo)
+      },
+      (error: unknown) => {
+        if (this.#indexing?.upTo === upTo) this.#indexing = undefined
+        throw error
+      },
     )
-  }
-
-  #queue(id: MessageId, owner: Jid, statements: Statement[], learned: (() => void)[]): void {
-    this.#knowOwner(owner.key, statements, learned)
-    statements.push(
-      this.#db.sql`insert into offline (owner, id) values ((select id from owner where jid = ${owner.key}), ${id})`,
-    )
-  }
-
-  #knowOwner(key: string, statements: Statement[], learned: (() => void)[]): void {
-    if (this.#owners.has(key)) return
-    statements.push(this.#db.sql`insert into owner (jid) values (${key}) on conflict (jid) do nothing`)
-    learned.push(this.#owners.learn(key))
-  }
-
-  #knowPeer(key: string, statements: Statement[], learned: (() => void)[]): void {
-    if (this.#peers.has(key)) return
-    statements.push(this.#db.sql`insert into peer (jid) values (${key}) on conflict (jid) do nothing`)
-    learned.push(this.#peers.learn(key))
+    this.#indexing = { upTo, done }
+    return done
   }
 
   /** Where messages are removed the highest id may go too; none is given out twice all the same. */
@@ -208,9 +208,26 @@ function pageQuery(db: Database, owner: Jid, range: ArchiveRange): Statement {
 /** The last ms whose ids are safe integers. */
 const MAX_TIME = Math.floor(Number.MAX_SAFE_INTEGER / PER_MS) - 1
 
+function freshRow(db: Database, owner: string, id: MessageId, peer: string | null, resource: string | null): Statement {
+  return db.sql`insert into fresh (owner, id, peer, resource) values (${owner}, ${id}, ${peer}, ${resource})`
+}
+
+/** Sorts the rows of new messages into the archives and queues of their owners. */
+function indexFresh({ sql }: Database): readonly Statement[] {
+  return [
+    sql`insert into owner (jid) select owner from fresh where true on conflict (jid) do nothing`,
+    sql`insert into peer (jid) select peer from fresh where peer is not null on conflict (jid) do nothing`,
+    sql`insert into archive (owner, id, peer, resource) select owner.id, fresh.id, peer.id, fresh.resource
+      from fresh join owner on owner.jid = fresh.owner join peer on peer.jid = fresh.peer order by owner.id, fresh.id`,
+    sql`insert into offline (owner, id) select owner.id, fresh.id
+      from fresh join owner on owner.jid = fresh.owner where peer is null order by owner.id, fresh.id`,
+    sql`delete from fresh`,
+  ]
+}
+
 /** With whom the owner exchanged it; with themselves, it was the sender. */
-function peerOf(owner: Jid, { from, to }: NewMessage): Jid {
-  return from.bare.key === owner.key && to.bare.key !== owner.key ? to : from
+function peerOf(owner: string, from: Jid, to: Jid): Jid {
+  return from.bare.key === owner && to.bare.key !== owner ? to : from
 }
 
 function distinct(owners: readonly Jid[]): readonly Jid[] {

@@ -24,7 +24,8 @@ export function openForWriting(file: string): WritableFile {
     makePrivate(file)
     db = new DatabaseSync(file, { timeout: 5000 })
     db.exec(
-      'pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = off; pragma cache_size = -8192',
+      'pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = off; pragma cache_size = -8192;' +
+        'pragma journal_size_limit = 67108864',
     )
     migrate(db, file)
     return { db, close: () => closeBoth(db, lock) }
@@ -37,7 +38,7 @@ export function openForWriting(file: string): WritableFile {
 /** Opens the file for reading only, while another thread writes. */
 export function openForReading(file: string): DatabaseSync {
   const db = new DatabaseSync(file, { readOnly: true, timeout: 5000 })
-  db.exec('pragma query_only = on; pragma cache_size = -8192; pragma mmap_size = 268435456')
+  db.exec('pragma query_only = on; pragma cache_size = -8192')
   return db
 }
 

@@ -3,8 +3,8 @@
 // whoever waits is told, and whoever comes later too.
 import module from 'node:module'
 import { Worker } from 'node:worker_threads'
-import { type BatchAnswer, BatchWriter } from './batch.ts'
-import { type Answer, type Deed, StoreError } from './db.ts'
+import { type Batch, type BatchAnswer, BatchWriter, type Executable } from './batch.ts'
+import { type Answer, StoreError } from './db.ts'
 import type { Opened, WorkerData } from './sqlite-worker.ts'
 import type { Outcome } from './write-queue.ts'
 
@@ -26,6 +26,7 @@ export class SqliteThread {
       name,
       workerData: data,
       resourceLimits: LIMITS,
+      execArgv: [],
       // Without the compile cache each worker would load the whole TypeScript parser: 20 MiB.
       ...(cache === undefined ? {} : { env: { NODE_COMPILE_CACHE: cache } }),
     })
@@ -52,14 +53,22 @@ export class SqliteThread {
   }
 
   /** Has the deeds executed. Never rejects: if the thread is dead, each deed failed. */
-  run(deeds: readonly Pick<Deed, 'statements' | 'wantsRows'>[]): Promise<Outcome> {
-    if (this.#broken) return Promise.resolve(allFailed(deeds.length, this.#broken))
-    this.#worker.postMessage(this.#batches.pack(deeds))
-    return new Promise((resolve) => {
-      this.#waiting.push((answer) =>
-        resolve(answer instanceof Error ? allFailed(deeds.length, answer) : outcomeOf(answer)),
-      )
-    })
+  async run(deeds: readonly Executable[]): Promise<Outcome> {
+    const failures = new Map<number, Error>()
+    const rows = new Map<number, Answer>()
+    for (let from = 0; from < deeds.length; ) {
+      if (this.#broken) {
+        failures.set(from++, this.#broken)
+        continue
+      }
+      const batch = this.#batches.pack(deeds, from)
+      const answer = await this.#send(batch)
+      if (answer instanceof Error) continue
+      for (const [place, message, code] of answer.failures) failures.set(from + place, new StoreError(message, code))
+      for (const [place, found] of answer.rows) rows.set(from + place, makeBuffers(found))
+      from += batch.deeds
+    }
+    return { failures, rows }
   }
 
   /** Closes the file and ends the thread, after everything that was handed over. */
@@ -71,6 +80,11 @@ export class SqliteThread {
     await ended
   }
 
+  #send(batch: Batch): Promise<BatchAnswer | Error> {
+    this.#worker.postMessage(batch)
+    return new Promise((resolve) => this.#waiting.push(resolve))
+  }
+
   #break(error: Error, died: (error: Error) => void): void {
     if (this.#broken) return
     this.#broken = this.#closing ? new StoreError('the store is closed') : error
@@ -79,16 +93,8 @@ export class SqliteThread {
   }
 }
 
-function outcomeOf({ failures, rows }: BatchAnswer): Outcome {
-  for (const [, answer] of rows) makeBuffers(answer)
-  return {
-    failures: new Map(failures.map(([place, message, code]) => [place, new StoreError(message, code)])),
-    rows: new Map(rows),
-  }
-}
-
 /** Bytes arrive as plain arrays of bytes. */
-function makeBuffers(answer: Answer): void {
+function makeBuffers(answer: Answer): Answer {
   for (const rows of answer) {
     const columns = Object.keys(rows[0] ?? {})
     for (const row of rows as Record<string, unknown>[]) {
@@ -98,8 +104,5 @@ function makeBuffers(answer: Answer): void {
       }
     }
   }
-}
-
-function allFailed(count: number, error: Error): Outcome {
-  return { failures: new Map(Array.from({ length: count }, (_, place) => [place, error])), rows: new Map() }
+  return answer
 }

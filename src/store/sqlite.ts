@@ -32,8 +32,7 @@ export async function openSqlite(options: SqliteOptions): Promise<Store> {
 /** Opens the file as a `Database`, for tests of its own behaviour. */
 export async function openSqliteDatabase(options: Omit<SqliteOptions, 'clock'>): Promise<Database> {
   const died = (error: Error) => options.observer?.failed(error)
-  const writer = await SqliteThread.start({ file: options.file, mode: 'write' }, died)
-  return new SqliteDatabase(writer, () => SqliteThread.start({ file: options.file, mode: 'read' }, died), options)
+  return new SqliteDatabase(await SqliteThread.start({ file: options.file, mode: 'write' }, died), options)
 }
 
 interface Read {
@@ -47,18 +46,14 @@ class SqliteDatabase implements Database {
   readonly sql = sql
   readonly #writer: SqliteThread
   readonly #queue: WriteQueue
-  readonly #startReader: () => Promise<SqliteThread>
+  readonly #options: Omit<SqliteOptions, 'clock'>
   #reader: Promise<SqliteThread> | undefined
   #reads: Read[] = []
   #closed = false
 
-  constructor(
-    writer: SqliteThread,
-    startReader: () => Promise<SqliteThread>,
-    options: Pick<SqliteOptions, 'observer' | 'commitInterval'>,
-  ) {
+  constructor(writer: SqliteThread, options: Omit<SqliteOptions, 'clock'>) {
     this.#writer = writer
-    this.#startReader = startReader
+    this.#options = options
     const { observer, commitInterval = 10 } = options
     this.#queue = new WriteQueue((deeds) => writer.run(deeds), { interval: commitInterval, observer })
   }
@@ -120,5 +115,13 @@ class SqliteDatabase implements Database {
       this.#reader = undefined
       for (const read of reads) read.reject(error instanceof Error ? error : new StoreError(String(error)))
     }
+  }
+
+  /** A reader that died is replaced at the next query: it had nothing that could be lost. */
+  #startReader(): Promise<SqliteThread> {
+    return SqliteThread.start({ file: this.#options.file, mode: 'read' }, (error) => {
+      this.#reader = undefined
+      this.#options.observer?.failed(error)
+    })
   }
 }

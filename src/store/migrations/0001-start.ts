@@ -43,12 +43,14 @@ const rosters = ({ integer, text, clustered }: Words): readonly string[] => [
 
 // Archives are indexed by numbers, not by addresses: the rows are a third of the size, and removing an account takes its
 // number away, after which whatever still has it belongs to nobody ("doomed") and is removed in small steps.
+// A message's index rows wait in `fresh`, in the order they came, until there are thousands to sort in together: a commit
+// would otherwise touch one page of the index for each owner, which costs more than all the rest.
 const messages = ({ integer, text, serial, strict, clustered }: Words): readonly string[] => [
   `create table owner (id ${serial}, jid ${text} not null unique) ${strict}`,
   `create table doomed (owner ${integer} not null primary key) ${clustered}`,
   // The other side of a conversation: a bare JID.
   `create table peer (id ${serial}, jid ${text} not null unique) ${strict}`,
-  // uses: how many rows of archive and offline have it.
+  // uses: how many rows of fresh, archive and offline have it.
   `create table message (id ${integer} not null primary key, uses ${integer} not null, xml ${text} not null) ${strict}`,
   `create table archive (
     owner ${integer} not null,
@@ -57,6 +59,8 @@ const messages = ({ integer, text, serial, strict, clustered }: Words): readonly
     resource ${text},
     primary key (owner, id)
   ) ${clustered}`,
+  // No peer: a row of offline, otherwise one of archive.
+  `create table fresh (owner ${text} not null, id ${integer} not null, peer ${text}, resource ${text}) ${strict}`,
   `create table offline (owner ${integer} not null, id ${integer} not null, primary key (owner, id)) ${clustered}`,
 ]
 
