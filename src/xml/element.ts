@@ -6,8 +6,8 @@
 export type Node = Element | string
 
 /**
- * Attributes by name. A name without a prefix stands as it is (`to`); `xml:lang` stands as `xml:lang`; any other prefixed
- * attribute stands as `{namespace}local`, whatever its prefix was.
+ * Attributes by name. A name without a prefix stands as it is (`to`); so do those of the prefix `xml` (`xml:lang`); any
+ * other prefixed attribute stands as `{namespace}local`, whatever its prefix was.
  */
 export type Attributes = Readonly<Record<string, string>>
 
@@ -147,7 +147,7 @@ export function attributesXml(attrs: Attributes): string {
       text += ` ${key}='${value}'`
       continue
     }
-    const end = key.indexOf('}')
+    const end = key.lastIndexOf('}') // a namespace may contain one, a name cannot
     const prefix = `ae${prefixes++}`
     text += ` xmlns:${prefix}='${escapeAttribute(key.slice(1, end))}' ${prefix}:${key.slice(end + 1)}='${value}'`
   }
