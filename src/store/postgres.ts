@@ -11,7 +11,7 @@ import { type Outcome, WriteQueue } from './write-queue.ts'
 
 /** How to open a PostgreSQL store. */
 export interface PostgresOptions {
-  /** `postgres://user:password@host:port/database`. */
+  /** `postgres://user:password@host:port/database`; a folder with a socket as in libpq: `?host=/run/postgresql`. */
   readonly url: string
   readonly observer?: StoreObserver
   /** Where the ids of messages take the time from. */
@@ -43,13 +43,26 @@ export async function openPostgres(options: PostgresOptions): Promise<Store> {
 }
 
 function connect(url: string, max: number): Client {
-  return postgres(url, {
+  const { server, socket } = splitAddress(url)
+  return postgres(server, {
     max,
+    ...(socket === null ? {} : { host: socket }),
     connect_timeout: 10,
     onnotice: () => undefined,
     connection: { application_name: 'aenigma', synchronous_commit: 'on' },
     types: { bigint: { to: 20, from: [20], serialize: String, parse: Number } },
   })
+}
+
+/** The library does not know `?host=`. @throws StoreError if it is no address of a database at all */
+function splitAddress(url: string): { readonly server: string; readonly socket: string | null } {
+  const address = URL.parse(url)
+  if (!address?.protocol.startsWith('postgres')) {
+    throw new StoreError('The address of the database must look like postgres://user:password@host:5432/database.')
+  }
+  const socket = address.searchParams.get('host')
+  address.searchParams.delete('host')
+  return { server: address.href, socket }
 }
 
 class PostgresDatabase implements Database {
@@ -58,6 +71,7 @@ class PostgresDatabase implements Database {
   readonly #readers: Client
   readonly #queue: WriteQueue
   #closing: Promise<void> | undefined
+  #ended = false
 
   constructor(writer: Client, readers: Client, { observer, commitInterval = 10 }: PostgresOptions) {
     this.#writer = writer
@@ -107,8 +121,6 @@ class PostgresDatabase implements Database {
       this.#ended = true
     }
   }
-
-  #ended = false
 
   async #run(deeds: readonly Deed[]): Promise<Outcome> {
     const failures = new Map<number, Error>()
