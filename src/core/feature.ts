@@ -77,6 +77,14 @@ export interface Disclosed {
   readonly forms?: () => readonly Element[]
 }
 
+/** A question of XEP-0030, as `Hooks.disco` gets it. Who asks is known, so that only those who may see something do. */
+export interface DiscoRequest {
+  readonly node: string | undefined
+  readonly from: Jid
+  /** Who is asked: an account's bare JID, or one of our domains. */
+  readonly owner: Jid
+}
+
 /** The places at which a feature may take part. All others are none of its business. */
 export interface Hooks {
   readonly iq?: readonly IqRoute[]
@@ -101,7 +109,17 @@ export interface Hooks {
   /** An iq before login that this feature answers (XEP-0077), or undefined if it is not its business. */
   beforeLogin?(request: BeforeLogin): MaybeAsync<Stanza> | undefined
   /** What is announced about our domains and about accounts (to their owner, and to those whom they let see them). */
-  readonly disco?: { readonly server?: Disclosed; readonly account?: Disclosed }
+  readonly disco?: {
+    readonly server?: Disclosed
+    readonly account?: Disclosed
+    /**
+     * For `disco#items`: the `<item/>`s that this feature has at the node, or undefined if it knows nothing of it. The
+     * answer (`xep/0030-disco.ts`) puts together what all features return, without a node too; commands (XEP-0050) need it.
+     */
+    items?(request: DiscoRequest): readonly Element[] | undefined
+    /** For `disco#info` with a node: what it is, or undefined if it is none of this feature's. Throws a StanzaError to refuse. */
+    info?(request: DiscoRequest): Disclosed | undefined
+  }
   start?(): MaybeAsync<void>
   stop?(): MaybeAsync<void>
 }
@@ -123,7 +141,7 @@ export interface Software {
 
 /** What a feature gets to work with. A thirteenth member needs a decision record. */
 export interface FeatureContext {
-  /** This feature's options, checked. */
+  /** The options of features by their key, checked. Read them when needed: a reload changes them. */
   readonly options: Readonly<Record<string, unknown>>
   /** Our domains. */
   readonly hosts: ReadonlySet<string>
