@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+// The checked configuration: what the rest of the program sees of the file. Everything has a value here, files have their
+// full path, times are in milliseconds and sizes in bytes.
+
+/** Where to listen. */
+export interface Address {
+  readonly host: string
+  readonly port: number
+}
+
+/** PEM files: a certificate with its chain, and its key. */
+export interface CertificateFiles {
+  readonly cert: string
+  readonly key: string
+}
+
+/** Where accounts and messages are kept. */
+export type StoreChoice = { readonly kind: 'sqlite' } | { readonly kind: 'postgres'; readonly url: string }
+
+/** Bounds on everything that a peer can make grow; times in ms. */
+export interface Limits {
+  readonly stanzaBytes: number
+  readonly unauthenticatedStanzaBytes: number
+  readonly depth: number
+  readonly attributes: number
+  readonly connectionsPerAddress: number
+  readonly connectionsPerMinutePerAddress: number
+  readonly failedLoginsPerAddress: number
+  readonly failedLoginsPerAccount: number
+  readonly registrationsPerHourPerAddress: number
+  readonly sessionsPerAccount: number
+  readonly loginTimeout: number
+  readonly idleTimeout: number
+  readonly sendQueueBytes: number
+  readonly rosterItems: number
+  readonly offlineMessages: number
+  readonly privateBytes: number
+}
+
+/** How passwords are kept and proved. */
+export interface AccountRules {
+  readonly scramIterations: number
+  readonly sha1: boolean
+  readonly plain: boolean
+}
+
+/** Whom to write to about this server, as URIs (XEP-0157). */
+export interface Contacts {
+  readonly abuse: readonly string[]
+  readonly admin: readonly string[]
+  readonly feedback: readonly string[]
+  readonly sales: readonly string[]
+  readonly security: readonly string[]
+  readonly support: readonly string[]
+}
+
+/** The levels of the log. */
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
+
+/** Everything that can be configured. */
+export interface Config {
+  /** Our domains, at least one. In lower case, but not yet prepared as RFC 7622 wants it. */
+  readonly hosts: readonly string[]
+  /** The directory of everything that this server keeps, as a full path. */
+  readonly data: string
+  readonly listen: {
+    readonly starttls: readonly Address[]
+    readonly tls: readonly Address[]
+    readonly http: readonly Address[]
+    /** Whether the next free port is used where one is taken. */
+    readonly nextFreePort: boolean
+  }
+  /** One for each domain, in the order of `hosts`. */
+  readonly certificates: ReadonlyMap<string, CertificateFiles>
+  readonly store: StoreChoice
+  readonly log: { readonly level: LogLevel }
+  readonly limits: Limits
+  readonly accounts: AccountRules
+  /** Bare JIDs, as written, of accounts that may administer whatever the store says of them. */
+  readonly admins: readonly string[]
+  readonly contacts: Contacts
+  /** The options that features brought, by their key in the file. */
+  readonly features: Readonly<Record<string, unknown>>
+  /** Whether this is the server that one gets without a configuration. */
+  readonly trial: boolean
+}
+
+/** The socket through which the command line speaks to the server that uses this data directory. */
+export function adminSocketOf(data: string): string {
+  return `${data}/admin.sock`
+}

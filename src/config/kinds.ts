@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+// The kinds of options. Each checks a value, turns it into what the program works with, and carries what the reference
+// (docs/OPTIONS.md) says about it. Nothing is ever clamped: what does not fit is a mistake.
+import { z } from 'zod'
+import type { Address } from './config.ts'
+import { parseAddress, parseDuration, parseSize } from './units.ts'
+
+/** What the reference says of an option beside its default. */
+type Told = {
+  readonly description: string
+  /** The kind of value, in words. */
+  readonly kind: string
+}
+
+/** A number with bounds that are written as values of the option are. */
+interface Bounded {
+  readonly default: string | number
+  readonly min: string | number
+  readonly max?: string | number
+  readonly help: string
+}
+
+/** A number of things. */
+export function count(option: Bounded) {
+  return number(option, 'number', 'a whole number such as 100', (value) =>
+    typeof value === 'number' && Number.isSafeInteger(value) ? value : undefined,
+  )
+}
+
+/** A number of bytes. */
+export function size(option: Bounded) {
+  return number(option, 'size', 'a size such as 256KiB or 4MiB', parseSize)
+}
+
+/** A time, in ms. */
+export function duration(option: Bounded) {
+  return number(option, 'time', 'a time such as 30s, 5m, 2h or 1d', parseDuration)
+}
+
+/** Yes or no. */
+export function flag(option: { readonly default: boolean; readonly help: string }) {
+  return z.boolean().default(option.default).meta(told(option.help, 'true or false'))
+}
+
+/** One of some words. */
+export function choice<const T extends string>(
+  words: readonly T[],
+  option: { readonly default: NoInfer<T>; readonly help: string },
+) {
+  const schema: z.ZodType<T, unknown> = z.enum(words)
+  return schema.prefault(option.default).meta(told(option.help, words.join(', ')))
+}
+
+/** One text or several. @param problem what is wrong with one, if anything; @param kind the kind of value, in words */
+export function texts(
+  option: { readonly default: readonly string[]; readonly help: string },
+  kind: string,
+  problem: (text: string) => string | undefined,
+) {
+  return several(kind, (value) => {
+    const wrong = typeof value === 'string' ? problem(value) : 'must be text'
+    return wrong === undefined ? { value: String(value) } : { wrong }
+  })
+    .prefault([...option.default])
+    .meta(told(option.help, kind))
+}
+
+/** Places to listen at. */
+export function addresses(option: { readonly default: readonly string[]; readonly help: string }) {
+  return several('address', (value): { value: Address } | { wrong: string } => {
+    const address = parseAddress(value)
+    return address ? { value: address } : { wrong: 'must be an address such as [::]:5222, 127.0.0.1:5222 or 5222' }
+  })
+    .prefault([...option.default])
+    .meta(told(option.help, 'address, or a list of them'))
+}
+
+/** A group of options: a key of the file with keys below it. */
+export function section<T extends z.core.$ZodLooseShape>(shape: T, help: string) {
+  return z
+    .strictObject(shape)
+    .prefault({} as never)
+    .meta({ description: help })
+}
+
+/** Metadata for the reference. */
+export function told(description: string, kind: string): Told {
+  return { description, kind }
+}
+
+function several<T>(kind: string, read: (value: unknown) => { value: T } | { wrong: string }) {
+  return z.unknown().transform((given, context): T[] => {
+    const list = Array.isArray(given) ? given : [given]
+    return list.flatMap((item, place) => {
+      const answer = given === null ? { wrong: `must be ${kind} or a list` } : read(item)
+      if ('value' in answer) return [answer.value]
+      const path = Array.isArray(given) ? [place] : []
+      context.addIssue({ code: 'custom', message: answer.wrong, path, input: item })
+      return []
+    })
+  })
+}
+
+function number(option: Bounded, kind: string, shape: string, parse: (value: unknown) => number | undefined) {
+  const bound = (value: string | number | undefined): number => {
+    const parsed = value === undefined ? Number.MAX_SAFE_INTEGER : parse(value)
+    if (parsed === undefined) throw new TypeError(`bad bound: ${value}`)
+    return parsed
+  }
+  const [least, most] = [bound(option.min), bound(option.max)]
+  return z
+    .unknown()
+    .transform((value, context) => {
+      const parsed = parse(value)
+      const wrong =
+        parsed === undefined
+          ? `must be ${shape}`
+          : parsed < least
+            ? `must be at least ${option.min}`
+            : parsed > most
+              ? `must be at most ${option.max}`
+              : undefined
+      if (wrong !== undefined) context.addIssue({ code: 'custom', message: wrong, input: value })
+      return parsed ?? 0
+    })
+    .prefault(option.default)
+    .meta({ ...told(option.help, kind), least: option.min, ...(option.max === undefined ? {} : { most: option.max }) })
+}

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { z } from 'zod'
+import { ConfigError, loadConfig, readConfig } from './load.ts'
+import { trialConfig } from './trial.ts'
+
+const CERTIFICATE = 'certificate: {cert: x.crt, key: /etc/x.key}\n'
+const registration = {
+  name: 'registration',
+  options: { registration: z.enum(['closed', 'open']).default('closed').describe('Who may register.') },
+}
+const options = { file: '/srv/aenigma.yaml', features: [registration] }
+
+/** What is said about a file, without its name. */
+function complaints(text: string): readonly string[] {
+  try {
+    loadConfig(text, options)
+    return []
+  } catch (error) {
+    assert.ok(error instanceof ConfigError, String(error))
+    return error.message.split('\n').map((line) => line.replace('/srv/aenigma.yaml:', ''))
+  }
+}
+
+test('one line and a certificate are a whole configuration', () => {
+  const config = loadConfig(`domain: Example.ORG\n${CERTIFICATE}`, options)
+  assert.deepEqual(config.hosts, ['example.org'])
+  assert.equal(config.data, '/srv/data')
+  assert.deepEqual([...config.certificates], [['example.org', { cert: '/srv/x.crt', key: '/etc/x.key' }]])
+  assert.deepEqual(config.listen, {
+    starttls: [{ host: '::', port: 5222 }],
+    tls: [{ host: '::', port: 5223 }],
+    http: [{ host: '127.0.0.1', port: 5280 }],
+    nextFreePort: false,
+  })
+  assert.deepEqual(config.store, { kind: 'sqlite' })
+  assert.equal(config.limits.stanzaBytes, 262_144)
+  assert.equal(config.limits.loginTimeout, 60_000)
+  assert.deepEqual(config.features, { registration: 'closed' })
+  assert.equal(config.trial, false)
+})
+
+test('values are written as people write them', () => {
+  const config = loadConfig(
+    `hosts: [a.example, müller.example]
+certificates:
+  a.example: {cert: a.crt, key: a.key}
+  Müller.example: {cert: m.crt, key: m.key}
+data: /var/lib/aenigma
+listen:
+  starttls: ['192.0.2.1:5222', '[2001:db8::1]:5222', ':5322']
+  tls: []
+  http: 8080
+store: {postgres: 'postgres://aenigma@db/aenigma'}
+limits: {loginTimeout: 1.5m, idleTimeout: 3600, stanzaBytes: 65536, sendQueueBytes: 1MB}
+admins: romeo@a.example
+contacts: {abuse: [mailto:abuse@a.example, 'https://a.example/abuse'], support: 'xmpp:help@a.example?join'}
+registration: open
+`,
+    options,
+  )
+  assert.deepEqual([...config.certificates.keys()], ['a.example', 'müller.example'])
+  assert.equal(config.certificates.get('müller.example')?.key, '/srv/m.key')
+  assert.equal(config.data, '/var/lib/aenigma')
+  assert.deepEqual(
+    config.listen.starttls.map(({ host }) => host),
+    ['192.0.2.1', '2001:db8::1', '::'],
+  )
+  assert.deepEqual(config.listen.tls, [])
+  assert.deepEqual(config.listen.http, [{ host: '::', port: 8080 }])
+  assert.deepEqual(config.store, { kind: 'postgres', url: 'postgres://aenigma@db/aenigma' })
+  const { loginTimeout, idleTimeout, stanzaBytes, sendQueueBytes } = config.limits
+  assert.deepEqual([loginTimeout, idleTimeout, stanzaBytes, sendQueueBytes], [90_000, 3_600_000, 65_536, 1_000_000])
+  assert.deepEqual(config.admins, ['romeo@a.example'])
+  assert.deepEqual(config.contacts.support, ['xmpp:help@a.example?join'])
+  assert.deepEqual(config.features, { registration: 'open' })
+})
+
+const MISTAKES: Readonly<Record<string, readonly [text: string, ...messages: string[]]>> = {
+  'an empty file': ['', '1: the domain is missing: write domain: example.org'],
+  'no certificate': [
+    'domain: example.org',
+    '1: the certificate is missing: write certificate: with cert: and key: below it',
+  ],
+  'a list': ['- domain', '1: must be a list of options such as domain: example.org'],
+  'both ways to name the domain': [
+    `domain: a.example\nhosts: [b.example]\n${CERTIFICATE}`,
+    '2: hosts: give either domain or hosts, not both',
+  ],
+  'both ways to name certificates': [
+    `domain: a.example\n${CERTIFICATE}certificates: {a.example: {cert: a, key: b}}`,
+    '3: certificates: give either certificate or certificates, not both',
+  ],
+  'a domain that is none': [
+    `domain: me@example.org\n${CERTIFICATE}`,
+    '1: domain: must be a domain such as example.org',
+  ],
+  'a domain twice': [
+    `hosts:\n- a.example\n- A.example\n${CERTIFICATE}`,
+    '3: hosts[1]: a.example is in the list already',
+  ],
+  'a certificate for somebody else': [
+    'hosts: [a.example]\ncertificates:\n  a.exmple: {cert: x, key: y}',
+    '2: certificates: the certificate of a.example is missing',
+    '3: certificates.a.exmple: this is none of our domains; did you mean a.example?',
+  ],
+  'broken YAML': ['domain: x\n\tfoo: 3', '2: this is not YAML: tabs are not allowed as indentation'],
+  'a key twice': [`domain: a.example\n${CERTIFICATE}domain: b.example`, '3: domain stands here a second time'],
+  'unknown keys, also of features': [
+    `domain: a.example\n${CERTIFICATE}limts: {}\nregistratoin: open\nlisten: {startls: 5222}`,
+    '3: limts: there is no such option; did you mean limits?',
+    '4: registratoin: there is no such option; did you mean registration?',
+    '5: listen.startls: there is no such option; did you mean starttls?',
+  ],
+  'an unknown key like no other': [
+    `domain: a.example\n${CERTIFICATE}log: {zzzzzzzzzz: 1}`,
+    '3: log.zzzzzzzzzz: there is no such option; known are level',
+  ],
+  'a word that is none of the choices': [
+    `domain: a.example\n${CERTIFICATE}registration: opne\nlog: {level: wran}`,
+    '3: registration: must be one of closed, open; did you mean open?',
+    '4: log.level: must be one of debug, info, warn, error, silent; did you mean warn?',
+  ],
+  'values of the wrong kind': [
+    `domain: a.example\n${CERTIFICATE}limits: 7\naccounts: {sha1: 'no'}\nadmins: [x, 3]\ncontacts: {abuse: foo}\nstore: mysql`,
+    '3: limits: must be a group of options, not 7',
+    '4: accounts.sha1: must be true or false, not "no"',
+    '5: admins[0]: must be an account such as admin@example.org',
+    '5: admins[1]: must be text',
+    '6: contacts.abuse: must be a URI such as mailto:abuse@example.org',
+    '7: store: must be sqlite, or postgres: with a URL such as postgres://user@host/database',
+  ],
+  'numbers out of bounds are never clamped': [
+    `domain: a.example\n${CERTIFICATE}limits:\n  stanzaBytes: 3\n  loginTimeout: 5parsecs\n  depth: 4000\n  attributes: many`,
+    '4: limits.stanzaBytes: must be at least 10000',
+    '5: limits.loginTimeout: must be a time such as 30s, 5m, 2h or 1d',
+    '6: limits.depth: must be at most 1000',
+    '7: limits.attributes: must be a whole number such as 100',
+  ],
+  'bad addresses': [
+    `domain: a.example\n${CERTIFICATE}listen:\n  tls: [5223, 'x:y', 0, '1.2.3.4:99999']\n  http:`,
+    '4: listen.tls[1]: must be an address such as [::]:5222, 127.0.0.1:5222 or 5222',
+    '4: listen.tls[2]: must be an address such as [::]:5222, 127.0.0.1:5222 or 5222',
+    '4: listen.tls[3]: must be an address such as [::]:5222, 127.0.0.1:5222 or 5222',
+    '5: listen.http: must be address or a list',
+  ],
+  'half a certificate': ['domain: a.example\ncertificate:\n  cert: a', '2: certificate.key: is missing'],
+}
+
+for (const [what, [text, ...messages]] of Object.entries(MISTAKES)) {
+  test(`mistakes: ${what}`, () => assert.deepEqual(complaints(text), messages))
+}
+
+test('two features cannot claim the same option, nor one of ours', () => {
+  const twice = { file: 'x', features: [registration, { ...registration, name: 'other' }] }
+  assert.throws(() => loadConfig('', twice), /other: the option registration exists already/)
+  const ours = { file: 'x', features: [{ name: 'bad', options: { domain: z.string() } }] }
+  assert.throws(() => loadConfig('', ours), /bad: the option domain exists already/)
+})
+
+test('files that cannot be read are mistakes', async (t) => {
+  const dir = mkdtempSync(join(tmpdir(), 'aenigma-config-'))
+  t.after(() => rmSync(dir, { recursive: true }))
+  const file = join(dir, 'aenigma.yaml')
+  await assert.rejects(readConfig({ file, features: [] }), /aenigma\.yaml:1: cannot be read: there is no such file/)
+  writeFileSync(file, 'domain: a.example\ncertificate:\n  cert: a.crt\n  key: a.key\n')
+  writeFileSync(join(dir, 'a.crt'), '')
+  await assert.rejects(readConfig({ file, features: [] }), {
+    message: `${file}:4: certificate.key: ${dir}/a.key cannot be read: there is no such file`,
+  })
+  writeFileSync(join(dir, 'a.key'), '')
+  assert.deepEqual((await readConfig({ file, features: [] })).hosts, ['a.example'])
+})
+
+test('the trial mode is reachable from this machine only', () => {
+  const config = trialConfig('/tmp/trial', [registration])
+  const { starttls, tls, http, nextFreePort } = config.listen
+  assert.equal(nextFreePort, true)
+  for (const { host } of [...starttls, ...tls, ...http]) assert.match(host, /^(127\.0\.0\.1|::1)$/)
+  assert.deepEqual(config.hosts, ['localhost'])
+  assert.deepEqual(config.features, { registration: 'closed' })
+  assert.equal(config.trial, true)
+})

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every option of the server itself, with its default and what it does. The options of features come from the features.
+import { z } from 'zod'
+import type { LogLevel } from './config.ts'
+import { addresses, choice, count, duration, flag, section, size, texts, told } from './kinds.ts'
+
+const LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error', 'silent']
+
+const listen = section(
+  {
+    starttls: addresses({
+      default: ['[::]:5222'],
+      help: 'Where clients connect and then switch to TLS. `[]` turns it off. `[::]` takes IPv4 too.',
+    }),
+    tls: addresses({ default: ['[::]:5223'], help: 'Where clients connect with TLS from the start (XEP-0368).' }),
+    http: addresses({ default: ['127.0.0.1:5280'], help: 'Where `/healthz` and `/metrics` answer, without TLS.' }),
+  },
+  'Where the server can be reached.',
+)
+
+const certificate = z.strictObject({
+  cert: z.string().min(1).meta(told('The certificate followed by its chain (PEM).', 'file')),
+  key: z.string().min(1).meta(told('Its private key (PEM).', 'file')),
+})
+
+const store = z
+  .union([z.literal('sqlite'), z.strictObject({ postgres: z.string().regex(/^postgres(ql)?:\/\//) })], {
+    error: 'must be sqlite, or postgres: with a URL such as postgres://user@host/database',
+  })
+  .prefault('sqlite')
+  .meta(
+    told(
+      'Where accounts and messages are kept: a SQLite file in the data directory, or PostgreSQL.',
+      'sqlite, or `postgres:` with a URL',
+    ),
+  )
+
+const log = section(
+  { level: choice(LEVELS, { default: 'info', help: 'How much is logged; `debug` may show addresses.' }) },
+  'The log: JSON lines on standard error.',
+)
+
+const accounts = section(
+  {
+    scramIterations: count({
+      default: 10_000,
+      min: 4096,
+      max: 1_000_000,
+      help: 'PBKDF2 rounds of new password verifiers; each login costs the client as many.',
+    }),
+    sha1: flag({ default: true, help: 'Keep SCRAM-SHA-1 verifiers too, for clients that know nothing newer.' }),
+    plain: flag({ default: false, help: 'Offer PLAIN (always inside TLS), for clients without SCRAM.' }),
+  },
+  'How passwords are kept and proved.',
+)
+
+const uris = (help: string) =>
+  texts({ default: [], help }, 'URI, or a list of them', (text) =>
+    /^[a-z][a-z0-9+.-]*:\S+$/i.test(text) ? undefined : 'must be a URI such as mailto:abuse@example.org',
+  )
+
+const contacts = section(
+  {
+    abuse: uris('About abuse by users of this server.'),
+    admin: uris('The administrators.'),
+    feedback: uris('Praise and complaints.'),
+    sales: uris('Sales.'),
+    security: uris('Vulnerabilities.'),
+    support: uris('Help for users.'),
+  },
+  'Whom to write to, told to everybody who asks (XEP-0157).',
+)
+
+const limits = section(
+  {
+    stanzaBytes: size({ default: '256KiB', min: 10_000, max: '16MiB', help: 'Largest stanza after login.' }),
+    unauthenticatedStanzaBytes: size({
+      default: '16KiB',
+      min: '4KiB',
+      max: '1MiB',
+      help: 'Largest element before login.',
+    }),
+    depth: count({ default: 64, min: 8, max: 1000, help: 'Elements in elements, the stanza included.' }),
+    attributes: count({ default: 64, min: 8, max: 1000, help: 'Attributes of one element.' }),
+    connectionsPerAddress: count({
+      default: 100,
+      min: 1,
+      help: 'Open connections from one IPv4 address or IPv6 /64 network.',
+    }),
+    connectionsPerMinutePerAddress: count({
+      default: 120,
+      min: 1,
+      help: 'New connections in a minute from one IPv4 address or IPv6 /64 network.',
+    }),
+    failedLoginsPerAddress: count({
+      default: 50,
+      min: 1,
+      help: 'Failed logins from one network until it is refused; one is forgiven every 10 seconds.',
+    }),
+    failedLoginsPerAccount: count({
+      default: 10,
+      min: 1,
+      help: 'Failed logins to one account from one network until it is refused there; one is forgiven every minute.',
+    }),
+    registrationsPerHourPerAddress: count({
+      default: 3,
+      min: 0,
+      help: 'New accounts in an hour from one network, where registration is open.',
+    }),
+    sessionsPerAccount: count({
+      default: 20,
+      min: 1,
+      max: 1000,
+      help: 'Clients that may be logged in to one account.',
+    }),
+    loginTimeout: duration({ default: '60s', min: '5s', max: '10m', help: 'Time from connecting to being logged in.' }),
+    idleTimeout: duration({
+      default: '10m',
+      min: '30s',
+      max: '1d',
+      help: 'Silence after which a client is asked whether it is there, and cut off if it does not answer.',
+    }),
+    sendQueueBytes: size({
+      default: '4MiB',
+      min: '256KiB',
+      max: '256MiB',
+      help: 'What may wait for a client that does not read, until it is cut off.',
+    }),
+    rosterItems: count({ default: 1000, min: 10, max: 100_000, help: 'Contacts of one account.' }),
+    offlineMessages: count({
+      default: 1000,
+      min: 0,
+      max: 100_000,
+      help: 'Messages that wait for an account whose owner is away; further ones go back to their senders.',
+    }),
+    privateBytes: size({
+      default: '1MiB',
+      min: '16KiB',
+      max: '1GiB',
+      help: 'vCard and private data of one account together.',
+    }),
+  },
+  'Bounds on everything that others can make grow.',
+)
+
+/** The options of the server itself, by their key in the file. */
+export const baseShape = {
+  domain: z.unknown().optional().meta(told('The domain that this server serves.', 'domain')),
+  hosts: z
+    .unknown()
+    .optional()
+    .meta(told('The domains, instead of `domain`, when there are several.', 'list of domains')),
+  data: z
+    .string()
+    .min(1)
+    .default('./data')
+    .meta(told('The directory of everything that the server keeps.', 'directory')),
+  certificate: certificate.optional().meta({ description: 'One certificate for all domains.' }),
+  certificates: z
+    .record(z.string(), certificate)
+    .optional()
+    .meta({ description: 'A certificate for each domain, instead of `certificate`.' }),
+  listen,
+  store,
+  admins: texts(
+    { default: [], help: 'Accounts that may administer the server, beside those made with `--admin`.' },
+    'JID, or a list of them',
+    (text) => (/^[^@/\s]+@[^@/\s]+$/.test(text) ? undefined : 'must be an account such as admin@example.org'),
+  ),
+  contacts,
+  accounts,
+  log,
+  limits,
+}

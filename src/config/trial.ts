@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// The configuration of the trial mode: a server for this machine only, without a file.
+import { networkInterfaces } from 'node:os'
+import { join, resolve } from 'node:path'
+import { z } from 'zod'
+import type { Address, Config } from './config.ts'
+import { featureShape, type OptionSource } from './load.ts'
+import { baseShape } from './schema.ts'
+
+/** The one domain of the trial mode. */
+export const TRIAL_HOST = 'localhost'
+
+/**
+ * Everything at its default, reachable from this machine only.
+ * @param directory the data directory; the certificate in it is made by `ops/trial-certificate.ts`
+ */
+export function trialConfig(directory: string, features: readonly OptionSource[] = []): Config {
+  const data = resolve(directory)
+  const { log, limits, accounts, contacts } = z.object(baseShape).parse({})
+  return {
+    hosts: [TRIAL_HOST],
+    data,
+    listen: { starttls: loopback(5222), tls: loopback(5223), http: loopback(5280), nextFreePort: true },
+    certificates: new Map([
+      [TRIAL_HOST, { cert: join(data, 'tls', 'localhost.crt'), key: join(data, 'tls', 'localhost.key') }],
+    ]),
+    store: { kind: 'sqlite' },
+    log,
+    limits,
+    accounts,
+    admins: [],
+    contacts,
+    features: z.object(featureShape(features)).parse({}),
+    trial: true,
+  }
+}
+
+function loopback(port: number): readonly Address[] {
+  const six = Object.values(networkInterfaces()).some((list) => list?.some(({ address }) => address === '::1'))
+  return [{ host: '127.0.0.1', port }, ...(six ? [{ host: '::1', port }] : [])]
+}

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { parseAddress, parseDuration, parseSize } from './units.ts'
+
+test('times, sizes and addresses', () => {
+  assert.deepEqual(
+    ['30s', '1.5h', ' 2 d ', 60, '250ms', '1w'].map(parseDuration),
+    [30_000, 5_400_000, 172_800_000, 60_000, 250, 604_800_000],
+  )
+  assert.deepEqual(['256KiB', '4mb', 1000, '1GiB'].map(parseSize), [262_144, 4_000_000, 1000, 1_073_741_824])
+  for (const bad of ['', '-1', '5x', 'many', null, undefined, {}, true, '1e3', '0.0001ms']) {
+    assert.equal(parseDuration(bad), undefined, String(bad))
+    assert.equal(parseSize(bad), undefined, String(bad))
+  }
+  assert.deepEqual(parseAddress('[::1]:1'), { host: '::1', port: 1 })
+  assert.deepEqual(parseAddress('*:5222'), { host: '::', port: 5222 })
+  assert.deepEqual(parseAddress('localhost:5222'), { host: 'localhost', port: 5222 })
+  for (const bad of ['', '::1:5222', 'x', ':0', ':70000', '[::1]', null, 'a b:1']) {
+    assert.equal(parseAddress(bad), undefined, String(bad))
+  }
+})

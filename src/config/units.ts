@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// Values as people write them: `30s`, `256KiB`, `[::]:5222`. Each function gives undefined for what it does not understand.
+import type { Address } from './config.ts'
+
+const DURATIONS: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+  w: 604_800_000,
+}
+
+const SIZES: Readonly<Record<string, number>> = {
+  b: 1,
+  kb: 1e3,
+  mb: 1e6,
+  gb: 1e9,
+  kib: 1024,
+  mib: 1024 ** 2,
+  gib: 1024 ** 3,
+}
+
+/** A time such as `30s`, `5m` or `1d` in ms; a plain number is in seconds. */
+export function parseDuration(value: unknown): number | undefined {
+  return measured(value, DURATIONS, 's')
+}
+
+/** A size such as `256KiB` or `4MB` in bytes; a plain number is in bytes. */
+export function parseSize(value: unknown): number | undefined {
+  return measured(value, SIZES, 'b')
+}
+
+/** A place to listen at, such as `[::]:5222`, `127.0.0.1:5280`, `:5222` or `5222` (the last two: everywhere). */
+export function parseAddress(value: unknown): Address | undefined {
+  const match = /^(?:(?:\[([0-9a-f:.%a-z]+)\]|([^:[\]\s]*)):)?(\d{1,5})$/i.exec(String(value))
+  const port = Number(match?.[3])
+  if (!match || port < 1 || port > 65_535) return undefined
+  const host = match[1] ?? match[2]
+  return { host: host === undefined || host === '' || host === '*' ? '::' : host, port }
+}
+
+function measured(value: unknown, units: Readonly<Record<string, number>>, plain: string): number | undefined {
+  const match = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(String(value).trim())
+  const unit = units[match?.[2]?.toLowerCase() || plain]
+  if (!match || unit === undefined) return undefined
+  const amount = Number(match[1]) * unit
+  return Number.isSafeInteger(amount) ? amount : undefined
+}
