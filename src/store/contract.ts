@@ -7,7 +7,7 @@ import { Jid } from '../xmpp/jid.ts'
 import type { KeptMessage, NewAccount, NewMessage, RosterItem, Store, StoreObserver, Verifier } from './store.ts'
 
 /** One place for data, which can be opened, closed and opened again. */
-export interface Place {
+interface Place {
   open(clock: Clock, observer?: StoreObserver): Promise<Store>
 }
 
@@ -15,7 +15,7 @@ export interface Place {
 export type NewPlace = (t: TestContext) => Promise<Place>
 
 /** A clock whose time is set by hand. Its timers never run. */
-export class HandClock implements Clock {
+class HandClock implements Clock {
   time = Date.UTC(2026, 0, 1)
   now(): number {
     return this.time

@@ -2,6 +2,7 @@
 // The main thread's end of a SQLite worker: batches go in, answers come back in the same order; if the thread dies,
 // whoever waits is told, and whoever comes later too.
 import module from 'node:module'
+import { dirname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { type Batch, type BatchAnswer, BatchWriter, type Executable } from './batch.ts'
 import { type Answer, StoreError } from './db.ts'
@@ -28,7 +29,7 @@ export class SqliteThread {
       resourceLimits: LIMITS,
       execArgv: [],
       // Without the compile cache each worker would load the whole TypeScript parser: 20 MiB.
-      ...(cache === undefined ? {} : { env: { NODE_COMPILE_CACHE: cache } }),
+      ...(cache === undefined ? {} : { env: { NODE_COMPILE_CACHE: dirname(cache) } }),
     })
     const ended = (reason: string) => {
       opened({ ready: false, message: `the ${name} could not start: ${reason}`, code: '' })

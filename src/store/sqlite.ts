@@ -20,19 +20,14 @@ export interface SqliteOptions {
 
 /** Opens the store, bringing its schema up to date. @throws StoreError that says why it cannot be opened */
 export async function openSqlite(options: SqliteOptions): Promise<Store> {
-  const db = await openSqliteDatabase(options)
+  const died = (error: Error) => options.observer?.failed(error)
+  const db = new SqliteDatabase(await SqliteThread.start({ file: options.file, mode: 'write' }, died), options)
   try {
     return await assembleStore(db, options.clock)
   } catch (error) {
     await db.close()
     throw error
   }
-}
-
-/** Opens the file as a `Database`, for tests of its own behaviour. */
-export async function openSqliteDatabase(options: Omit<SqliteOptions, 'clock'>): Promise<Database> {
-  const died = (error: Error) => options.observer?.failed(error)
-  return new SqliteDatabase(await SqliteThread.start({ file: options.file, mode: 'write' }, died), options)
 }
 
 interface Read {
@@ -46,12 +41,12 @@ class SqliteDatabase implements Database {
   readonly sql = sql
   readonly #writer: SqliteThread
   readonly #queue: WriteQueue
-  readonly #options: Omit<SqliteOptions, 'clock'>
+  readonly #options: SqliteOptions
   #reader: Promise<SqliteThread> | undefined
   #reads: Read[] = []
   #closed = false
 
-  constructor(writer: SqliteThread, options: Omit<SqliteOptions, 'clock'>) {
+  constructor(writer: SqliteThread, options: SqliteOptions) {
     this.#writer = writer
     this.#options = options
     const { observer, commitInterval = 10 } = options
