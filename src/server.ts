@@ -27,9 +27,10 @@ export interface ServerParts {
   readonly accounts: Accounts
   /** In the order in which their hooks run. */
   readonly features: readonly Feature[]
-  /** Checked options by feature name. */
+  /** Checked options of all features by their key; read anew each time, since a reload changes them. */
   readonly options: Readonly<Record<string, unknown>>
-  readonly isAdmin: (jid: Jid) => boolean
+  /** Bare JIDs that the configuration names as administrators, beside the accounts that were made ones. */
+  readonly admins: ReadonlySet<string>
   readonly limits: ClientLimits & FeatureLimits & { readonly rosterItems: number }
   readonly sasl: SaslLimits
   readonly software: Software
@@ -56,12 +57,13 @@ export async function startXmpp(parts: ServerParts): Promise<Server> {
   const { hosts, store, clock, log, metrics, limits } = parts
   const directory = new Directory(store, hosts)
   const router = new Router({ hosts, directory, clock, log, metrics })
-  const subscriptions = new Subscriptions(router, limits.rosterItems)
+  const isAdmin = (jid: Jid): boolean =>
+    hosts.has(jid.domain) &&
+    (parts.admins.has(jid.bare.toString()) || directory.loaded(jid.bare.toString())?.admin === true)
+  const subscriptions = new Subscriptions(router, limits)
   const hooks: readonly Hooks[] = [
-    rosterHooks(subscriptions, limits.rosterItems),
-    ...parts.features.map((feature) =>
-      feature.setup({ ...parts, directory, router, limits, options: optionsOf(feature, parts.options) }),
-    ),
+    rosterHooks(subscriptions, limits),
+    ...parts.features.map((feature) => feature.setup({ ...parts, directory, router, isAdmin, limits })),
   ]
   const presence = new Presence({ router, directory, hosts, subscriptions, hooks })
   router.use(presence, hooks)
@@ -104,15 +106,15 @@ export async function startXmpp(parts: ServerParts): Promise<Server> {
   }
 }
 
-function optionsOf(feature: Feature, options: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
-  return Object.fromEntries(Object.keys(feature.options ?? {}).map((key) => [key, options[key]]))
-}
-
 /** Who was removed, disabled or got another password is logged out (RFC 6120 §4.9.3.12). */
 function endSessionsOfChanged(accounts: Accounts, directory: Directory): () => void {
   return accounts.onChange(({ kind, jid, keep }) => {
-    if (kind === 'enabled') return
     const account = directory.loaded(jid.toString())
+    if (kind === 'promoted' || kind === 'demoted') {
+      if (account) account.admin = kind === 'promoted'
+      return
+    }
+    if (kind === 'enabled') return
     if (kind === 'removed' || kind === 'created') directory.forget(jid)
     if (kind === 'created') return
     for (const session of [...(account?.sessions.values() ?? [])]) {

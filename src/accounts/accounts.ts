@@ -7,7 +7,7 @@ import { makeVerifiers } from './credentials.ts'
 
 /** What happened to an account. */
 export interface AccountEvent {
-  readonly kind: 'created' | 'removed' | 'disabled' | 'enabled' | 'password'
+  readonly kind: 'created' | 'removed' | 'disabled' | 'enabled' | 'password' | 'promoted' | 'demoted'
   /** Bare. */
   readonly jid: Jid
   /** The id of the session that asked for it and goes on. */
@@ -98,6 +98,7 @@ export function createAccounts(parts: AccountsParts): Accounts {
     },
     async setAdmin(jid, admin) {
       done(await accounts.setAdmin(jid.bare, admin), jid)
+      tell(admin ? 'promoted' : 'demoted', jid)
     },
     async remove(jid) {
       done(await accounts.remove(jid.bare), jid)

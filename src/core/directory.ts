@@ -15,12 +15,15 @@ export class LocalAccount {
   /** Always bare. */
   readonly jid: Jid
   readonly roster: Roster
+  /** Whether it was made an administrator. */
+  admin: boolean
   /** Its bound clients by resource. */
   readonly sessions = new Map<string, Session>()
 
-  constructor(jid: Jid, roster: Roster) {
+  constructor(jid: Jid, roster: Roster, admin: boolean) {
     this.jid = jid
     this.roster = roster
+    this.admin = admin
   }
 
   /** Sends to every client that asked for the roster (RFC 6121 §2.1.6). */
@@ -123,7 +126,7 @@ export class Directory {
 
   async #fromStore(bare: Jid): Promise<LocalAccount | undefined> {
     const [found, roster] = await Promise.all([this.#store.accounts.find(bare), this.#store.rosters.load(bare)])
-    return found && new LocalAccount(bare, new Roster(bare, this.#store.rosters, roster))
+    return found && new LocalAccount(bare, new Roster(bare, this.#store.rosters, roster), found.admin)
   }
 
   #keepIdle(key: string, account: LocalAccount): void {

@@ -7,15 +7,15 @@ import { Jid } from '../xmpp/jid.ts'
 import type { LocalAccount } from './directory.ts'
 import type { Hooks, IqRequest } from './feature.ts'
 import { itemElement, NS_ROSTER, newItem } from './roster.ts'
-import type { Subscriptions } from './subscriptions.ts'
+import type { RosterLimits, Subscriptions } from './subscriptions.ts'
 
 /** Bytes of a name or of a group's name (RFC 6121 §2.1.2.4, §2.1.2.6 leave the limit to us). */
 const NAME_MAX = 1023
 const GROUPS_MAX = 50
 
-/** The roster's part in the iq table. @param rosterItems how many contacts an account may have */
-export function rosterHooks(subscriptions: Subscriptions, rosterItems: number): Hooks {
-  const set = (request: IqRequest): Promise<undefined> => setItem(request, subscriptions, rosterItems)
+/** The roster's part in the iq table. */
+export function rosterHooks(subscriptions: Subscriptions, limits: RosterLimits): Hooks {
+  const set = (request: IqRequest): Promise<undefined> => setItem(request, subscriptions, limits.rosterItems)
   return {
     iq: [
       { at: ['account'], type: 'get', ns: NS_ROSTER, name: 'query', answer: getRoster },

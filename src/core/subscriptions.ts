@@ -25,15 +25,20 @@ import {
 /** Bytes of a kept subscription request; a longer one is kept without its content. */
 const REQUEST_MAX = 2048
 
+/** Bounds on rosters. */
+export interface RosterLimits {
+  /** How many contacts, with those that only ask, an account may have. */
+  readonly rosterItems: number
+}
+
 /** Carries out what subscription stanzas mean. */
 export class Subscriptions {
   readonly #router: Router
-  readonly #rosterItems: number
+  readonly #limits: RosterLimits
 
-  /** @param rosterItems how many contacts, with those that only ask, an account may have */
-  constructor(router: Router, rosterItems: number) {
+  constructor(router: Router, limits: RosterLimits) {
     this.#router = router
-    this.#rosterItems = rosterItems
+    this.#limits = limits
   }
 
   /** A client asks, allows, or takes back. @param contact bare */
@@ -112,7 +117,7 @@ export class Subscriptions {
   }
 
   #makeRoom(account: LocalAccount): void {
-    if (account.roster.size < this.#rosterItems) return
+    if (account.roster.size < this.#limits.rosterItems) return
     throw new StanzaError('wait', 'resource-constraint', 'The roster is full.')
   }
 

@@ -71,7 +71,7 @@ export async function theatre(stage: Stage = {}): Promise<Theatre> {
     accounts,
     features: stage.features ?? allFeatures,
     options: stage.options ?? {},
-    isAdmin: (jid) => admins.has(jid.bare.toString()),
+    admins,
     limits: { ...LIMITS, ...stage.limits },
     sasl: { hashes: ['SCRAM-SHA-256'], plain: true, iterations: 4096, fakeSecret: Buffer.alloc(32, 7) },
     software: { name: 'aenigma', version: '0.0.0-test' },
