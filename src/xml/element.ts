@@ -61,7 +61,8 @@ export class Element implements Writable {
 
   /** The first child element with this name; its namespace is ours unless told. */
   child(name: string, ns: string = this.ns): Element | undefined {
-    for (const child of this.children) if (typeof child !== 'string' && child.name === name && child.ns === ns) return child
+    for (const child of this.children)
+      if (typeof child !== 'string' && child.name === name && child.ns === ns) return child
     return undefined
   }
 
@@ -85,7 +86,8 @@ export class Element implements Writable {
   /** The same element with some attributes changed; `undefined` removes one. */
   withAttrs(changes: Readonly<Record<string, string | undefined>>): Element {
     const attrs: Record<string, string> = {}
-    for (const [key, value] of Object.entries({ ...this.attrs, ...changes })) if (value !== undefined) attrs[key] = value
+    for (const [key, value] of Object.entries({ ...this.attrs, ...changes }))
+      if (value !== undefined) attrs[key] = value
     return new Element(this.name, this.ns, attrs, this.children, this.source)
   }
 
@@ -102,12 +104,20 @@ export class Element implements Writable {
     return new Element(this.name, this.ns, this.attrs, children)
   }
 
+  /** What stands between the tags: the exact source where there is one. */
+  contentXml(): string {
+    if (this.source) return this.source.text
+    let text = ''
+    for (const child of this.children) text += typeof child === 'string' ? escapeText(child) : child.xml(this.ns)
+    return text
+  }
+
   xml(inherited: string): string {
     let tag = `<${this.name}`
     if (this.ns !== inherited) tag += ` xmlns='${escapeAttribute(this.ns)}'`
     tag += attributesXml(this.attrs)
     if (this.source) tag += this.source.declarations
-    const content = this.source ? this.source.text : contentXml(this.children, this.ns)
+    const content = this.contentXml()
     return content === '' ? `${tag}/>` : `${tag}>${content}</${this.name}>`
   }
 }
@@ -137,11 +147,12 @@ export function escapeAttribute(value: string): string {
   return /[&<>'"\t\n\r]/.test(value) ? value.replace(/[&<>'"\t\n\r]/g, (char) => `&#${char.charCodeAt(0)};`) : value
 }
 
-/** Attributes as they stand in a start tag, with a leading space each. */
-export function attributesXml(attrs: Attributes): string {
+/** Attributes as they stand in a start tag, with a leading space each. @param skip picks those to leave out */
+export function attributesXml(attrs: Attributes, skip?: (name: string) => boolean): string {
   let text = ''
   let prefixes = 0
   for (const key in attrs) {
+    if (skip?.(key)) continue
     const value = escapeAttribute(attrs[key] ?? '')
     if (key.charCodeAt(0) !== 0x7b) {
       text += ` ${key}='${value}'`
@@ -151,12 +162,6 @@ export function attributesXml(attrs: Attributes): string {
     const prefix = `ae${prefixes++}`
     text += ` xmlns:${prefix}='${escapeAttribute(key.slice(1, end))}' ${prefix}:${key.slice(end + 1)}='${value}'`
   }
-  return text
-}
-
-function contentXml(children: readonly Node[], ns: string): string {
-  let text = ''
-  for (const child of children) text += typeof child === 'string' ? escapeText(child) : child.xml(ns)
   return text
 }
 
