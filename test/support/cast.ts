@@ -54,6 +54,8 @@ export interface Theatre {
   stranger(link?: MemoryLink): Stranger
   /** A logged-in client; the account is made if need be. @param presence whether it asks for the roster and becomes available */
   enter(name: string, resource?: string, presence?: boolean): Promise<Actor>
+  /** Like `cast`, on this server: people whom nobody has seen before, so that tests share a server and nothing else. */
+  scene<const T extends Names>(...names: T): Promise<Players<T>>
 }
 
 /** Starts a server. */
@@ -94,6 +96,13 @@ export async function theatre(stage: Stage = {}): Promise<Theatre> {
     if (!(await accounts.find(jid))) await accounts.add(jid, password)
     return jid
   }
+  const enter = async (name: string, resource = name, presence = true): Promise<Actor> => {
+    const jid = await account(name)
+    const actor = await stranger().logsIn(jid, 'secret', resource)
+    if (presence) await actor.appears()
+    return actor
+  }
+  let scenes = 0
   return {
     server,
     store,
@@ -101,19 +110,22 @@ export async function theatre(stage: Stage = {}): Promise<Theatre> {
     metrics,
     account,
     stranger,
-    async enter(name, resource = name, presence = true) {
-      const jid = await account(name)
-      const actor = await stranger().logsIn(jid, 'secret', resource)
-      if (presence) await actor.appears()
-      return actor
+    enter,
+    scene(...names) {
+      const suffix = `-${++scenes}`
+      return logIn(names, (name, client) => enter(name + suffix, client))
     },
   }
 }
 
+/** Clients to log in: `'romeo'` is a client of an account of the same name, `{ phone: 'juliet' }` a client of juliet's. */
+export type Names = readonly (string | Readonly<Record<string, string>>)[]
+
 /** Who is on stage, by the name of the client. */
-export type Cast<T extends readonly (string | Readonly<Record<string, string>>)[]> = {
-  readonly [Name in ClientNames<T[number]>]: Actor
-} & { readonly theatre: Theatre }
+export type Players<T extends Names> = { readonly [Name in ClientNames<T[number]>]: Actor }
+
+/** Who is on stage, and the stage. */
+export type Cast<T extends Names> = Players<T> & { readonly theatre: Theatre }
 
 type ClientNames<N> = N extends string ? N : keyof N & string
 
@@ -121,17 +133,23 @@ type ClientNames<N> = N extends string ? N : keyof N & string
  * Logs people in, each with one client that is available and has been told everything it had to be told.
  * `cast('romeo', { phone: 'juliet' })` gives `{ romeo, phone }`: the second is a client of juliet's.
  */
-export async function cast<const T extends readonly (string | Readonly<Record<string, string>>)[]>(
-  ...names: T
-): Promise<Cast<T>> {
+export async function cast<const T extends Names>(...names: T): Promise<Cast<T>> {
   const stage = await theatre()
+  const players = await logIn(names, (name, client) => stage.enter(name, client))
+  return { ...players, theatre: stage }
+}
+
+async function logIn<T extends Names>(
+  names: T,
+  enter: (name: string, client: string) => Promise<Actor>,
+): Promise<Players<T>> {
   const actors: Record<string, Actor> = {}
   for (const name of names) {
     const entries = typeof name === 'string' ? [[name, name] as const] : Object.entries(name)
-    for (const [client, account] of entries) actors[client] = await stage.enter(account, client)
+    for (const [client, account] of entries) actors[client] = await enter(account, client)
   }
   for (const actor of Object.values(actors)) await actor.settles()
-  return { ...actors, theatre: stage } as Cast<T>
+  return actors as Players<T>
 }
 
 /** Proves that nothing came for any of them. */

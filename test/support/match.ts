@@ -32,6 +32,11 @@ export function assertLike(actual: Element, expected: string): void {
   if (problem) throw new Error(`${problem}\n  got:      ${actual.xml('jabber:client')}\n  expected: ${expected}`)
 }
 
+/** An `<error/>` as tests expect it. */
+export function error(type: string, condition: string): string {
+  return `<error type='${type}'><${condition} xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>`
+}
+
 function nameOf(element: Element): string {
   return `<${element.name} xmlns='${element.ns}'>`
 }

@@ -67,8 +67,13 @@ export class MemoryLink implements Link {
   }
 
   /** The client opens the stream. */
-  clientOpens(attrs: Readonly<Record<string, string>>, contentNamespace = 'jabber:client', prefix = 'stream'): void {
-    const element = el('stream', 'http://etherx.jabber.org/streams', attrs)
+  clientOpens(
+    attrs: Readonly<Record<string, string>>,
+    contentNamespace = 'jabber:client',
+    prefix = 'stream',
+    ns = 'http://etherx.jabber.org/streams',
+  ): void {
+    const element = el('stream', ns, attrs)
     const header: StreamHeader = { element, contentNamespace, prefix }
     this.#inTurn((events) => events.opened(header))
   }
@@ -77,6 +82,11 @@ export class MemoryLink implements Link {
   clientSends(xml: string): void {
     const element = parseElement(xml, 'jabber:client')
     this.#inTurn((events) => events.element(element))
+  }
+
+  /** The client ends its stream with an end tag. */
+  clientCloses(): void {
+    this.#inTurn(() => this.close())
   }
 
   /** The client's connection breaks. */
@@ -101,6 +111,7 @@ export class MemoryLink implements Link {
 
   /** As on a socket: one thing at a time, and nothing more is read while a handler waits. */
   #inTurn(handle: (events: LinkEvents) => void | Promise<void>): void {
+    this.#events?.alive?.()
     this.#turn = this.#turn.then(() => {
       if (this.#events && !this.#over) return handle(this.#events)
       return undefined
