@@ -64,7 +64,7 @@ export class ClientStream implements LinkEvents {
     this.#lang = attrs['xml:lang'] || undefined
     const problem = this.#judge(header)
     const host = this.#host ?? [...this.#parts.hosts][0] ?? ''
-    const to = Jid.tryParse(attrs.from)?.toString()
+    const to = Jid.tryParse(attrs.from)?.bare.toString()
     this.#link.open({ from: host, to, id: randomUUID(), lang: 'en' })
     if (problem) this.close(problem)
     else this.#offer(host)
@@ -129,17 +129,27 @@ export class ClientStream implements LinkEvents {
       if (element.is('starttls', NS_TLS)) return this.#startTls()
       return this.close(new StreamError('policy-violation', 'Use TLS first.'))
     }
+    if (element.is('starttls', NS_TLS)) return this.#refuseTls()
     if (element.ns === NS_SASL && this.#login) return this.#sasl(element, this.#login)
     if (isStanza(element) && element.name === 'iq') return this.#beforeLogin(element)
     return this.close(new StreamError('not-authorized', 'Log in first.'))
   }
 
   async #startTls(): Promise<void> {
+    // Whatever was said in the clear may have been said by somebody else (RFC 6120 §5.4.3.3).
+    this.#host = undefined
+    this.#lang = undefined
     try {
       await this.#link.startTls(el('proceed', NS_TLS))
     } catch {
       this.close() // the handshake failed: there is nobody left to tell
     }
+  }
+
+  /** RFC 6120 §5.4.2.2: it was not on offer. */
+  #refuseTls(): void {
+    this.#link.send(el('failure', NS_TLS))
+    this.close()
   }
 
   async #sasl(element: Element, login: Login): Promise<void> {
