@@ -4,7 +4,7 @@ import type { Accounts } from './accounts/accounts.ts'
 import { Throttle } from './accounts/throttle.ts'
 import type { Clock } from './clock.ts'
 import { Directory } from './core/directory.ts'
-import type { Feature, FeatureLimits, Hooks, Software } from './core/feature.ts'
+import type { Announcement, Feature, FeatureLimits, Hooks, Software } from './core/feature.ts'
 import { Presence } from './core/presence.ts'
 import { rosterHooks } from './core/roster-iq.ts'
 import { Router } from './core/router.ts'
@@ -60,10 +60,11 @@ export async function startXmpp(parts: ServerParts): Promise<Server> {
   const isAdmin = (jid: Jid): boolean =>
     hosts.has(jid.domain) &&
     (parts.admins.has(jid.bare.toString()) || directory.loaded(jid.bare.toString())?.admin === true)
+  const announced = (): readonly Announcement[] => hooks.flatMap((hook) => hook.disco ?? [])
   const subscriptions = new Subscriptions(router, limits)
   const hooks: readonly Hooks[] = [
     rosterHooks(subscriptions, limits),
-    ...parts.features.map((feature) => feature.setup({ ...parts, directory, router, isAdmin, limits })),
+    ...parts.features.map((feature) => feature.setup({ ...parts, directory, router, isAdmin, announced, limits })),
   ]
   const presence = new Presence({ router, directory, hosts, subscriptions, hooks })
   router.use(presence, hooks)

@@ -85,6 +85,19 @@ export interface DiscoRequest {
   readonly owner: Jid
 }
 
+/** What one feature announces by XEP-0030. */
+export interface Announcement {
+  readonly server?: Disclosed
+  readonly account?: Disclosed
+  /**
+   * For `disco#items`: the `<item/>`s that this feature has at the node, or undefined if it knows nothing of it. The
+   * answer (`xep/0030-disco.ts`) puts together what all features return, without a node too; commands (XEP-0050) need it.
+   */
+  items?(request: DiscoRequest): readonly Element[] | undefined
+  /** For `disco#info` with a node: what it is, or undefined if it is none of this feature's. Throws a StanzaError to refuse. */
+  info?(request: DiscoRequest): Disclosed | undefined
+}
+
 /** The places at which a feature may take part. All others are none of its business. */
 export interface Hooks {
   readonly iq?: readonly IqRoute[]
@@ -109,17 +122,7 @@ export interface Hooks {
   /** An iq before login that this feature answers (XEP-0077), or undefined if it is not its business. */
   beforeLogin?(request: BeforeLogin): MaybeAsync<Stanza> | undefined
   /** What is announced about our domains and about accounts (to their owner, and to those whom they let see them). */
-  readonly disco?: {
-    readonly server?: Disclosed
-    readonly account?: Disclosed
-    /**
-     * For `disco#items`: the `<item/>`s that this feature has at the node, or undefined if it knows nothing of it. The
-     * answer (`xep/0030-disco.ts`) puts together what all features return, without a node too; commands (XEP-0050) need it.
-     */
-    items?(request: DiscoRequest): readonly Element[] | undefined
-    /** For `disco#info` with a node: what it is, or undefined if it is none of this feature's. Throws a StanzaError to refuse. */
-    info?(request: DiscoRequest): Disclosed | undefined
-  }
+  readonly disco?: Announcement
   start?(): MaybeAsync<void>
   stop?(): MaybeAsync<void>
 }
@@ -154,6 +157,8 @@ export interface FeatureContext {
   /** Whether somebody may administer our domains. */
   readonly isAdmin: (jid: Jid) => boolean
   readonly software: Software
+  /** What all features announce (XEP-0030). Complete when all are set up: ask when a question comes. */
+  readonly announced: () => readonly Announcement[]
   readonly clock: Clock
   readonly log: Log
 }
@@ -163,6 +168,10 @@ export interface FeatureLimits {
   readonly offlineMessages: number
   readonly privateBytes: number
   readonly stanzaBytes: number
+  /** The same before login. */
+  readonly unauthenticatedStanzaBytes: number
+  /** Silence after which a client is asked whether it is there, in ms. */
+  readonly idleTimeout: number
   readonly registrationsPerHourPerAddress: number
 }
 

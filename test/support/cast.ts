@@ -33,6 +33,7 @@ export interface Stage {
 
 const LIMITS = {
   stanzaBytes: 262_144,
+  unauthenticatedStanzaBytes: 10_000,
   sessionsPerAccount: 10,
   loginTimeout: 30_000,
   idleTimeout: 600_000,
