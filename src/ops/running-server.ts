@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the command line and the administrators' socket may ask of a server that runs.
+import type { Accounts } from '../accounts/accounts.ts'
+import type { Config } from '../config/config.ts'
+
+/** A socket that listens. */
+export interface ListenInfo {
+  readonly kind: 'starttls' | 'tls' | 'http'
+  readonly host: string
+  readonly port: number
+  /** The port that was wanted; another one if that was taken. */
+  readonly wanted: number
+}
+
+/** What a server is and where. */
+export interface ServerInfo {
+  readonly hosts: readonly string[]
+  readonly listening: readonly ListenInfo[]
+  readonly data: string
+  readonly trial: boolean
+  /** The file that clients must trust, when the certificate is our own authority's. */
+  readonly authority: string | undefined
+}
+
+/** How a server is. */
+export interface Status {
+  readonly version: string
+  readonly pid: number
+  readonly hosts: readonly string[]
+  /** ms. */
+  readonly uptime: number
+  readonly accounts: number
+  readonly sessions: number
+  readonly connections: number
+  /** Resident memory, in bytes. */
+  readonly memory: number
+  /** 99th percentile, in ms. */
+  readonly eventLoopDelay: number
+  readonly store: 'sqlite' | 'postgres'
+  /** Writes that wait for their commit. */
+  readonly uncommitted: number
+  readonly listening: readonly ListenInfo[]
+  readonly data: string
+}
+
+/** One logged-in client. */
+export interface SessionInfo {
+  readonly id: string
+  readonly jid: string
+  /** ms since 1970. */
+  readonly since: number
+  readonly encrypted: boolean
+  readonly mechanism: string
+  /** Undefined while it is not available. */
+  readonly priority: number | undefined
+  /** RFC 6121 §4.7.2.1: '' when plainly available; undefined while it is not available. */
+  readonly show: string | undefined
+}
+
+/** A server that runs. */
+export interface RunningServer {
+  readonly info: ServerInfo
+  readonly accounts: Accounts
+  status(): Promise<Status>
+  sessions(): readonly SessionInfo[]
+  /** @returns false if there is no such session */
+  endSession(id: string): boolean
+  /** Puts a newer configuration and the certificates in force. Rejects, and changes nothing, if a certificate cannot be used. @returns the options that need a restart */
+  reload(config: Config): Promise<readonly string[]>
+  /** Closes streams, flushes the store, stops listening. */
+  stop(): Promise<void>
+}
