@@ -67,11 +67,20 @@ export class ClientListener {
   /**
    * Begins to listen.
    * @param direct whether TLS begins at once (XEP-0368) or is asked for in the stream (RFC 6120 §5)
-   * @param orNext whether to take the next free port when this one is taken
-   * @throws the system's error, `EADDRINUSE` for instance
+   * @throws the system's error, `EADDRINUSE` for instance; nothing listens then
    */
-  listen(address: Address, direct: boolean, orNext = false): Promise<Listening> {
-    return listenOn(address, orNext, (socket) => this.#connected(socket, direct))
+  async listen(addresses: readonly Address[], direct: boolean): Promise<readonly Listening[]> {
+    const listening: Listening[] = []
+    try {
+      for (const address of addresses) {
+        const server = createServer({ noDelay: true }, (socket) => this.#connected(socket, direct))
+        listening.push(await begin(server, address))
+      }
+      return listening
+    } catch (error) {
+      await Promise.all(listening.map((one) => one.stop()))
+      throw error
+    }
   }
 
   #connected(socket: Socket, direct: boolean): void {
@@ -126,13 +135,24 @@ export class ClientListener {
   }
 }
 
-async function listenOn(address: Address, orNext: boolean, connected: (socket: Socket) => void): Promise<Listening> {
-  for (let tries = 0; ; tries++) {
-    const server = createServer({ noDelay: true }, connected)
+/**
+ * Tries the ports from the wanted ones upwards until all addresses can be had.
+ * @param orNext false: the wanted ones or none
+ * @param avoid ports that others want
+ */
+export async function withFreePort<T>(
+  addresses: readonly Address[],
+  orNext: boolean,
+  avoid: ReadonlySet<number>,
+  listen: (addresses: readonly Address[]) => Promise<T>,
+): Promise<T> {
+  for (let step = 0; ; step++) {
+    const moved = addresses.map(({ host, port }) => ({ host, port: port + step }))
+    if (step > 0 && moved.some(({ port }) => avoid.has(port))) continue
     try {
-      return await begin(server, { ...address, port: address.port + tries })
+      return await listen(moved)
     } catch (error) {
-      if (!orNext || tries >= PORTS_TRIED || !isTaken(error)) throw error
+      if (!orNext || step >= PORTS_TRIED || !isTaken(error)) throw error
     }
   }
 }

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: Apache-2.0
+// Wiring: makes the parts from a configuration, hands them to each other, starts them in order and stops them in reverse.
+import { readFileSync } from 'node:fs'
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { createAccounts } from './accounts/accounts.ts'
+import { networkOf } from './accounts/throttle.ts'
+import { systemClock } from './clock.ts'
+import type { Address, Config } from './config/config.ts'
+import type { Software } from './core/feature.ts'
+import { LiveConfig } from './live-config.ts'
+import type { Log } from './log.ts'
+import { Metrics } from './metrics.ts'
+import { ClientListener, withFreePort } from './net/listen.ts'
+import { type CertificateFiles, Certificates } from './net/tls.ts'
+import type { ListenInfo, RunningServer, SessionInfo } from './ops/running-server.ts'
+import { type Server, startXmpp } from './server.ts'
+import type { ScramHash, Store, StoreObserver } from './store/store.ts'
+import { startWeb } from './web/server.ts'
+import { features } from './xep/index.ts'
+
+/** What the program calls itself (XEP-0092). */
+export const software: Software = {
+  name: 'aenigma',
+  version: JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version,
+}
+
+/** Opens the store that the configuration names. Rejects with a clear reason if it cannot be opened. */
+export async function openStore(config: Config, observer?: StoreObserver): Promise<Store> {
+  await mkdir(config.data, { recursive: true, mode: 0o700 })
+  const common = { clock: systemClock, ...(observer ? { observer } : {}) }
+  if (config.store.kind === 'postgres') {
+    const { openPostgres } = await import('./store/postgres.ts')
+    return openPostgres({ url: config.store.url, ...common })
+  }
+  const { openSqlite } = await import('./store/sqlite.ts')
+  return openSqlite({ file: join(config.data, 'aenigma.db'), ...common })
+}
+
+/** Which verifiers new passwords get. */
+export function hashesOf(config: Config): readonly ScramHash[] {
+  return ['SCRAM-SHA-512', 'SCRAM-SHA-256', ...(config.accounts.sha1 ? (['SCRAM-SHA-1'] as const) : [])]
+}
+
+/** Everything that was started, to be stopped in reverse. */
+type Stops = (() => Promise<void> | void)[]
+
+/** What the pieces below share. */
+interface Parts {
+  readonly config: Config
+  readonly live: LiveConfig
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly store: Store
+  readonly certificates: Certificates
+  readonly xmpp: Server
+  readonly started: number
+}
+
+/**
+ * Starts a server. Rejects, with everything stopped again, if a part cannot start: the reason is in the error.
+ * @param config checked; `reload` takes a newer one
+ */
+export async function startServer(config: Config, log: Log): Promise<RunningServer> {
+  const stops: Stops = []
+  const stop = async (): Promise<void> => {
+    for (const step of stops.splice(0).reverse()) await step()
+  }
+  try {
+    return await start(config, log, stops, stop)
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+async function start(config: Config, log: Log, stops: Stops, stop: () => Promise<void>): Promise<RunningServer> {
+  const started = systemClock.now()
+  const live = new LiveConfig(config)
+  const metrics = new Metrics()
+  stops.push(() => metrics.stop())
+  const certificates = new Certificates()
+  await certificates.load(await certificateFiles(config))
+  const store = await openStore(config, observe(metrics, log))
+  stops.push(() => store.close())
+  const closing: Promise<void>[] = []
+  stops.push(() => Promise.all(closing).then(() => undefined)) // each client gets its last words first
+  const { scramIterations: iterations, plain } = config.accounts
+  const accounts = createAccounts({
+    store,
+    hosts: live.hosts,
+    iterations,
+    mechanisms: hashesOf(config),
+    clock: systemClock,
+  })
+  const xmpp = await startXmpp({
+    hosts: live.hosts,
+    store,
+    accounts,
+    features,
+    options: live.options,
+    admins: live.admins,
+    limits: live.limits,
+    sasl: { hashes: hashesOf(config), plain, iterations, fakeSecret: await store.secret('fake-verifiers') },
+    software,
+    clock: systemClock,
+    log,
+    metrics,
+  })
+  stops.push(() => xmpp.stop())
+  const parts: Parts = { config, live, log, metrics, store, certificates, xmpp, started }
+  const listening = [...(await listenForClients(parts, stops, closing)), ...(await listenForWeb(parts, stops))]
+  log.info('started', { version: software.version, ms: systemClock.now() - started })
+  const { hosts, data, trial } = config
+  const authority = trial ? join(data, 'tls', 'ca.crt') : undefined
+  return {
+    info: { hosts, listening, data, trial, authority },
+    accounts,
+    status: async () => ({
+      ...vitals(parts),
+      accounts: await accounts.count(),
+      listening,
+    }),
+    sessions: () => [...xmpp.sessions()].map(sessionInfo),
+    endSession: (id) => xmpp.endSession(id),
+    async reload(newer) {
+      await certificates.load(await certificateFiles(newer))
+      const restart = live.apply(newer)
+      log.info('reloaded', { restart })
+      return restart
+    },
+    stop,
+  }
+}
+
+async function listenForClients(
+  { config, live, certificates, log, metrics, xmpp }: Parts,
+  stops: Stops,
+  closing: Promise<void>[],
+): Promise<readonly ListenInfo[]> {
+  const { limits } = live
+  const listener = new ClientListener({
+    certificates,
+    limits: {
+      get connectionsPerAddress() {
+        return limits.connectionsPerAddress
+      },
+      get connectionsPerMinute() {
+        return limits.connectionsPerMinutePerAddress
+      },
+      get sendQueueBytes() {
+        return limits.sendQueueBytes
+      },
+      get reader() {
+        return { stanzaBytes: limits.unauthenticatedStanzaBytes, depth: limits.depth, attributes: limits.attributes }
+      },
+    },
+    clock: systemClock,
+    log,
+    metrics,
+    networkOf,
+    accept: (link) => xmpp.accept(link),
+  })
+  const { starttls, tls } = config.listen
+  const listen = async (kind: 'starttls' | 'tls', wanted: readonly Address[]): Promise<readonly ListenInfo[]> => {
+    const listening = await freePorts(config, wanted, (addresses) => listener.listen(addresses, kind === 'tls'))
+    stops.push(() => {
+      for (const one of listening) closing.push(one.stop())
+    })
+    return infos(
+      kind,
+      wanted,
+      listening.map(({ address }) => address),
+    )
+  }
+  return [...(await listen('starttls', starttls)), ...(await listen('tls', tls))]
+}
+
+async function listenForWeb({ config, metrics, store }: Parts, stops: Stops): Promise<readonly ListenInfo[]> {
+  const { http } = config.listen
+  const health = async () => ({ store: await answers(store) })
+  const web = await freePorts(config, http, (addresses) =>
+    startWeb({ addresses, metrics: () => metrics.text(), health }),
+  )
+  stops.push(() => web.stop())
+  return infos('http', http, web.listening)
+}
+
+/** The wanted ports; in the trial the next free ones, but never one that another of our listeners wants. */
+function freePorts<T>(
+  { listen: { starttls, tls, http, nextFreePort } }: Config,
+  wanted: readonly Address[],
+  listen: (addresses: readonly Address[]) => Promise<T>,
+): Promise<T> {
+  return withFreePort(wanted, nextFreePort, new Set([...starttls, ...tls, ...http].map(({ port }) => port)), listen)
+}
+
+function infos(kind: ListenInfo['kind'], wanted: readonly Address[], got: readonly Address[]): readonly ListenInfo[] {
+  return got.map(({ host, port }, index) => ({ kind, host, port, wanted: wanted[index]?.port ?? port }))
+}
+
+/** The given ones; those of the trial are made if need be. */
+async function certificateFiles(config: Config): Promise<ReadonlyMap<string, CertificateFiles>> {
+  if (!config.trial) return config.certificates
+  const { trialCertificate } = await import('./ops/trial-certificate.ts')
+  await trialCertificate(config.data, systemClock.now())
+  return config.certificates
+}
+
+function observe(metrics: Metrics, log: Log): StoreObserver {
+  return {
+    committed: (deeds, ms) => metrics.committed(deeds, ms),
+    failed(error) {
+      metrics.storeFailed()
+      log.error('store failed', { error })
+    },
+  }
+}
+
+async function answers(store: Store): Promise<boolean> {
+  try {
+    await store.accounts.count()
+    return true
+  } catch {
+    return false // that is the answer: the reason is in the log already
+  }
+}
+
+function vitals({ config, metrics, store, xmpp, started, live }: Parts) {
+  return {
+    version: software.version,
+    pid: process.pid,
+    hosts: [...live.hosts],
+    uptime: systemClock.now() - started,
+    sessions: metrics.sessions(),
+    connections: xmpp.connections,
+    memory: process.memoryUsage.rss(),
+    eventLoopDelay: metrics.eventLoopDelay,
+    store: config.store.kind,
+    uncommitted: store.uncommitted,
+    data: config.data,
+  }
+}
+
+function sessionInfo(session: ReturnType<Server['sessions']> extends Iterable<infer S> ? S : never): SessionInfo {
+  const { id, jid, login, priority, presence } = session
+  const show = presence && (presence.element.childText('show') ?? '')
+  return {
+    id,
+    jid: jid.toString(),
+    since: login.since,
+    encrypted: login.encrypted,
+    mechanism: login.mechanism,
+    priority,
+    show,
+  }
+}
