@@ -80,7 +80,7 @@ export async function startXmpp(parts: ServerParts): Promise<Server> {
       for (const hook of hooks) hook.onEnd?.(session)
     },
   })
-  const forget = endSessionsOfChanged(parts.accounts, directory)
+  const forget = endSessionsOfChanged(parts.accounts, directory, streams)
   for (const hook of hooks) await hook.start?.()
   metrics.connections = () => streams.size
   metrics.uncommitted = () => store.uncommitted
@@ -108,7 +108,7 @@ export async function startXmpp(parts: ServerParts): Promise<Server> {
 }
 
 /** Who was removed, disabled or got another password is logged out (RFC 6120 §4.9.3.12). */
-function endSessionsOfChanged(accounts: Accounts, directory: Directory): () => void {
+function endSessionsOfChanged(accounts: Accounts, directory: Directory, streams: ClientStreams): () => void {
   return accounts.onChange(({ kind, jid, keep }) => {
     const account = directory.loaded(jid.toString())
     if (kind === 'promoted' || kind === 'demoted') {
@@ -118,8 +118,10 @@ function endSessionsOfChanged(accounts: Accounts, directory: Directory): () => v
     if (kind === 'enabled') return
     if (kind === 'removed' || kind === 'created') directory.forget(jid)
     if (kind === 'created') return
+    const error = new StreamError('not-authorized', 'The account was changed.')
+    streams.endEntering(jid, error)
     for (const session of [...(account?.sessions.values() ?? [])]) {
-      if (session.id !== keep) session.close(new StreamError('not-authorized', 'The account was changed.'))
+      if (session.id !== keep) session.close(error)
     }
   })
 }

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { type LoginFacts, Session } from '../core/session.ts'
 import type { Element } from '../xml/element.ts'
 import { StanzaError, StreamError } from '../xmpp/errors.ts'
-import type { Jid } from '../xmpp/jid.ts'
+import { Jid } from '../xmpp/jid.ts'
 import type { ClientParts } from './client-parts.ts'
 import type { Link } from './link.ts'
 import { NS_BIND } from './offer.ts'
@@ -35,12 +35,13 @@ export function bindRequest(element: Element): BindRequest | undefined {
  * Makes the session. A resource in use goes to the newcomer, who is mostly the same client after a broken connection;
  * the older stream ends with `conflict` (RFC 6120 §7.7.2.2).
  * @returns undefined if the account does not exist any more
- * @throws StanzaError `jid-malformed` for a bad resource, `resource-constraint` for too many clients
+ * @throws StanzaError `bad-request` for a bad resource (RFC 6120 §7.7.2.1), `resource-constraint` for too many clients
  */
 export async function enterSession(binding: Binding, parts: ClientParts): Promise<Session | undefined> {
   const { jid, request, login, link } = binding
-  const full = jid.withResource(request.resource ?? randomBytes(9).toString('base64url'))
-  const resource = full.resource ?? ''
+  const full = Jid.tryParse(`${jid}/${request.resource ?? randomBytes(9).toString('base64url')}`)
+  const resource = full?.resource
+  if (!full || resource === undefined) throw new StanzaError('modify', 'bad-request', 'This cannot be a resource.')
   const account = await parts.directory.find(jid)
   if (!account) return undefined
   account.sessions.get(resource)?.close(new StreamError('conflict', 'Replaced by a newer stream.'))

@@ -16,6 +16,9 @@ import { NS_SASL, NS_SESSION, NS_STREAMS, NS_TLS, streamFeatures } from './offer
 /** Above this many uncommitted writes a stream is not read (HOTPATH: bounds memory and the delay of acknowledgements). */
 const UNCOMMITTED_MAX = 1000
 
+/** RFC 6120 §7.7.3: at least five, at most ten retries to bind. */
+const BIND_ATTEMPTS = 5
+
 /** The stream of one client. */
 export class ClientStream implements LinkEvents {
   /** When the peer was last heard, in ms since 1970. */
@@ -31,7 +34,9 @@ export class ClientStream implements LinkEvents {
   #login: Login | undefined
   #username: string | undefined
   #mechanism = ''
+  #bindFailures = 0
   #session: Session | undefined
+  #over = false
 
   constructor(link: Link, parts: ClientParts, gone: (stream: ClientStream) => void) {
     this.#link = link
@@ -47,6 +52,12 @@ export class ClientStream implements LinkEvents {
   /** The bound client, if it has come so far. */
   get session(): Session | undefined {
     return this.#session
+  }
+
+  /** Whether it is about to become a client of this account: it is logging in, or has not bound a resource yet. */
+  isEntering(account: Jid): boolean {
+    if (this.#session || this.#host !== account.domain) return false
+    return (this.#username ?? this.#login?.username) === account.local
   }
 
   /** Ends the stream. */
@@ -77,6 +88,7 @@ export class ClientStream implements LinkEvents {
   }
 
   ended(): void {
+    this.#over = true
     this.#cancelTimeout()
     const session = this.#session
     this.#session = undefined
@@ -185,11 +197,14 @@ export class ClientStream implements LinkEvents {
       const login = { mechanism: this.#mechanism, encrypted: this.#link.encrypted, since: this.#parts.clock.now() }
       const session = await enterSession({ jid, request, login, link: this.#link }, this.#parts)
       if (!session) return this.close(new StreamError('not-authorized', 'The account is gone.'))
+      if (this.#over) return this.#parts.sessionEnded(session) // it left while the account was looked up
       this.#session = session
       this.#cancelTimeout()
       this.#link.send(stanza.result(bindResult(session.jid)))
     } catch (error) {
       this.#link.send(stanza.bounce(this.#parts.router.wireError(error)))
+      if (++this.#bindFailures > BIND_ATTEMPTS)
+        this.close(new StreamError('policy-violation', 'Too many failed attempts to bind a resource.'))
     }
   }
 
@@ -201,7 +216,7 @@ export class ClientStream implements LinkEvents {
     if (stanza.from && !stanza.from.equals(session.jid) && !stanza.from.equals(session.account.jid)) {
       return this.close(new StreamError('invalid-from'))
     }
-    if (stanza.kind === 'iq' && stanza.payload?.is('session', NS_SESSION)) return session.send(stanza.result())
+    if (isSessionRequest(stanza, session)) return session.send(stanza.result())
     const handled = this.#parts.router.fromClient(this.#stamp(stanza, session), session)
     if (handled || this.#parts.store.uncommitted > UNCOMMITTED_MAX) return this.#settle(handled)
     return undefined
@@ -233,6 +248,12 @@ export class ClientStream implements LinkEvents {
       return undefined
     }
   }
+}
+
+/** RFC 3921 §3: asked of the server, by clients that still do. */
+function isSessionRequest({ type, to, payload }: Stanza, { account }: Session): boolean {
+  const asked = type === 'set' && payload?.is('session', NS_SESSION)
+  return asked === true && (!to || to.equals(account.jid) || to.toString() === account.jid.domain)
 }
 
 /** Waits for the commit; if it fails, whoever wrote has been told by then, and here only the waiting counts. */

@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto'
 import type { Cancel } from '../clock.ts'
 import { el } from '../xml/element.ts'
 import { StreamError } from '../xmpp/errors.ts'
+import type { Jid } from '../xmpp/jid.ts'
 import { ClientStream } from './c2s.ts'
 import type { ClientParts } from './client-parts.ts'
 import type { Link } from './link.ts'
@@ -32,6 +33,11 @@ export class ClientStreams {
   /** Takes over a new connection. */
   accept(link: Link): void {
     this.#streams.add(new ClientStream(link, this.#parts, (gone) => this.#streams.delete(gone)))
+  }
+
+  /** Ends the streams that are about to become clients of this account, with what proved its owner until now. */
+  endEntering(account: Jid, error: StreamError): void {
+    for (const stream of [...this.#streams]) if (stream.isEntering(account)) stream.close(error)
   }
 
   /** Ends all streams: `system-shutdown` tells clients to come back (RFC 6120 §4.9.3.20). */

@@ -46,6 +46,7 @@ export class Login {
   readonly #context: SaslContext
   #exchange: SaslExchange | undefined
   #mechanism = ''
+  #username: string | undefined
   #failures = 0
 
   constructor(link: Link, host: string, parts: ClientParts) {
@@ -73,6 +74,11 @@ export class Login {
     }
   }
 
+  /** As whom the client tries, or tried last, to log in: a prepared localpart, not proved. */
+  get username(): string | undefined {
+    return this.#exchange?.username ?? this.#username
+  }
+
   /** Takes one element of the exchange and answers it, except for success: that is the caller's to send. */
   async step(element: Element): Promise<LoginOutcome | undefined> {
     if (element.name === 'abort') {
@@ -97,6 +103,7 @@ export class Login {
       this.#link.send(el('challenge', NS_SASL, null, encode(step.data)))
       return undefined
     }
+    this.#username = exchange.username
     this.#exchange = undefined
     const { throttle, clock, metrics } = this.#parts
     const account = `${exchange.username ?? ''}@${this.#host}`

@@ -200,12 +200,22 @@ export class Stranger {
     assert.equal(heard.error?.condition, condition)
   }
 
-  /** Logs in by PLAIN and binds. */
-  async logsIn(jid: Jid, password: string, resource: string): Promise<Actor> {
+  /** Logs in by PLAIN, and gives what is on offer then. @param attrs of the second header */
+  async proves(jid: Jid, password = 'secret', attrs: Readonly<Record<string, string>> = {}): Promise<Element> {
     await this.opens(jid.domain)
     this.sends(auth(jid.local ?? '', password))
     await this.receives(`<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>`)
-    await this.opens(jid.domain)
+    return this.opens(jid.domain, attrs)
+  }
+
+  /** Logs in by PLAIN and binds. */
+  async logsIn(
+    jid: Jid,
+    password: string,
+    resource: string,
+    attrs: Readonly<Record<string, string>> = {},
+  ): Promise<Actor> {
+    await this.proves(jid, password, attrs)
     this.sends(
       `<iq type='set' id='bind'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>${resource}</resource></bind></iq>`,
     )

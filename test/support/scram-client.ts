@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// The client's side of SCRAM (RFC 5802), written from the RFC and not from the server, for tests of both.
+import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto'
+
+/** The hashes of SCRAM, as node calls them. */
+const DIGESTS = { 'SCRAM-SHA-1': 'sha1', 'SCRAM-SHA-256': 'sha256', 'SCRAM-SHA-512': 'sha512' } as const
+
+/** A mechanism without `-PLUS`. */
+export type ScramName = keyof typeof DIGESTS
+
+/** Who logs in, and how. */
+export interface ScramLogin {
+  readonly hash: ScramName
+  readonly username: string
+  readonly password: string
+  /** Channel binding (RFC 5802 §6): makes it `-PLUS`. */
+  readonly binding?: { readonly type: string; readonly data: Buffer }
+  /** The flag without binding: `n` (the client cannot) or `y` (the server cannot, thinks the client). */
+  readonly flag?: 'n' | 'y'
+}
+
+/** One login; every text is Base64, as it stands in XML. */
+export class ScramClient {
+  readonly mechanism: string
+  readonly #login: ScramLogin
+  readonly #gs2: string
+  readonly #bare: string
+  #serverSignature = ''
+
+  constructor(login: ScramLogin) {
+    this.#login = login
+    this.mechanism = login.binding ? `${login.hash}-PLUS` : login.hash
+    this.#gs2 = login.binding ? `p=${login.binding.type},,` : `${login.flag ?? 'n'},,`
+    this.#bare = `n=${login.username},r=${randomBytes(18).toString('base64')}`
+  }
+
+  /** How long our own part of the nonce is. */
+  get nonceLength(): number {
+    return fieldsOf(this.#bare).get('r')?.length ?? 0
+  }
+
+  /** The client-first-message. */
+  get first(): string {
+    return Buffer.from(this.#gs2 + this.#bare).toString('base64')
+  }
+
+  /** The `<auth/>` with the first message. */
+  get auth(): string {
+    return `<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='${this.mechanism}'>${this.first}</auth>`
+  }
+
+  /** The client-final-message that answers a challenge. */
+  final(challenge: string): string {
+    const { hash, password, binding } = this.#login
+    const digest = DIGESTS[hash]
+    const serverFirst = Buffer.from(challenge, 'base64').toString()
+    const fields = fieldsOf(serverFirst)
+    const bound = Buffer.concat([Buffer.from(this.#gs2), binding?.data ?? Buffer.alloc(0)])
+    const withoutProof = `c=${bound.toString('base64')},r=${fields.get('r')}`
+    const authMessage = `${this.#bare},${serverFirst},${withoutProof}`
+    const size = createHash(digest).digest().length
+    const salt = Buffer.from(fields.get('s') ?? '', 'base64')
+    const salted = pbkdf2Sync(password, salt, Number(fields.get('i')), size, digest)
+    const mac = (key: Buffer, text: string): Buffer => createHmac(digest, key).update(text).digest()
+    const clientKey = mac(salted, 'Client Key')
+    const signature = mac(createHash(digest).update(clientKey).digest(), authMessage)
+    const proof = Buffer.from(clientKey.map((byte, index) => byte ^ (signature[index] ?? 0)))
+    this.#serverSignature = mac(mac(salted, 'Server Key'), authMessage).toString('base64')
+    return Buffer.from(`${withoutProof},p=${proof.toString('base64')}`).toString('base64')
+  }
+
+  /** The `<response/>` with the final message. */
+  response(challenge: string): string {
+    return `<response xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>${this.final(challenge)}</response>`
+  }
+
+  /** Whether what came with success proves that the server knows the account. */
+  trusts(success: string): boolean {
+    const signature = fieldsOf(Buffer.from(success, 'base64').toString()).get('v')
+    return signature !== undefined && signature === this.#serverSignature
+  }
+}
+
+/** The fields of a SCRAM message by their letters. */
+export function fieldsOf(message: string): ReadonlyMap<string, string> {
+  return new Map(message.split(',').map((field) => [field.slice(0, 1), field.slice(2)]))
+}
