@@ -23,8 +23,8 @@ export interface Step {
 function phases(name: string, fast: boolean, quick: boolean): Phase[] {
   const scale = quick ? 0.02 : 1
   const size = (messages: number): number => Math.max(40, Math.round(messages * scale))
-  const full = fast ? 200_000 : 5_000
-  const single = fast ? 50_000 : 2_000
+  const full = fast ? 200_000 : 20_000
+  const single = fast ? 50_000 : 5_000
   const seconds = quick ? 2 : 30
   const perSecond = quick ? 100 : 1000
   return [

@@ -33,7 +33,8 @@ async function load(server: Server, job: Job, seconds: number): Promise<Report> 
   let output = ''
   for await (const chunk of child.stdout.setEncoding('utf8')) output += chunk
   clearTimeout(late)
-  if (output === '') return { figures: {}, failures: [`the load did not end within ${seconds} s`], notes: [] }
+  if (output === '')
+    return { figures: {}, failures: [`the load process gave no report (it has ${seconds} s at most)`], notes: [] }
   return JSON.parse(output)
 }
 

@@ -29,6 +29,7 @@ function chatRows(name: string, label: string): Row[] {
 
 const ROWS: readonly Row[] = [
   { figure: 'login.cpu', label: 'login: CPU ms each', digits: 2 },
+  { figure: 'login.first', label: '  just after the start', digits: 2 },
   { figure: 'login.rate', label: '  logins/s', digits: 0, more: true },
   { figure: 'idle.session', label: 'idle: KiB RSS/session', digits: 1 },
   { figure: 'idle.empty', label: '  MiB RSS without users', digits: 1 },

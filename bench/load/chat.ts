@@ -29,7 +29,7 @@ async function untilAll(total: number, arrived: () => number, done: Promise<void
   let last = -1
   let since = performance.now()
   for (;;) {
-    if (await Promise.race([done.then(() => true), delay(500, false, { ref: false })])) return true
+    if (await Promise.race([done.then(() => true), delay(500, false)])) return true
     if (arrived() !== last) since = performance.now()
     last = arrived()
     if (last >= total) return true

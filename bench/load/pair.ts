@@ -10,6 +10,8 @@ import type { Target } from './target.ts'
 /** Called for every delivery: pair, number. */
 export type Delivered = (pair: number, sequence: number) => void
 
+/** The most stanzas in one write: about what a client under load merges. */
+const BATCH = 15
 const BODY = 60
 const NOTHING = Buffer.alloc(0)
 
@@ -67,8 +69,12 @@ export class Pair {
     return this.#slots - (this.sent - this.received)
   }
 
-  /** Sends the next `count` messages in one write. */
+  /** Sends the next `count` messages. */
   send(count: number): void {
+    for (let left = count; left > 0; left -= BATCH) this.#sendBatch(Math.min(left, BATCH))
+  }
+
+  #sendBatch(count: number): void {
     const size = this.#template.length
     const first = this.sent % this.#slots
     for (let index = 0; index < count; index++) this.#number((first + index) % this.#slots, this.sent + index)
