@@ -4,6 +4,7 @@ import type { Clock } from '../clock.ts'
 import type { Account, AccountRange, NewAccount, ScramHash, Store } from '../store/store.ts'
 import type { Jid } from '../xmpp/jid.ts'
 import { makeVerifiers } from './credentials.ts'
+import { preparePassword } from './password.ts'
 
 /** What happened to an account. */
 export interface AccountEvent {
@@ -51,6 +52,8 @@ export interface Accounts {
   find(jid: Jid): Promise<Account | undefined>
   list(range: AccountRange): Promise<readonly Account[]>
   count(domain?: string): Promise<number>
+  /** Why an account could not be made with these, if that can be told without trying; whether it exists is not asked. */
+  check(jid: Jid, password: string): AccountError | undefined
   /** Makes many accounts; those that exist are left as they are. @throws AccountError for the first entry that cannot be */
   importAll(
     entries: Iterable<ImportEntry> | AsyncIterable<ImportEntry>,
@@ -107,6 +110,8 @@ export function createAccounts(parts: AccountsParts): Accounts {
     find: (jid) => accounts.find(jid.bare),
     list: (range) => accounts.list(range),
     count: (domain) => accounts.count(domain),
+    check: (jid, password) =>
+      problemOf(jid, parts) ?? (preparePassword(password) === undefined ? badPassword() : undefined),
     importAll: (entries, progress) => importAll(entries, progress, parts, (jid) => tell('created', jid)),
     onChange(listener) {
       listeners.add(listener)
@@ -144,20 +149,27 @@ async function importAll(
 }
 
 async function prepare({ jid, password, admin = false }: ImportEntry, parts: AccountsParts): Promise<NewAccount> {
-  if (jid.local === undefined) throw new AccountError('no-local-part', `${jid} has no name before the @.`)
-  if (!parts.hosts.has(jid.domain)) {
-    throw new AccountError(
-      'unknown-host',
-      `${jid.domain} is not a domain of this server (${[...parts.hosts].join(', ')}).`,
-    )
-  }
+  const problem = problemOf(jid, parts)
+  if (problem) throw problem
   return { jid: jid.bare, admin, verifiers: await verifiersFor(password, parts) }
 }
 
-async function verifiersFor(password: string, parts: AccountsParts): Promise<NewAccount['verifiers']> {
-  const { iterations, mechanisms } = parts
-  const verifiers = password === '' ? undefined : await makeVerifiers(password, { iterations, mechanisms })
-  if (!verifiers)
-    throw new AccountError('bad-password', 'This password is empty or has characters that cannot be used.')
+function problemOf(jid: Jid, { hosts }: AccountsParts): AccountError | undefined {
+  if (jid.local === undefined) return new AccountError('no-local-part', `${jid} has no name before the @.`)
+  if (hosts.has(jid.domain)) return undefined
+  const known = [...hosts].join(', ')
+  return new AccountError('unknown-host', `${jid.domain} is not a domain of this server (${known}).`)
+}
+
+async function verifiersFor(
+  password: string,
+  { iterations, mechanisms }: AccountsParts,
+): Promise<NewAccount['verifiers']> {
+  const verifiers = await makeVerifiers(password, { iterations, mechanisms })
+  if (!verifiers) throw badPassword()
   return verifiers
+}
+
+function badPassword(): AccountError {
+  return new AccountError('bad-password', 'This password is empty, too long, or has characters that cannot be used.')
 }
