@@ -48,7 +48,8 @@ export interface Accounts {
   /** @throws AccountError `not-found` (so do the next two) */
   setDisabled(jid: Jid, disabled: boolean): Promise<void>
   setAdmin(jid: Jid, admin: boolean): Promise<void>
-  remove(jid: Jid): Promise<void>
+  /** Ends its sessions, too. @param keep a session that whoever asks ends himself, once it has its answer */
+  remove(jid: Jid, keep?: string): Promise<void>
   find(jid: Jid): Promise<Account | undefined>
   list(range: AccountRange): Promise<readonly Account[]>
   count(domain?: string): Promise<number>
@@ -61,7 +62,15 @@ export interface Accounts {
   ): Promise<{ readonly added: number; readonly existed: readonly Jid[] }>
   /** Calls `listener` after each change. @returns how to stop that */
   onChange(listener: (event: AccountEvent) => void): () => void
+  /**
+   * Calls `listener` before an account is removed, when everything about it is still known, and what that returns when it
+   * is gone; the removal waits for both. @returns how to stop that
+   */
+  beforeRemove(listener: (jid: Jid) => Promise<Farewell>): () => void
 }
+
+/** What remains to be done for an account that is gone. */
+export type Farewell = () => Promise<void>
 
 /** What the deeds need. */
 export interface AccountsParts {
@@ -79,6 +88,7 @@ const BATCH = 64
 export function createAccounts(parts: AccountsParts): Accounts {
   const { accounts } = parts.store
   const listeners = new Set<(event: AccountEvent) => void>()
+  const mourners = new Set<(jid: Jid) => Promise<Farewell>>()
   const tell = (kind: AccountEvent['kind'], jid: Jid, keep?: string): void => {
     for (const listener of listeners) listener({ kind, jid: jid.bare, keep })
   }
@@ -103,9 +113,11 @@ export function createAccounts(parts: AccountsParts): Accounts {
       done(await accounts.setAdmin(jid.bare, admin), jid)
       tell(admin ? 'promoted' : 'demoted', jid)
     },
-    async remove(jid) {
+    async remove(jid, keep) {
+      const farewells = await Promise.all([...mourners].map((listener) => listener(jid.bare)))
       done(await accounts.remove(jid.bare), jid)
-      tell('removed', jid)
+      tell('removed', jid, keep)
+      for (const farewell of farewells) await farewell()
     },
     find: (jid) => accounts.find(jid.bare),
     list: (range) => accounts.list(range),
@@ -116,6 +128,10 @@ export function createAccounts(parts: AccountsParts): Accounts {
     onChange(listener) {
       listeners.add(listener)
       return () => listeners.delete(listener)
+    },
+    beforeRemove(listener) {
+      mourners.add(listener)
+      return () => mourners.delete(listener)
     },
   }
 }

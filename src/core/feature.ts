@@ -9,6 +9,7 @@ import type { Store } from '../store/store.ts'
 import type { Element } from '../xml/element.ts'
 import type { Jid } from '../xmpp/jid.ts'
 import type { Stanza } from '../xmpp/stanza.ts'
+import type { Command } from './command.ts'
 import type { Directory, LocalAccount } from './directory.ts'
 import type { Router } from './router.ts'
 import type { Session } from './session.ts'
@@ -96,6 +97,8 @@ export interface Announcement {
   items?(request: DiscoRequest): readonly Element[] | undefined
   /** For `disco#info` with a node: what it is, or undefined if it is none of this feature's. Throws a StanzaError to refuse. */
   info?(request: DiscoRequest): Disclosed | undefined
+  /** Ad-hoc commands that our domains have (XEP-0050); `xep/0050-commands.ts` carries them out. */
+  readonly commands?: readonly Command[]
 }
 
 /** The places at which a feature may take part. All others are none of its business. */
@@ -111,6 +114,8 @@ export interface Hooks {
   onDeliver?(stanza: Stanza, client: Session): MaybeAsync<Verdict>
   /** A client became available for messages (RFC 6121 §4.2: initial presence, or priority no longer negative). */
   onAvailable?(client: Session, stanza: Stanza): MaybeAsync<void>
+  /** Elements at the top of a bound client's stream that are no stanzas, by `nonzaKey`. */
+  readonly nonzas?: Readonly<Record<string, (element: Element, client: Session) => MaybeAsync<void>>>
   /** A client is gone. */
   onEnd?(client: Session): void
   /** Elements to be put into the stream features. @param bound false before login */
@@ -132,8 +137,8 @@ export interface BeforeLogin {
   readonly stanza: Stanza
   readonly payload: Element
   readonly host: string
-  /** The peer's network address, for throttling; never logged. */
-  readonly address: string
+  /** The peer's network (an IPv4 address, an IPv6 /64), for throttling; never logged. */
+  readonly network: string
 }
 
 /** What the program is called (XEP-0092) and where it lives. */
@@ -188,6 +193,11 @@ export interface Feature {
   /** Options that become top-level keys of the configuration; each with a default and a description. */
   readonly options?: Readonly<Record<string, ZodType>>
   setup(context: FeatureContext): Hooks
+}
+
+/** The key of an element in `Hooks.nonzas`. */
+export function nonzaKey(ns: string, name: string): string {
+  return `${ns} ${name}`
 }
 
 /** Calls `next` with the value: at once if it is there, later if it is a promise. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One conversation with a client, from its header to its close (RFC 6120 §4): TLS, login, resource, then stanzas.
 import { randomUUID } from 'node:crypto'
+import { networkOf } from '../accounts/throttle.ts'
 import type { Session } from '../core/session.ts'
 import type { Store } from '../store/store.ts'
 import { type Element, el } from '../xml/element.ts'
@@ -179,7 +180,7 @@ export class ClientStream implements LinkEvents {
     if (!stanza?.payload || !this.#host) return
     const { type, payload } = stanza
     if (type !== 'get' && type !== 'set') return
-    const request = { stanza, payload, host: this.#host, address: this.#link.address }
+    const request = { stanza, payload, host: this.#host, network: networkOf(this.#link.address) }
     for (const hook of this.#parts.hooks) {
       const answer = await hook.beforeLogin?.(request)
       if (answer) return this.#link.send(answer)

@@ -41,6 +41,8 @@ export class StanzaError extends Error {
   readonly text: string | undefined
   /** An application-specific condition (RFC 6120 §8.3.4). */
   readonly detail: Element | undefined
+  /** Whether what was refused goes back with it (RFC 6120 §8.3.1). */
+  readonly echo: boolean = true
 
   constructor(type: ErrorType, condition: StanzaCondition, text?: string, detail?: Element) {
     super(text ?? condition)
@@ -60,6 +62,15 @@ export class StanzaError extends Error {
       this.text !== undefined && el('text', NS_STANZA_ERROR, { 'xml:lang': 'en' }, this.text),
       this.detail,
     )
+  }
+}
+
+/** A refusal of something with a secret in it, which does not go back (XEP-0077 §3.3). */
+export class DiscreetError extends StanzaError {
+  override readonly echo = false
+
+  constructor({ type, condition, text, detail }: StanzaError) {
+    super(type, condition, text, detail)
   }
 }
 

@@ -113,7 +113,8 @@ export class Stanza implements Writable {
   /** This stanza sent back with an error (RFC 6120 §8.3). Whether one may be sent at all is for the router to say. */
   bounce(error: StanzaError): Stanza {
     const children = this.kind === 'iq' ? (this.payload ? [this.payload] : []) : this.element.children
-    const element = new XmlElement(this.kind, NS_CLIENT, { type: 'error' }, [...children, error.element(NS_CLIENT)])
+    const echoed = error.echo ? children : []
+    const element = new XmlElement(this.kind, NS_CLIENT, { type: 'error' }, [...echoed, error.element(NS_CLIENT)])
     return new Stanza(this.kind, 'error', this.id, this.to, this.from, element)
   }
 
