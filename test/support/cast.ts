@@ -16,8 +16,9 @@ import { openSqlite } from '../../src/store/sqlite.ts'
 import type { Store } from '../../src/store/store.ts'
 import { features as allFeatures } from '../../src/xep/index.ts'
 import type { Element } from '../../src/xml/element.ts'
+import { parseElement } from '../../src/xml/reader.ts'
 import { Jid } from '../../src/xmpp/jid.ts'
-import { assertLike } from './match.ts'
+import { assertLike, difference } from './match.ts'
 import { MemoryLink } from './memory-link.ts'
 
 /** What a test may change of the server. */
@@ -192,6 +193,19 @@ export class Stranger {
     return element
   }
 
+  /** What comes next is like these, in whatever order. */
+  async receivesAll(...all: readonly string[]): Promise<void> {
+    const left = [...all]
+    const got: string[] = []
+    while (left.length > 0) {
+      const element = await this.hears()
+      got.push(element.xml('jabber:client'))
+      const index = left.findIndex((xml) => difference(element, parseElement(xml, 'jabber:client')) === undefined)
+      if (index < 0) assert.fail(`not expected: ${got.at(-1)}\n  still to come: ${left.join('\n  ')}`)
+      left.splice(index, 1)
+    }
+  }
+
   /** The server ends the stream with this error; without one if undefined. */
   async isClosed(condition: string | undefined): Promise<void> {
     let heard = await this.link.next()
@@ -273,11 +287,16 @@ export class Actor extends Stranger {
     await this.#ask('get', `<ping xmlns='urn:xmpp:ping'/>`, this.jid.domain)
   }
 
+  /** Everything that comes until the server has dealt with what was sent. */
+  async hearsOut(): Promise<readonly Element[]> {
+    const [, before] = await this.#ask('get', `<ping xmlns='urn:xmpp:ping'/>`, this.jid.domain)
+    return before
+  }
+
   /** A ping comes back, and nothing came before it. */
   async receivesNothing(): Promise<void> {
-    const [, before] = await this.#ask('get', `<ping xmlns='urn:xmpp:ping'/>`, this.jid.domain)
     assert.deepEqual(
-      before.map((element) => element.xml('jabber:client')),
+      (await this.hearsOut()).map((element) => element.xml('jabber:client')),
       [],
     )
   }
