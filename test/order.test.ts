@@ -37,10 +37,10 @@ test('who runs at each hook', () => {
       onAvailable: takingPart('onAvailable'),
     },
     {
-      onSend: ['blocking'],
-      onReceive: ['blocking', 'archive'],
+      onSend: ['blocking', 'caps', 'last-activity'],
+      onReceive: ['blocking', 'archive', 'last-activity'],
       onAway: ['offline'],
-      onDeliver: [],
+      onDeliver: ['blocking'],
       onAvailable: ['offline'],
     },
   )

@@ -1,11 +1,37 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every feature. The order is the order in which their hooks run; `test/order.test.ts` pins it.
 import type { Feature } from '../core/feature.ts'
+import { lastActivity } from './0012-last-activity.ts'
+import { disco } from './0030-disco.ts'
+import { privateXml } from './0049-private-xml.ts'
+import { vcard } from './0054-vcard.ts'
+import { registration } from './0077-registration.ts'
+import { version } from './0092-version.ts'
+import { caps } from './0115-caps.ts'
+import { contactAddresses } from './0157-contact-addresses.ts'
+import { offline } from './0160-offline.ts'
 import { blocking } from './0191-blocking.ts'
+import { streamManagement } from './0198-stream-management.ts'
 import { ping } from './0199-ping.ts'
+import { time } from './0202-time.ts'
+import { archive } from './0313-archive.ts'
+import { streamLimits } from './0478-stream-limits.ts'
 
 /** All features, in the order of their hooks, with the reason where the place matters. */
 export const features: readonly Feature[] = [
   blocking, // first: what is blocked is neither archived, copied nor pushed
+  archive, // what is refused above is not kept; leaves to `offline` what nobody is there to get, so nothing may wait between them
+  offline, // the last resort
+  caps, // only listens
+  streamManagement, // counts what is sent, after all others had their say
+  lastActivity, // only listens, and refuses questions to clients
+  disco,
+  privateXml,
+  vcard,
+  registration,
+  version,
+  contactAddresses,
+  time,
+  streamLimits,
   ping, // answers questions only: its place does not matter
 ]

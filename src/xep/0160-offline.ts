@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+// XEP-0160: Offline Messages. What comes while nobody is there waits, within bounds, and goes to the first client that can
+// take it, with the time it came at (XEP-0203).
+import type { LocalAccount } from '../core/directory.ts'
+import { type Feature, type FeatureContext, type MaybeAsync, PASS, type Verdict } from '../core/feature.ts'
+import type { Session } from '../core/session.ts'
+import type { KeptMessage, MessageId } from '../store/store.ts'
+import { el } from '../xml/element.ts'
+import { parseElement } from '../xml/reader.ts'
+import { StanzaError } from '../xmpp/errors.ts'
+import { NS_CLIENT, Stanza } from '../xmpp/stanza.ts'
+import { archiveOwners, keepingOf } from './0313-archive.ts'
+
+const NS_DELAY = 'urn:xmpp:delay'
+/** Messages that are read from the store at once. */
+const PAGE = 50
+/** UTF-16 units of XML that are sent before the client's link has had a turn to write them. */
+const PORTION = 512 * 1024
+
+const KEPT: Verdict = { keep: 'stored until somebody is there' }
+const FLEETING: Verdict = { keep: 'nothing in it that lasts' }
+const UNWANTED: Verdict = { keep: 'not to be stored' }
+const FULL: Verdict = { stop: 'the offline queue is full', error: new StanzaError('cancel', 'service-unavailable') }
+
+/** XEP-0160: Best Practices for Handling Offline Messages, with XEP-0203: Delayed Delivery. */
+export const offline: Feature = {
+  name: 'offline',
+  implements: [
+    { xep: 160, version: '1.0.1', name: 'Best Practices for Handling Offline Messages' },
+    { xep: 203, version: '2.0', name: 'Delayed Delivery' },
+  ],
+  setup(ctx) {
+    const queues = new Queues(ctx)
+    return {
+      onAway: (message, owner) => queues.away(message, owner),
+      onAvailable: (client) => queues.handOver(client.account),
+      disco: { server: { features: ['msgoffline'] } },
+    }
+  },
+}
+
+/** The queue of one account; what is in it is in the store. */
+interface Queue {
+  /** How many wait; a promise while they are counted. */
+  count: number | Promise<number> | undefined
+  /** Whether a delivery is under way: two clients that come at once do not get everything twice. */
+  delivering: boolean
+  /** Something happened during the delivery that it may have missed. */
+  again: boolean
+}
+
+/** All queues. */
+class Queues {
+  readonly #ctx: FeatureContext
+  readonly #queues = new WeakMap<LocalAccount, Queue>()
+
+  constructor(ctx: FeatureContext) {
+    this.#ctx = ctx
+  }
+
+  /** XEP-0160 §2, §3. A message whose sender does not want it stored goes back if there is something to read in it. */
+  away(message: Stanza, owner: LocalAccount): MaybeAsync<Verdict> {
+    const keeping = keepingOf(message)
+    if (keeping === 'nothing') return FLEETING
+    if (keeping === 'deny') return message.element.child('body') ? PASS : UNWANTED
+    const queue = this.#queueOf(owner)
+    if (typeof queue.count === 'number') return this.#add(message, owner, queue, queue.count)
+    return this.#counted(owner, queue).then((count) =>
+      this.#add(message, owner, queue, typeof queue.count === 'number' ? queue.count : count),
+    )
+  }
+
+  /** Delivers what waits to a client that can take it, if there is one. */
+  handOver(owner: LocalAccount): MaybeAsync<void> {
+    const queue = this.#queueOf(owner)
+    queue.again = true
+    if (queue.delivering) return undefined
+    queue.delivering = true
+    return this.#deliver(owner, queue)
+  }
+
+  #queueOf(owner: LocalAccount): Queue {
+    const known = this.#queues.get(owner)
+    if (known) return known
+    const queue: Queue = { count: undefined, delivering: false, again: false }
+    this.#queues.set(owner, queue)
+    return queue
+  }
+
+  /** A count that a delivery has overtaken is not remembered. */
+  #counted(owner: LocalAccount, queue: Queue): Promise<number> {
+    if (queue.count instanceof Promise) return queue.count
+    const counting = this.#ctx.store.messages.offlineCount(owner.jid).then(
+      (count) => {
+        if (queue.count === counting) queue.count = count
+        return count
+      },
+      (error: unknown) => {
+        if (queue.count === counting) queue.count = undefined
+        throw error
+      },
+    )
+    queue.count = counting
+    return counting
+  }
+
+  /** One row for the queue and the archives (see `0313-archive.ts`): what is bounced is in neither (XEP-0313 §6.1). */
+  #add(message: Stanza, owner: LocalAccount, queue: Queue, count: number): Verdict {
+    const { from, to } = message
+    if (!from || !to || count >= this.#ctx.limits.offlineMessages) return FULL
+    const archiveFor = archiveOwners(message, owner, this.#ctx)
+    if (typeof queue.count === 'number') queue.count++
+    this.#ctx.store.messages.append(
+      { xml: message.xml(NS_CLIENT), from, to, archiveFor, offlineFor: owner.jid },
+      (error) => {
+        queue.count = undefined
+        this.#ctx.log.error('offline message not kept', { error })
+        const refusal = new StanzaError('wait', 'internal-server-error', 'The message could not be kept.')
+        void this.#ctx.router.refuse(message, refusal)
+      },
+    )
+    // Somebody may have come while the queue was counted.
+    if (reachable(owner)) void this.handOver(owner)
+    return KEPT
+  }
+
+  /** Goes on with the next client when one goes away; what it did not get stays. Never rejects. */
+  async #deliver(owner: LocalAccount, queue: Queue): Promise<void> {
+    try {
+      for (let client = reachable(owner); client; client = reachable(owner)) {
+        queue.again = false
+        const waiting = await this.#ctx.store.messages.offline(owner.jid, PAGE)
+        if (waiting.length > 0) await this.#portion(waiting, client, queue)
+        else if (!queue.again) return
+      }
+    } catch (error) {
+      this.#ctx.log.error('offline messages not delivered', { error })
+    } finally {
+      queue.delivering = false
+    }
+  }
+
+  async #portion(waiting: readonly KeptMessage[], client: Session, queue: Queue): Promise<void> {
+    let size = 0
+    let last: MessageId | undefined
+    for (const kept of waiting) {
+      if (last !== undefined && size + kept.xml.length > PORTION) break
+      const message = this.#read(kept, client.jid.domain)
+      if (message) await this.#ctx.router.toClient(message, client)
+      size += kept.xml.length
+      last = kept.id
+    }
+    await new Promise<void>((resolve) => setImmediate(resolve)) // the link writes, and notices if it cannot
+    if (last === undefined || !isReachable(client)) return
+    queue.count = undefined
+    await this.#ctx.store.messages.delivered(client.account.jid, last)
+    queue.count = undefined
+  }
+
+  /** One that cannot be read any more must not keep the others from being delivered. */
+  #read(kept: KeptMessage, domain: string): Stanza | undefined {
+    try {
+      return delayed(kept, domain)
+    } catch (error) {
+      this.#ctx.log.error('offline message not readable', { id: kept.id, error })
+      return undefined
+    }
+  }
+}
+
+/** The message as it came (its `to` too), with our note; one that claims to be ours is none (XEP-0203 §5). */
+function delayed({ xml, time }: KeptMessage, domain: string): Stanza {
+  const element = parseElement(xml, NS_CLIENT)
+    .without((child) => child.is('delay', NS_DELAY) && child.attrs.from === domain)
+    .append(el('delay', NS_DELAY, { from: domain, stamp: new Date(time).toISOString() }, 'Offline Storage'))
+  return Stanza.parse(element)
+}
+
+function reachable(owner: LocalAccount): Session | undefined {
+  for (const client of owner.sessions.values()) if (isReachable(client)) return client
+  return undefined
+}
+
+/** Still there, and available with a non-negative priority (RFC 6121 §8.5.2.1). */
+function isReachable(client: Session): boolean {
+  return (client.priority ?? -1) >= 0 && client.account.sessions.get(client.resource) === client
+}
