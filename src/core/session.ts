@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A bound client. It writes to the link it has at this moment; what a client told us about itself lives here.
 import type { Link } from '../stream/link.ts'
-import type { Writable } from '../xml/element.ts'
+import type { Element } from '../xml/element.ts'
 import type { StreamError } from '../xmpp/errors.ts'
 import type { Jid } from '../xmpp/jid.ts'
 import type { Stanza } from '../xmpp/stanza.ts'
@@ -30,6 +30,11 @@ export class Session {
   priority: number | undefined
   /** Whether it asked for the roster and so gets pushes (RFC 6121 §2.2). */
   interested = false
+  /** How many stanzas came from the client, and how many were sent to it. */
+  received = 0
+  sent = 0
+  /** Called after each stanza that was sent to the client. */
+  onSent: ((stanza: Stanza) => void) | undefined
   /** Who got directed presence (RFC 6121 §4.6): full or bare JIDs by their text. */
   readonly directed = new Map<string, Jid>()
   #link: Link
@@ -43,9 +48,16 @@ export class Session {
     this.#link = link
   }
 
-  /** Queues something for the client; never waits. */
-  send(item: Writable): void {
-    this.#link.send(item)
+  /** Queues a stanza for the client; never waits. */
+  send(stanza: Stanza): void {
+    this.sent++
+    this.#link.send(stanza)
+    this.onSent?.(stanza)
+  }
+
+  /** Queues an element that is no stanza and so does not count. */
+  sendNonza(element: Element): void {
+    this.#link.send(element)
   }
 
   /** Ends the client's stream. */

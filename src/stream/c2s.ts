@@ -2,6 +2,7 @@
 // One conversation with a client, from its header to its close (RFC 6120 §4): TLS, login, resource, then stanzas.
 import { randomUUID } from 'node:crypto'
 import { networkOf } from '../accounts/throttle.ts'
+import { nonzaKey } from '../core/feature.ts'
 import type { Session } from '../core/session.ts'
 import type { Store } from '../store/store.ts'
 import { type Element, el } from '../xml/element.ts'
@@ -210,7 +211,8 @@ export class ClientStream implements LinkEvents {
   }
 
   #stanza(element: Element, session: Session): MaybeAsync<void> {
-    if (!isStanza(element)) return this.close(new StreamError('unsupported-stanza-type'))
+    if (!isStanza(element)) return this.#nonza(element, session)
+    session.received++
     const stanza = this.#parse(element)
     if (!stanza) return undefined
     // RFC 6120 §8.1.2.1: a client speaks for itself only.
@@ -221,6 +223,16 @@ export class ClientStream implements LinkEvents {
     const handled = this.#parts.router.fromClient(this.#stamp(stanza, session), session)
     if (handled || this.#parts.store.uncommitted > UNCOMMITTED_MAX) return this.#settle(handled)
     return undefined
+  }
+
+  /** Stream management and the like, by the feature that owns it. */
+  #nonza(element: Element, session: Session): MaybeAsync<void> {
+    const key = nonzaKey(element.ns, element.name)
+    for (const { nonzas } of this.#parts.hooks) {
+      const handle = nonzas && Object.hasOwn(nonzas, key) ? nonzas[key] : undefined
+      if (handle) return handle(element, session)
+    }
+    this.close(new StreamError('unsupported-stanza-type'))
   }
 
   /** Waits for what the stanza needed, and while too much is not on disk yet. */
@@ -245,7 +257,14 @@ export class ClientStream implements LinkEvents {
       const { type, id } = element.attrs
       if (type === 'error' || type === 'result') return undefined
       const children = [...element.elements, error.element(NS_CLIENT)]
-      this.#link.send(el(element.name, NS_CLIENT, { type: 'error', id, from: this.#host }, ...children))
+      const answer = Stanza.of(
+        el(element.name, NS_CLIENT, { type: 'error' }, ...children),
+        Jid.tryParse(this.#host),
+        undefined,
+        id,
+      )
+      if (this.#session) this.#session.send(answer)
+      else this.#link.send(answer)
       return undefined
     }
   }

@@ -4,7 +4,8 @@ import { randomUUID } from 'node:crypto'
 import type { Cancel } from '../clock.ts'
 import { el } from '../xml/element.ts'
 import { StreamError } from '../xmpp/errors.ts'
-import type { Jid } from '../xmpp/jid.ts'
+import { Jid } from '../xmpp/jid.ts'
+import { NS_CLIENT, Stanza } from '../xmpp/stanza.ts'
 import { ClientStream } from './c2s.ts'
 import type { ClientParts } from './client-parts.ts'
 import type { Link } from './link.ts'
@@ -55,15 +56,8 @@ export class ClientStreams {
       if (!session || now - stream.lastHeard < limits.idleTimeout) continue
       if (stream.askedAt === 0) {
         stream.askedAt = now
-        const ping = el('ping', 'urn:xmpp:ping')
-        session.send(
-          el(
-            'iq',
-            'jabber:client',
-            { type: 'get', id: randomUUID(), from: session.jid.domain, to: session.jid.toString() },
-            ping,
-          ),
-        )
+        const ping = el('iq', NS_CLIENT, { type: 'get' }, el('ping', 'urn:xmpp:ping'))
+        session.send(Stanza.of(ping, Jid.of(undefined, session.jid.domain), session.jid, randomUUID()))
       } else if (now - stream.askedAt > PATIENCE) {
         stream.close(new StreamError('connection-timeout'))
       }

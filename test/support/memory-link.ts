@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto'
 import type { ChannelBindings, Link, LinkEvents, OwnHeader, StreamHeader } from '../../src/stream/link.ts'
 import { type Element, el, type Writable } from '../../src/xml/element.ts'
 import { parseElement } from '../../src/xml/reader.ts'
-import type { StreamError } from '../../src/xmpp/errors.ts'
+import { StreamError } from '../../src/xmpp/errors.ts'
 
 /** What the client gets to see. */
 export type Heard =
@@ -115,6 +115,10 @@ export class MemoryLink implements Link {
     this.#turn = this.#turn.then(() => {
       if (this.#events && !this.#over) return handle(this.#events)
       return undefined
+    })
+    this.#turn = this.#turn.catch((error: unknown) => {
+      if (!(error instanceof StreamError)) throw error
+      this.close(error)
     })
   }
 

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { type Actor, cast, nothingFor } from '../../test/support/cast.ts'
+
+const SM = 'urn:xmpp:sm:3'
+
+async function enable(actor: Actor): Promise<void> {
+  actor.sends(`<enable xmlns='${SM}'/>`)
+  await actor.receives(`<enabled xmlns='${SM}'/>`)
+}
+
+const chat = (to: string, text: string): string => `<message type='chat' to='${to}'><body>${text}</body></message>`
+
+test('the server says how many stanzas it has handled, not counting those from before', async () => {
+  const { romeo, juliet } = await cast('romeo', 'juliet')
+  await enable(romeo)
+  romeo.sends(`<r xmlns='${SM}'/>`)
+  await romeo.receives(`<a xmlns='${SM}' h='0'/>`)
+  for (const text of ['one', 'two', 'three']) romeo.sends(chat(juliet.bare, text))
+  romeo.sends(`<r xmlns='${SM}'/>`)
+  await romeo.receives(`<a xmlns='${SM}' h='3'/>`)
+})
+
+test('what was acknowledged is in the archive and in the queue', async () => {
+  const { romeo, theatre } = await cast('romeo')
+  const juliet = await theatre.account('juliet')
+  await enable(romeo)
+  for (let count = 0; count < 20; count++) romeo.sends(chat('juliet@localhost', `number ${count}`))
+  romeo.sends(`<r xmlns='${SM}'/>`)
+  await romeo.receives(`<a xmlns='${SM}' h='20'/>`)
+  assert.equal(theatre.store.uncommitted, 0)
+  assert.equal(await theatre.store.messages.offlineCount(juliet), 20)
+})
+
+test('after ten stanzas the client is asked, and its answer is believed', async () => {
+  const { romeo, juliet, theatre } = await cast('romeo', 'juliet')
+  await enable(juliet)
+  for (let count = 0; count < 10; count++) romeo.sends(chat(juliet.bare, `number ${count}`))
+  for (let count = 0; count < 10; count++) await juliet.receives(`<message><body>number ${count}</body></message>`)
+  await juliet.receives(`<r xmlns='${SM}'/>`)
+  juliet.sends(`<a xmlns='${SM}' h='10'/>`)
+  juliet.link.clientVanishes()
+  const next = await theatre.enter('juliet', 'next')
+  await nothingFor(next)
+})
+
+test('a message that the client did not acknowledge waits for the next one', async () => {
+  const { romeo, juliet, theatre } = await cast('romeo', 'juliet')
+  await enable(juliet)
+  romeo.sends(chat(juliet.bare, 'did you get this?'))
+  await romeo.settles()
+  juliet.link.clientVanishes()
+  const next = await theatre.enter('juliet', 'next', false)
+  next.sends('<presence/>')
+  await next.receives(`<presence/>`)
+  await next.receives(
+    `<message from='${romeo.full}'><body>did you get this?</body><delay xmlns='urn:xmpp:delay'/></message>`,
+  )
+})
+
+test('nor is it lost when another client is there; who has it does not get it twice', async () => {
+  const { romeo, laptop, phone } = await cast('romeo', { laptop: 'juliet', phone: 'juliet' })
+  await enable(phone)
+  romeo.sends(chat(phone.full, 'for your phone only'))
+  romeo.sends(chat(phone.bare, 'for all of you'))
+  await romeo.settles()
+  await laptop.receives(`<message><body>for all of you</body></message>`)
+  phone.link.clientVanishes()
+  await laptop.receives(`<presence type='unavailable'/>`)
+  await laptop.receives(`<message><body>for your phone only</body></message>`)
+  await nothingFor(laptop)
+})
+
+test('who acknowledges more than was sent is told so and cut off', async () => {
+  const { juliet } = await cast('juliet')
+  await enable(juliet)
+  juliet.sends(`<a xmlns='${SM}' h='8'/>`)
+  await juliet.isClosed('undefined-condition')
+})
+
+test('an acknowledgement without a count, or before anything was enabled, ends the stream', async () => {
+  const { romeo, juliet } = await cast('romeo', 'juliet')
+  await enable(juliet)
+  juliet.sends(`<a xmlns='${SM}' h='many'/>`)
+  await juliet.isClosed('bad-format')
+  romeo.sends(`<r xmlns='${SM}'/>`)
+  await romeo.isClosed('policy-violation')
+})
+
+test('it is enabled once, and nothing can be resumed yet', async () => {
+  const { juliet } = await cast('juliet')
+  await enable(juliet)
+  juliet.sends(`<enable xmlns='${SM}'/>`)
+  await juliet.receives(
+    `<failed xmlns='${SM}'><unexpected-request xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></failed>`,
+  )
+  juliet.sends(`<resume xmlns='${SM}' previd='x' h='0'/>`)
+  await juliet.receives(
+    `<failed xmlns='${SM}'><feature-not-implemented xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></failed>`,
+  )
+})
