@@ -37,9 +37,10 @@ export class Presence implements PresenceHandler {
     const { type, to } = stanza
     if (type === 'subscribe' || type === 'subscribed' || type === 'unsubscribe' || type === 'unsubscribed') {
       if (!to) throw new StanzaError('modify', 'bad-request', 'A subscription needs an address.')
+      if (type === 'subscribe') this.#needsWay(to)
       return this.#parts.subscriptions.fromClient(stanza, type, to.bare, session)
     }
-    if (to && !(to.isBare && to.equals(session.account.jid))) return this.#directed(stanza, to, session)
+    if (to) return this.#directed(stanza, to, session)
     if (type === '') return this.#available(stanza, session)
     if (type === 'unavailable') return this.unavailable(session, stanza)
     return undefined
@@ -61,9 +62,12 @@ export class Presence implements PresenceHandler {
     return undefined
   }
 
-  /** RFC 6121 §3.1.3: who asks to see somebody who does not exist is told no, as by somebody who does not want it. */
+  /**
+   * RFC 6121 §8.5.1: a probe is answered as by somebody who does not want it, all else is silently ignored, a request
+   * too: so it looks like one that waits for somebody who is away, and nobody learns who has an account.
+   */
   toNobody(stanza: Stanza, to: Jid): MaybeAsync<void> {
-    if (stanza.type !== 'subscribe' && stanza.type !== 'probe') return undefined
+    if (stanza.type !== 'probe') return undefined
     return this.#parts.router.route(presence('unsubscribed', to.bare, stanza.from?.bare))
   }
 
@@ -81,21 +85,23 @@ export class Presence implements PresenceHandler {
     session.priority = undefined
     const told = [...directed.values()]
     directed.clear()
+    const { jid, roster } = session.account
     for (const to of told) {
-      if (!known || !seesUs(session.account.roster.item(to.bare)))
-        void this.#parts.router.onBehalf(goodbye.with({ to }), session)
+      if (known && (to.bare.equals(jid) || seesUs(roster.item(to.bare)))) continue // the broadcast tells them
+      void this.#parts.router.onBehalf(goodbye.with({ to }), session)
     }
     if (known) this.#broadcast(goodbye, session)
   }
 
   #available(stanza: Stanza, session: Session): MaybeAsync<void> {
+    const priority = priorityOf(stanza)
     const initial = session.presence === undefined
     const wasReachable = session.priority !== undefined && session.priority >= 0
     session.presence = stanza.with({ to: undefined })
-    session.priority = priorityOf(stanza)
+    session.priority = priority
     this.#broadcast(session.presence, session)
     if (initial) this.#catchUp(session)
-    if (session.priority < 0 || wasReachable) return undefined
+    if (priority < 0 || wasReachable) return undefined
     return this.#announceAvailable(session, stanza, 0)
   }
 
@@ -137,6 +143,7 @@ export class Presence implements PresenceHandler {
   /** RFC 6121 §4.6: remembered, so that its addressee learns when the client goes. */
   #directed(stanza: Stanza, to: Jid, session: Session): MaybeAsync<void> {
     if (stanza.type === '') {
+      this.#needsWay(to)
       if (session.directed.size >= DIRECTED_MAX && !session.directed.has(to.toString())) {
         throw new StanzaError('wait', 'resource-constraint', 'Directed presence to too many addresses.')
       }
@@ -146,20 +153,37 @@ export class Presence implements PresenceHandler {
     return this.#parts.router.route(stanza, session)
   }
 
-  /** RFC 6121 §4.3.2: only who may see the presence gets it. */
+  /** What cannot arrive is refused at once (RFC 6120 §10.4.3); goodbyes to who cannot be reached do not matter. */
+  #needsWay(to: Jid): void {
+    if (this.#parts.hosts.has(to.domain)) return
+    throw new StanzaError('cancel', 'remote-server-not-found', 'This server does not federate yet.')
+  }
+
+  /**
+   * RFC 6121 §4.3.2: only who may see the presence gets it; of one client no more than that it is there, and this also
+   * who got directed presence from that client (§4.6.6).
+   */
   #probed(stanza: Stanza, to: Jid, account: LocalAccount): MaybeAsync<void> {
     const { from } = stanza
+    const { router } = this.#parts
     if (!from) return undefined
-    const own = from.bare.equals(account.jid)
-    if (!own && !seesUs(account.roster.item(from.bare))) {
-      return this.#parts.router.route(presence('unsubscribed', to.bare, from.bare))
+    const client = to.resource === undefined ? undefined : account.sessions.get(to.resource)
+    const allowed = from.bare.equals(account.jid) || seesUs(account.roster.item(from.bare))
+    if (client && ((allowed && client.presence) || knows(client, from))) {
+      return router.route(presence('', client.jid, from))
     }
-    for (const client of account.available()) {
-      if (to.resource !== undefined && client.resource !== to.resource) continue
-      if (client.presence) void this.#parts.router.route(client.presence.with({ to: from }))
+    if (!allowed) return router.route(presence('unsubscribed', to.bare, from.bare))
+    if (to.resource !== undefined) return undefined
+    for (const other of account.available()) {
+      if (other.presence) void router.route(other.presence.with({ to: from }))
     }
     return undefined
   }
+}
+
+/** Whether a client sent directed presence to this address, or to the account that it belongs to. */
+function knows({ directed }: Session, address: Jid): boolean {
+  return directed.has(address.toString()) || directed.has(address.bare.toString())
 }
 
 /** RFC 6121 §4.7.2.3: an integer from -128 to 127; 0 when absent. Throws `bad-request` for anything else. */
