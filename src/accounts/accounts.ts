@@ -30,14 +30,14 @@ export class AccountError extends Error {
 }
 
 /** An account to be imported. */
-export interface ImportEntry {
+interface ImportEntry {
   readonly jid: Jid
   readonly password: string
   readonly admin?: boolean
 }
 
 /** How far an import has come. */
-export type ImportProgress = (done: number) => void
+type ImportProgress = (done: number) => void
 
 /** Deeds on accounts. Each resolves when it is on disk. */
 export interface Accounts {

@@ -38,14 +38,14 @@ export interface Limits {
 }
 
 /** How passwords are kept and proved. */
-export interface AccountRules {
+interface AccountRules {
   readonly scramIterations: number
   readonly sha1: boolean
   readonly plain: boolean
 }
 
 /** Whom to write to about this server, as URIs (XEP-0157). */
-export interface Contacts {
+interface Contacts {
   readonly abuse: readonly string[]
   readonly admin: readonly string[]
   readonly feedback: readonly string[]

@@ -14,7 +14,7 @@ export function explain(issues: readonly Issue[], schema: Schema, value: unknown
       return [source.mistake(issue.path, textOf(issue, at(value, issue.path)))]
     }
     const known = keysAt(schema, issue.path)
-    return issue.keys.map((key) => source.mistake([...issue.path, key], unknownKey(key, known)))
+    return issue.keys.map((key) => source.mistake([...issue.path, key], unknownKey(key, known), 'key'))
   })
 }
 

@@ -23,7 +23,8 @@ export interface Source {
   readonly mistakes: readonly Mistake[]
   /** Whether it is so broken that looking at the options makes no sense. */
   readonly broken: boolean
-  mistake(path: Path, text: string): Mistake
+  /** @param of what the mistake is about: the value (the key if the value is a group), or the key in any case */
+  mistake(path: Path, text: string, of?: 'key'): Mistake
 }
 
 /** Parses YAML, remembering where everything stands. */
@@ -45,7 +46,7 @@ export function parseSource(text: string): Source {
     value: broken ? undefined : (document.toJS() ?? {}),
     mistakes,
     broken,
-    mistake: (path, what) => ({ ...at(offsetOf(document.contents, document, path)), path: pathText(path), text: what }),
+    mistake: (path, what, of) => ({ ...at(offsetOf(document, path, of === 'key')), path: pathText(path), text: what }),
   }
 }
 
@@ -60,8 +61,8 @@ function pathText(path: Path): string {
 }
 
 /** Where the value at this path begins, its key if it is a collection, or the nearest thing above that exists. */
-function offsetOf(contents: unknown, document: Parameters<typeof resolve>[1], path: Path): number {
-  let node = resolve(contents, document)
+function offsetOf(document: Parameters<typeof resolve>[1], path: Path, wantsKey: boolean): number {
+  let node = resolve(document.contents, document)
   let offset = node?.range?.[0] ?? 0
   for (const key of path) {
     if (isMap(node)) {
@@ -69,7 +70,7 @@ function offsetOf(contents: unknown, document: Parameters<typeof resolve>[1], pa
       if (!pair) break
       offset = startOf(pair.key) ?? offset
       node = resolve(pair.value, document)
-      if (isScalar(node)) offset = node.range?.[0] ?? offset
+      if (isScalar(node) && !wantsKey) offset = node.range?.[0] ?? offset
     } else if (isSeq(node)) {
       node = resolve(node.items[Number(key)], document)
       offset = node?.range?.[0] ?? offset

@@ -8,7 +8,7 @@ import { featureShape, type OptionSource } from './load.ts'
 import { baseShape } from './schema.ts'
 
 /** The one domain of the trial mode. */
-export const TRIAL_HOST = 'localhost'
+const TRIAL_HOST = 'localhost'
 
 /**
  * Everything at its default, reachable from this machine only.
@@ -16,7 +16,7 @@ export const TRIAL_HOST = 'localhost'
  */
 export function trialConfig(directory: string, features: readonly OptionSource[] = []): Config {
   const data = resolve(directory)
-  const { log, limits, accounts, contacts } = z.object(baseShape).parse({})
+  const { limits, accounts, contacts } = z.object(baseShape).parse({})
   return {
     hosts: [TRIAL_HOST],
     data,
@@ -25,7 +25,7 @@ export function trialConfig(directory: string, features: readonly OptionSource[]
       [TRIAL_HOST, { cert: join(data, 'tls', 'localhost.crt'), key: join(data, 'tls', 'localhost.key') }],
     ]),
     store: { kind: 'sqlite' },
-    log,
+    log: { level: 'warn' }, // what matters to somebody who tries it out is printed
     limits,
     accounts,
     admins: [],
