@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// Failures of commands: what went wrong, and what to type instead.
+
+/** The command could not do what it was asked to. */
+export class Failure extends Error {
+  override readonly name = 'Failure'
+  /** A short constant text for programs. */
+  readonly code: string
+  /** What to do about it. */
+  readonly advice: string | undefined
+  /** 1: it failed; 2: it was asked wrongly. */
+  readonly status: 1 | 2
+
+  constructor(code: string, message: string, advice?: string, status: 1 | 2 = 1) {
+    super(message)
+    this.code = code
+    this.advice = advice
+    this.status = status
+  }
+}
+
+/** What advice there is on failures that other parts report. */
+const ADVICE: Readonly<Record<string, string>> = {
+  'not-running': 'Start the server with "aenigma up", or say where it is with --config FILE or --data DIR.',
+  'not-found': 'See all accounts with "aenigma user list".',
+  exists: 'To give it another password, use "aenigma user passwd".',
+  'in-use': 'If it is the server you want to speak to, "aenigma status" tells about it; "aenigma stop" ends it.',
+}
+
+/** Any error as a failure. */
+export function failureOf(error: unknown): Failure {
+  if (error instanceof Failure) return error
+  if (!(error instanceof Error)) return new Failure('failed', String(error))
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : 'failed'
+  if (error.name === 'ConfigError') return new Failure('bad-config', error.message)
+  const port = 'port' in error && 'address' in error ? `${error.address} port ${error.port}` : undefined
+  if (code === 'EADDRINUSE' && port !== undefined) {
+    return new Failure(code, `${port} is taken by another program.`, 'Stop it, or choose other ports under "listen".')
+  }
+  if (code === 'EACCES' && port !== undefined) {
+    return new Failure(code, `This user may not listen on ${port}.`, 'Choose a port above 1023 under "listen".')
+  }
+  return new Failure(code, error.message, ADVICE[code])
+}
+
+/** Prints a failure to standard error. */
+export function report(failure: Failure, json: boolean): void {
+  const { code, message, advice } = failure
+  if (json) process.stderr.write(`${JSON.stringify({ error: { code, message, ...(advice ? { advice } : {}) } })}\n`)
+  else process.stderr.write(`aenigma: ${message}\n${advice === undefined ? '' : `${advice}\n`}`)
+}

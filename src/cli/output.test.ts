@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { bytesText, spanText, table, timeText } from './output.ts'
+
+test('values as people read them', () => {
+  assert.equal(spanText(900), '0 s')
+  assert.equal(spanText(61_000), '1 min 1 s')
+  assert.equal(spanText(90_061_000), '1 d 1 h')
+  assert.equal(bytesText(1500), '2 KiB')
+  assert.equal(bytesText(5 * 1024 ** 2), '5.0 MiB')
+  assert.equal(timeText(0), '1970-01-01 00:00')
+  assert.equal(
+    table(
+      ['A', 'LONG'],
+      [
+        ['long', 'b'],
+        ['c', ''],
+      ],
+    ),
+    'A     LONG\nlong  b\nc',
+  )
+})

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+// `aenigma up`: the server itself, until a signal or `aenigma stop` ends it.
+import { mkdir } from 'node:fs/promises'
+import type { Command } from 'commander'
+import { adminSocketOf, type Config } from '../config/config.ts'
+import { createLog, type Log } from '../log.ts'
+import { AdminError, type AdminHandler, serveAdmin } from '../net/admin-socket.ts'
+import type { RunningServer } from '../ops/running-server.ts'
+import { Failure, failureOf, report } from './failure.ts'
+import { say } from './output.ts'
+import { randomPassword } from './passwords.ts'
+import { reloadText } from './reload.ts'
+import { greeting } from './up-text.ts'
+import { type CommonOptions, configOf, withCommonOptions } from './where.ts'
+
+const EXAMPLES = `
+Without a configuration it is a server for this machine only, to try it out: domain localhost, data in ./data.
+
+Examples:
+  $ aenigma up
+  $ aenigma up --data /tmp/trial
+  $ aenigma up --config /etc/aenigma/aenigma.yaml
+`
+
+/** A second Ctrl-C counts only after this time, in ms: npm and the terminal may both pass on the first one. */
+const SECOND_SIGNAL = 500
+
+/** Adds the command. */
+export function addUp(program: Command): void {
+  withCommonOptions(program.command('up').description('Run the server until it is stopped.'))
+    .addHelpText('after', EXAMPLES)
+    .action(up)
+}
+
+async function up(options: CommonOptions): Promise<void> {
+  const config = await configOf(options)
+  await mkdir(config.data, { recursive: true, mode: 0o700 })
+  let answer: AdminHandler = starting
+  const socket = await serveAdmin(adminSocketOf(config.data), (...request) => answer(...request))
+  try {
+    const { startServer } = await import('../main.ts')
+    const log = createLog(config.log.level)
+    const server = await startServer(config, log)
+    const password = config.trial ? await firstAccount(server) : undefined
+    const ended = Promise.withResolvers<void>()
+    const reload = () => reloaded(options, server)
+    answer = await commandsOf(server, { reload, stop: ended.resolve })
+    const forgetSignals = onSignals(ended.resolve, reload, log)
+    if (options.json) say(JSON.stringify({ ...server.info, pid: process.pid, ...(password ? { password } : {}) }))
+    else say(greeting(server.info, password))
+    await ended.promise
+    if (!options.json) say('Stopping…')
+    await server.stop()
+    forgetSignals()
+  } finally {
+    await socket.stop()
+  }
+  process.stdout.write('', () => process.exit(0)) // whatever is still open must not keep a stopped server alive
+}
+
+const starting: AdminHandler = async () => {
+  throw new AdminError('starting', 'The server is starting or stopping; try again in a moment.')
+}
+
+async function commandsOf(server: RunningServer, control: { reload(): Promise<readonly string[]>; stop(): void }) {
+  const { answerFrom, serverCommands } = await import('../ops/admin.ts')
+  return answerFrom(serverCommands(server, control))
+}
+
+/** Makes the administrator of the trial mode if there is nobody at all. @returns the password, to be shown once */
+async function firstAccount({ accounts, info }: RunningServer): Promise<string | undefined> {
+  if ((await accounts.count()) > 0) return undefined
+  const { Jid } = await import('../xmpp/jid.ts')
+  const password = randomPassword()
+  await accounts.add(Jid.of('admin', info.hosts[0] ?? 'localhost'), password, { admin: true })
+  return password
+}
+
+async function reloaded(options: CommonOptions, server: RunningServer): Promise<readonly string[]> {
+  let config: Config
+  try {
+    config = await configOf(options)
+  } catch (error) {
+    throw new Failure('bad-config', `the old configuration stays in force:\n${failureOf(error).message}`)
+  }
+  return server.reload(config)
+}
+
+/** Ends on SIGINT and SIGTERM, at once on the second; reads the configuration again on SIGHUP. */
+function onSignals(end: () => void, reload: () => Promise<readonly string[]>, log: Log): () => void {
+  let first: number | undefined
+  const stop = (): void => {
+    if (first === undefined) {
+      first = performance.now()
+      end()
+    } else if (performance.now() - first > SECOND_SIGNAL) process.exit(130)
+  }
+  const hangUp = (): void => {
+    reload().then(
+      (restart) => say(reloadText(restart)),
+      (error: unknown) => {
+        log.warn('reload failed')
+        report(failureOf(error), false)
+      },
+    )
+  }
+  process.on('SIGINT', stop).on('SIGTERM', stop).on('SIGHUP', hangUp)
+  return () => void process.off('SIGINT', stop).off('SIGTERM', stop).off('SIGHUP', hangUp)
+}

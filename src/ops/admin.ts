@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+// What can be asked through the admin socket: one table of commands for the server that runs, and the part of it about
+// accounts also for the command line alone, when none runs.
+import { z } from 'zod'
+import { AccountError, type Accounts } from '../accounts/accounts.ts'
+import { AdminError, type AdminHandler, type Progress } from '../net/admin-socket.ts'
+import type { Account } from '../store/store.ts'
+import { Jid } from '../xmpp/jid.ts'
+import type { RunningServer } from './running-server.ts'
+
+/** Does one thing. Rejects with an AdminError or an AccountError that is meant to be read by people. */
+type Command = (args: unknown, progress: (progress: Progress) => void) => Promise<unknown>
+
+/** What can be asked, by name. */
+export type Commands = Readonly<Record<string, Command>>
+
+/** An account as the command line sees it. */
+export interface AccountInfo {
+  readonly jid: string
+  readonly admin: boolean
+  readonly disabled: boolean
+  /** ms since 1970. */
+  readonly created: number
+  /** ms since 1970; null before the first session ended. */
+  readonly lastSeen: number | null
+}
+
+/** An entry of an import that cannot be made, by its place among those that were sent. */
+export interface BadEntry {
+  readonly place: number
+  readonly problem: string
+}
+
+/** What an import did. */
+export interface ImportOutcome {
+  readonly added: number
+  readonly existed: readonly string[]
+}
+
+/** What the process around the server does for the commands. */
+export interface Control {
+  /** Reads the configuration again. @returns the options that need a restart */
+  reload(): Promise<readonly string[]>
+  /** Ends the server soon; the answer still goes out. */
+  stop(): void
+}
+
+/** How many accounts are listed at once. */
+const LIST_PAGE = 500
+/** How many entries of an import are sent at once. */
+export const IMPORT_PAGE = 500
+
+const named = z.object({ jid: z.string() })
+const secret = z.object({ jid: z.string(), password: z.string() })
+const entries = z.object({
+  entries: z.array(secret.extend({ admin: z.boolean().default(false) })).max(IMPORT_PAGE),
+})
+
+/** Everything that can be asked of a running server. */
+export function serverCommands(server: RunningServer, control: Control): Commands {
+  return {
+    ...accountCommands(server.accounts, server.info.hosts),
+    status: () => server.status(),
+    sessions: async () => server.sessions(),
+    'end-session': async (args) => ({ ended: server.endSession(z.object({ id: z.string() }).parse(args).id) }),
+    reload: async () => ({ restart: await control.reload() }),
+    async stop() {
+      control.stop()
+      return { pid: process.pid }
+    },
+  }
+}
+
+/** What can be asked about accounts. @param hosts for advice on addresses */
+export function accountCommands(accounts: Accounts, hosts: readonly string[]): Commands {
+  const address = (text: string): Jid => addressOf(text, hosts)
+  return {
+    async 'user.add'(args) {
+      const { jid, password, admin } = secret.extend({ admin: z.boolean().default(false) }).parse(args)
+      const made = address(jid)
+      await accounts.add(made, password, { admin })
+      return { jid: made.toString(), admin }
+    },
+    async 'user.passwd'(args) {
+      const { jid, password } = secret.parse(args)
+      await accounts.setPassword(address(jid), password)
+      return { jid: address(jid).toString() }
+    },
+    async 'user.disable'(args) {
+      const { jid, disabled } = named.extend({ disabled: z.boolean() }).parse(args)
+      await accounts.setDisabled(address(jid), disabled)
+      return { jid: address(jid).toString(), disabled }
+    },
+    async 'user.rm'(args) {
+      const jid = address(named.parse(args).jid)
+      await accounts.remove(jid)
+      return { jid: jid.toString() }
+    },
+    async 'user.list'(args) {
+      const { domain, after } = z.object({ domain: z.string().optional(), after: z.string().optional() }).parse(args)
+      const range = {
+        limit: LIST_PAGE,
+        ...(domain === undefined ? {} : { domain }),
+        ...(after === undefined ? {} : { after }),
+      }
+      return (await accounts.list(range)).map(infoOf)
+    },
+    'user.check': async (args) =>
+      entries.parse(args).entries.flatMap(({ jid, password }, place): BadEntry[] => {
+        const problem = problemOf(() => accounts.check(address(jid), password))
+        return problem === undefined ? [] : [{ place, problem }]
+      }),
+    async 'user.import'(args, progress) {
+      const list = entries.parse(args).entries
+      const parsed = list.map((entry) => ({ ...entry, jid: address(entry.jid) }))
+      const { added, existed } = await accounts.importAll(parsed, (done) => progress({ done, total: list.length }))
+      return { added, existed: existed.map(String) } satisfies ImportOutcome
+    },
+  }
+}
+
+/** Answers requests from a table. */
+export function answerFrom(commands: Commands): AdminHandler {
+  return async (name, args, progress) => {
+    const command = Object.hasOwn(commands, name) ? commands[name] : undefined
+    if (!command)
+      throw new AdminError('unknown-command', `The server does not know "${name}"; is it of another version?`)
+    try {
+      return await command(args, progress)
+    } catch (error) {
+      if (error instanceof AccountError) throw new AdminError(error.problem, error.message)
+      if (error instanceof z.ZodError)
+        throw new AdminError('bad-request', `"${name}" was asked wrongly: ${z.prettifyError(error)}`)
+      throw error
+    }
+  }
+}
+
+function addressOf(text: string, hosts: readonly string[]): Jid {
+  const example = hosts[0] ?? 'example.org'
+  if (!text.includes('@')) {
+    throw new AdminError('bad-address', `"${text}" is not the whole address: write ${text}@${example}`)
+  }
+  const jid = Jid.tryParse(text)
+  if (!jid) throw new AdminError('bad-address', `"${text}" is not a valid address; one looks like romeo@${example}`)
+  if (!jid.isBare) throw new AdminError('bad-address', `"${text}" is the address of a client: write ${jid.bare}`)
+  return jid
+}
+
+function problemOf(check: () => Error | undefined): string | undefined {
+  try {
+    return check()?.message
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  }
+}
+
+function infoOf({ jid, admin, disabled, created, lastSeen }: Account): AccountInfo {
+  return { jid: jid.toString(), admin, disabled, created, lastSeen: lastSeen ?? null }
+}

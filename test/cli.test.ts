@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: Apache-2.0
+// The command line as a user has it: each command is a process of its own, on a temporary data directory.
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { trialCertificate } from '../src/ops/trial-certificate.ts'
+
+const BIN = join(import.meta.dirname, '../bin/aenigma')
+
+interface Outcome {
+  readonly status: number | null
+  readonly out: string
+  readonly err: string
+}
+
+function run(dir: string, args: readonly string[], input = ''): Promise<Outcome> {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, [BIN, ...args], { cwd: dir })
+    let [out, err] = ['', '']
+    child.stdout.on('data', (data) => {
+      out += data
+    })
+    child.stderr.on('data', (data) => {
+      err += data
+    })
+    child.on('close', (status) => resolve({ status, out, err }))
+    child.stdin.on('error', () => undefined).end(input)
+  })
+}
+
+async function json(dir: string, ...args: readonly string[]): Promise<unknown> {
+  const { status, out, err } = await run(dir, [...args, '--json'])
+  assert.equal(status, 0, err)
+  return JSON.parse(out)
+}
+
+/** A directory with a configuration that listens nowhere and hashes cheaply. */
+async function place(t: TestContext, more = ''): Promise<string> {
+  const dir = mkdtempSync(join(tmpdir(), 'aenigma-cli-'))
+  t.after(() => rmSync(dir, { recursive: true, force: true, maxRetries: 3 }))
+  await trialCertificate(dir, Date.now())
+  writeFileSync(join(dir, 'aenigma.yaml'), configText(more))
+  return dir
+}
+
+function configText(more: string): string {
+  return `hosts: [example.org, example.net]
+certificate: {cert: tls/localhost.crt, key: tls/localhost.key}
+listen: {starttls: [], tls: [], http: []}
+accounts: {scramIterations: 4096, sha1: false}
+log: {level: silent}
+${more}`
+}
+
+interface Running {
+  readonly output: () => string
+  signal(name: NodeJS.Signals): void
+  says(text: string): Promise<void>
+  readonly ended: Promise<number | null>
+}
+
+/** Starts a server and waits until it is ready. */
+async function start(t: TestContext, dir: string, ...args: readonly string[]): Promise<Running> {
+  const child = spawn(process.execPath, [BIN, 'up', ...args], { cwd: dir, stdio: ['ignore', 'pipe', 'pipe'] })
+  t.after(() => child.kill('SIGKILL'))
+  let output = ''
+  const watchers = new Set<() => void>()
+  const add = (data: Buffer): void => {
+    output += data
+    for (const watcher of watchers) watcher()
+  }
+  child.stdout.on('data', add)
+  child.stderr.on('data', add)
+  const ended = new Promise<number | null>((resolve) => child.on('close', resolve))
+  const says = (text: string): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const look = (): void => {
+        if (!output.includes(text)) return
+        watchers.delete(look)
+        resolve()
+      }
+      watchers.add(look)
+      look()
+      ended.then(() => reject(new Error(`it ended without saying "${text}":\n${output}`)))
+    })
+  await Promise.race([says('serves'), says('Ctrl-C')])
+  return { output: () => output, signal: (name) => void child.kill(name), says, ended }
+}
+
+/** What every command does with accounts, whether a server runs or not. */
+async function lifeOfAnAccount(dir: string): Promise<void> {
+  const added = await run(
+    dir,
+    ['user', 'add', 'romeo@example.org', '--admin', '--password-stdin'],
+    'wherefore\nart thou',
+  )
+  assert.deepEqual(added, { status: 0, out: 'Added romeo@example.org.\n', err: '' })
+  const made = (await json(dir, 'user', 'add', 'juliet@example.net')) as { password: string }
+  assert.deepEqual({ ...made, password: '' }, { jid: 'juliet@example.net', admin: false, password: '' })
+  assert.match(made.password, /^([a-z2-9]{5}-){3}[a-z2-9]{5}$/)
+  assert.deepEqual(await json(dir, 'user', 'passwd', 'romeo@example.org', '--password', 'x'), {
+    jid: 'romeo@example.org',
+  })
+  assert.deepEqual(await json(dir, 'user', 'disable', 'juliet@example.net'), {
+    jid: 'juliet@example.net',
+    disabled: true,
+  })
+  const list = (await json(dir, 'user', 'list')) as Record<string, unknown>[]
+  assert.deepEqual(
+    list.map(({ created, ...rest }) => ({ ...rest, created: typeof created })),
+    [
+      { jid: 'juliet@example.net', admin: false, disabled: true, lastSeen: null, created: 'number' },
+      { jid: 'romeo@example.org', admin: true, disabled: false, lastSeen: null, created: 'number' },
+    ],
+  )
+  assert.match(
+    (await run(dir, ['user', 'list', '--domain', 'example.org'])).out,
+    /^ADDRESS .*\nromeo@example\.org +admin .*never\n$/,
+  )
+  await json(dir, 'user', 'enable', 'juliet@example.net')
+  assert.equal((await run(dir, ['user', 'rm', 'juliet@example.net'])).out, 'Removed juliet@example.net.\n')
+  const gone = await run(dir, ['user', 'rm', 'juliet@example.net', '--json'])
+  assert.equal(gone.status, 1)
+  assert.deepEqual(JSON.parse(gone.err), {
+    error: {
+      code: 'not-found',
+      message: 'There is no account juliet@example.net.',
+      advice: 'See all accounts with "aenigma user list".',
+    },
+  })
+}
+
+test('accounts without a server', async (t) => lifeOfAnAccount(await place(t)))
+
+test('accounts of a server that runs', async (t) => {
+  const dir = await place(t)
+  const server = await start(t, dir)
+  await lifeOfAnAccount(dir)
+  server.signal('SIGINT')
+  assert.equal(await server.ended, 0)
+})
+
+test('what cannot be done says what to type instead', async (t) => {
+  const dir = await place(t)
+  const errors: readonly (readonly [string[], number, RegExp])[] = [
+    [['user', 'add', 'romeo'], 1, /"romeo" is not the whole address: write romeo@example\.org/],
+    [['user', 'add', 'a b@example.org'], 1, /not a valid address; one looks like romeo@example\.org/],
+    [['user', 'add', 'romeo@example.org/x'], 1, /is the address of a client: write romeo@example\.org/],
+    [
+      ['user', 'add', 'romeo@example.com'],
+      1,
+      /example\.com is not a domain of this server \(example\.org, example\.net\)/,
+    ],
+    [['user', 'add', 'romeo@example.org', '--password', ''], 1, /password is empty/],
+    [['user', 'add'], 2, /missing required argument 'jid'/],
+    [['user', 'ad', 'romeo@example.org'], 2, /unknown command 'ad'\n\(Did you mean add\?\)/],
+    [['statsu'], 2, /Did you mean status\?/],
+    [['status', '--jsn'], 2, /unknown option '--jsn'\n\(Did you mean --json\?\)/],
+    [['status'], 1, /No server runs here.*\nStart the server with "aenigma up"/],
+    [['user', 'list', '--data', 'nowhere'], 1, /There is no data in .*nowhere/],
+    [['up', '--config', 'nowhere.yaml'], 1, /nowhere\.yaml:1: cannot be read: there is no such file/],
+    [['config', 'check', '--config', 'nowhere.yaml'], 1, /There is a mistake/],
+  ]
+  for (const [args, status, text] of errors) {
+    const outcome = await run(dir, args)
+    assert.match(outcome.err, text)
+    assert.equal(outcome.status, status, args.join(' '))
+  }
+})
+
+test('every command has help with examples', async (t) => {
+  const dir = await place(t)
+  const commands = ['up', 'status', 'sessions', 'reload', 'stop', 'config check']
+  const users = ['add', 'list', 'passwd', 'disable', 'enable', 'rm', 'import'].map((name) => `user ${name}`)
+  await Promise.all(
+    [...commands, ...users].map(async (command) => {
+      const { status, out } = await run(dir, [...command.split(' '), '--help'])
+      assert.equal(status, 0)
+      assert.match(out, /--json[\s\S]*Examples:\n {2}\$ .*aenigma/, command)
+    }),
+  )
+  const { version } = JSON.parse(readFileSync(join(import.meta.dirname, '../package.json'), 'utf8'))
+  assert.equal((await run(dir, ['--version'])).out, `${version}\n`)
+})
+
+test('an import of 1,000 accounts, and again', async (t) => {
+  const dir = await place(t)
+  const lines = Array.from({ length: 1000 }, (_, n) => `user${n}@example.org,"secret, ${n}"${n === 3 ? ',true' : ''}`)
+  writeFileSync(join(dir, 'users.csv'), `jid,password,admin\n${lines.join('\n')}\n`)
+  const first = await run(dir, ['user', 'import', 'users.csv'])
+  assert.equal(first.out, 'Added 1000 accounts.\n')
+  assert.match(first.err, /Importing: \d+ of 1000\n/)
+  const again = await run(
+    dir,
+    ['user', 'import', '-', '--json'],
+    '{"jid":"user7@example.org","password":"x"}\n{"jid":"new@example.org","password":"x"}',
+  )
+  assert.deepEqual(JSON.parse(again.out), { added: 1, existed: ['user7@example.org'], skipped: [] })
+  const list = (await json(dir, 'user', 'list')) as { jid: string; admin: boolean }[]
+  assert.equal(list.length, 1001)
+  assert.deepEqual(
+    list.filter(({ admin }) => admin).map(({ jid }) => jid),
+    ['user3@example.org'],
+  )
+})
+
+test('an import with bad lines does nothing, unless they are to be skipped', async (t) => {
+  const dir = await place(t)
+  writeFileSync(join(dir, 'users.csv'), 'a@example.org,x\nb@example.com,x\nc,x\nd@example.org,\ne@example.org')
+  const refused = await run(dir, ['user', 'import', 'users.csv'])
+  assert.equal(refused.status, 1)
+  assert.match(
+    refused.err,
+    /because of 4 lines:\nline 2: example\.com is not a domain.*\nline 3: "c" is not the whole address.*\nline 4: This password is empty.*\nline 5: the password is missing.*\n.*--skip-bad/,
+  )
+  assert.deepEqual(await json(dir, 'user', 'list'), [])
+  const skipped = (await json(dir, 'user', 'import', 'users.csv', '--skip-bad')) as {
+    added: number
+    skipped: unknown[]
+  }
+  assert.deepEqual([skipped.added, skipped.skipped.length], [1, 4])
+})
+
+test('a server for real domains: status, reload, stop', async (t) => {
+  const dir = await place(t)
+  const server = await start(t, dir)
+  assert.match(server.output(), /^aenigma serves example\.org, example\.net\./)
+  const status = (await json(dir, 'status')) as Record<string, unknown>
+  assert.deepEqual([status.hosts, status.accounts, status.store], [['example.org', 'example.net'], 0, 'sqlite'])
+  assert.deepEqual(await json(dir, 'sessions'), [])
+  assert.match((await run(dir, ['sessions', '--end', 'x'])).err, /There is no session x/)
+  assert.match((await run(dir, ['up'])).err, /Another aenigma works in this directory/)
+
+  writeFileSync(join(dir, 'aenigma.yaml'), configText('limits: {sesionsPerAccount: 3}'))
+  const refused = await run(dir, ['reload', '--data', 'data'])
+  assert.equal(refused.status, 1)
+  assert.match(
+    refused.err,
+    /the old configuration stays in force:\naenigma\.yaml:6: limits\.sesionsPerAccount: .*did you mean sessionsPerAccount/,
+  )
+  server.signal('SIGHUP')
+  await server.says('stays in force')
+
+  writeFileSync(join(dir, 'aenigma.yaml'), configText('store: sqlite\nlimits: {sessionsPerAccount: 3}'))
+  server.signal('SIGHUP')
+  await server.says('Reloaded.')
+  writeFileSync(join(dir, 'aenigma.yaml'), configText('').replace('level: silent', 'level: error'))
+  assert.deepEqual(await json(dir, 'reload'), { restart: ['log'] })
+
+  const stopped = (await json(dir, 'stop')) as { stopped: boolean }
+  assert.equal(stopped.stopped, true)
+  assert.equal(await server.ended, 0)
+})
+
+test('the trial mode: an administrator once, the CA to trust, a port that is taken', async (t) => {
+  const dir = mkdtempSync(join(tmpdir(), 'aenigma-trial-'))
+  t.after(() => rmSync(dir, { recursive: true, force: true, maxRetries: 3 }))
+  const server = await start(t, dir)
+  const [, password = ''] = /admin@localhost\n {2}password {3}(\S+)/.exec(server.output()) ?? []
+  assert.match(password, /^([a-z2-9]{5}-){3}[a-z2-9]{5}$/)
+  assert.match(server.output(), /trust +\/.*\/data\/tls\/ca\.crt/)
+  assert.deepEqual(
+    ((await json(dir, 'user', 'list')) as { jid: string }[]).map(({ jid }) => jid),
+    ['admin@localhost'],
+  )
+
+  const other = await start(t, dir, '--data', 'other')
+  assert.match(other.output(), /Note: port \d+ is taken by another program, so this server uses \d+\./)
+  const { listening } = (await json(dir, 'status', '--data', 'other')) as {
+    listening: { port: number; kind: string }[]
+  }
+  const http = listening.find(({ kind }) => kind === 'http')
+  assert.equal((await fetch(`http://127.0.0.1:${http?.port}/healthz`)).status, 200)
+  other.signal('SIGTERM')
+  assert.equal(await other.ended, 0)
+
+  server.signal('SIGINT')
+  server.signal('SIGINT') // npm and the terminal both pass it on
+  assert.equal(await server.ended, 0)
+  const again = await start(t, dir)
+  assert.doesNotMatch(again.output(), /password/)
+  assert.equal((await run(dir, ['stop'])).out, 'Stopped.\n')
+  assert.equal(await again.ended, 0)
+})
+
+test('config check names every mistake', async (t) => {
+  const dir = await place(t)
+  assert.match(
+    (await run(dir, ['config', 'check'])).out,
+    /aenigma\.yaml is fine: a server for example\.org, example\.net/,
+  )
+  writeFileSync(join(dir, 'bad.yaml'), 'domian: example.org\nlog: {level: loud}\n')
+  const { status, out, err } = await run(dir, ['config', 'check', '--config', 'bad.yaml'])
+  assert.equal(status, 1)
+  assert.match(out, /^bad\.yaml:1:1: the domain is missing/m)
+  assert.match(out, /bad\.yaml:1:1: domian: there is no such option; did you mean domain\?/)
+  assert.match(out, /bad\.yaml:2:14: log\.level: must be one of debug/)
+  assert.match(err, /There are 3 mistakes\./)
+  const checked = await run(dir, ['config', 'check', '--config', 'bad.yaml', '--json'])
+  assert.equal(JSON.parse(checked.out).mistakes.length, 3)
+})
