@@ -179,7 +179,7 @@ test('directed presence is taken back from who is blocked', async () => {
   await nothingFor(romeo)
 })
 
-test('addresses match as XEP-0191 §5 says', async () => {
+test('addresses match as XEP-0191 §6 says', async () => {
   const { romeo, phone, juliet } = await cast('romeo', { phone: 'romeo' }, 'juliet')
   for (const [blocked, free, stopped] of [
     [romeo.full, phone, romeo],

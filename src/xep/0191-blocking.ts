@@ -96,7 +96,7 @@ class BlockList {
   }
 }
 
-/** XEP-0191 §5: the full JID, the bare one, the domain with its resource (a full JID, too), the domain. */
+/** XEP-0191 §6: the full JID, the bare one, the domain with its resource (a full JID, too), the domain. */
 function covers(texts: ReadonlySet<string>, jid: Jid): boolean {
   if (texts.size === 0) return false
   return texts.has(jid.key) || texts.has(jid.bare.key) || texts.has(jid.domain)
