@@ -4,10 +4,12 @@ import type { Feature } from '../core/feature.ts'
 import { lastActivity } from './0012-last-activity.ts'
 import { disco } from './0030-disco.ts'
 import { privateXml } from './0049-private-xml.ts'
+import { commands } from './0050-commands.ts'
 import { vcard } from './0054-vcard.ts'
 import { registration } from './0077-registration.ts'
 import { version } from './0092-version.ts'
 import { caps } from './0115-caps.ts'
+import { admin } from './0133-admin.ts'
 import { contactAddresses } from './0157-contact-addresses.ts'
 import { offline } from './0160-offline.ts'
 import { blocking } from './0191-blocking.ts'
@@ -29,6 +31,8 @@ export const features: readonly Feature[] = [
   privateXml,
   vcard,
   registration,
+  commands,
+  admin,
   version,
   contactAddresses,
   time,
