@@ -211,7 +211,7 @@ function observe(metrics: Metrics, log: Log): StoreObserver {
   return {
     committed: (deeds, ms) => metrics.committed(deeds, ms),
     failed(error) {
-      metrics.storeFailed()
+      metrics.storeErrors++
       log.error('store failed', { error })
     },
   }

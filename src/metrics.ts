@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Counters of what the server does. On the hot path they are plain numbers; Prometheus' text is made when it is asked for.
+// Counters of what the server does: plain numbers, so that counting costs nothing on the hot path. Prometheus' client, which
+// costs memory, is loaded when somebody asks for its text.
 import { monitorEventLoopDelay } from 'node:perf_hooks'
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import type { Registry } from 'prom-client'
 
 /** Numbers that only grow. */
 interface Totals {
@@ -10,10 +11,41 @@ interface Totals {
   iq: number
 }
 
-const HELP = {
-  stanzas: 'Stanzas by kind and direction',
-  bytes: 'Bytes of XML by direction',
-  delay: 'How late timers run',
+/** How often the event loop's delay is looked at, in ms. */
+const RESOLUTION = 10
+const COMMIT_SIZES = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000]
+const COMMIT_SECONDS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5]
+
+/** How often values fell below each bound. */
+class Distribution {
+  readonly bounds: readonly number[]
+  readonly counts: number[]
+  count = 0
+  sum = 0
+
+  /** @param bounds in ascending order */
+  constructor(bounds: readonly number[]) {
+    this.bounds = bounds
+    this.counts = bounds.map(() => 0)
+  }
+
+  observe(value: number): void {
+    this.count++
+    this.sum += value
+    const index = this.bounds.findIndex((bound) => value <= bound)
+    if (index >= 0) this.counts[index] = (this.counts[index] ?? 0) + 1
+  }
+
+  /** The text of a Prometheus histogram, whose buckets include the smaller ones. */
+  text(name: string, help: string): string {
+    let below = 0
+    const buckets = this.bounds.map((bound, index) => {
+      below += this.counts[index] ?? 0
+      return `${name}_bucket{le="${bound}"} ${below}`
+    })
+    const total = [`${name}_bucket{le="+Inf"} ${this.count}`, `${name}_sum ${this.sum}`, `${name}_count ${this.count}`]
+    return [`# HELP ${name} ${help}`, `# TYPE ${name} histogram`, ...buckets, ...total, ''].join('\n')
+  }
 }
 
 /** Everything that is counted; its owner adds to the fields directly. */
@@ -29,38 +61,18 @@ export class Metrics {
   logins = 0
   /** Links that were cut because the peer did not read. */
   overflows = 0
+  /** Writes that the store could not keep. */
+  storeErrors = 0
   /** Asked when the text is made. */
   sessions: () => number = () => 0
   connections: () => number = () => 0
   uncommitted: () => number = () => 0
-  readonly #registry = new Registry()
-  readonly #delay = monitorEventLoopDelay({ resolution: 10 })
-  readonly #commitSize: Histogram
-  readonly #commitTime: Histogram
-  readonly #storeErrors: Counter
+  readonly #commitSize = new Distribution(COMMIT_SIZES)
+  readonly #commitTime = new Distribution(COMMIT_SECONDS)
+  readonly #delay = monitorEventLoopDelay({ resolution: RESOLUTION })
+  #registry: Promise<Registry> | undefined
 
   constructor() {
-    const registers = [this.#registry]
-    this.#commitSize = new Histogram({
-      name: 'aenigma_commit_deeds',
-      help: 'Writes in one commit',
-      buckets: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000],
-      registers,
-    })
-    this.#commitTime = new Histogram({
-      name: 'aenigma_commit_seconds',
-      help: 'Time that one commit took',
-      buckets: [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5],
-      registers,
-    })
-    this.#storeErrors = new Counter({
-      name: 'aenigma_store_errors_total',
-      help: 'Writes that could not be kept',
-      registers,
-    })
-    this.#counters(registers)
-    this.#gauges(registers)
-    collectDefaultMetrics({ register: this.#registry, prefix: 'aenigma_' })
     this.#delay.enable()
   }
 
@@ -70,36 +82,64 @@ export class Metrics {
     this.#commitTime.observe(ms / 1000)
   }
 
-  /** Something that the store could not keep. */
-  storeFailed(): void {
-    this.#storeErrors.inc()
-  }
-
   /** The 99th percentile of the event loop's delay since the last call of `text()`, in ms. */
   get eventLoopDelay(): number {
-    return Math.max(0, this.#delay.percentile(99) / 1e6 - 10)
+    return this.#lateness(99) * 1000
   }
 
   /** Everything in Prometheus' text format. */
   async text(): Promise<string> {
-    const text = await this.#registry.metrics()
+    this.#registry ??= this.#register()
+    const registry = await this.#registry
+    const text = await registry.metrics()
     this.#delay.reset()
-    return text
+    const commits =
+      this.#commitSize.text('aenigma_commit_deeds', 'Writes in one commit') +
+      this.#commitTime.text('aenigma_commit_seconds', 'Time that one commit took')
+    return `${text}${commits}`
   }
 
   /** Stops measuring. */
   stop(): void {
     this.#delay.disable()
-    this.#registry.clear()
+    void this.#registry?.then((registry) => registry.clear())
   }
 
-  #counters(registers: Registry[]): void {
+  /** In seconds. */
+  #lateness(percentile: number): number {
+    return Math.max(0, this.#delay.percentile(percentile) / 1e9 - RESOLUTION / 1000)
+  }
+
+  async #register(): Promise<Registry> {
+    const { collectDefaultMetrics, Counter, Gauge, Registry: NewRegistry } = await import('prom-client')
+    const registers = [new NewRegistry()] as const
     const { received, sent } = this
+    const counter = (name: string, help: string, value: () => number): void => {
+      new Counter({
+        name,
+        help,
+        registers: [...registers],
+        collect() {
+          this.reset()
+          this.inc(value())
+        },
+      })
+    }
+    const gauge = (name: string, help: string, value: () => number): void => {
+      new Gauge({
+        name,
+        help,
+        registers: [...registers],
+        collect() {
+          this.set(value())
+        },
+      })
+    }
     new Counter({
       name: 'aenigma_stanzas_total',
-      help: HELP.stanzas,
+      help: 'Stanzas by kind and direction',
       labelNames: ['kind', 'direction'],
-      registers,
+      registers: [...registers],
       collect() {
         this.reset()
         for (const kind of ['message', 'presence', 'iq'] as const) {
@@ -108,51 +148,27 @@ export class Metrics {
         }
       },
     })
-    const counter = (name: string, help: string, value: () => number): void => {
-      new Counter({
-        name,
-        help,
-        registers,
-        collect() {
-          this.reset()
-          this.inc(value())
-        },
-      })
-    }
-    counter('aenigma_bytes_in_total', `${HELP.bytes}: received`, () => this.bytesIn)
-    counter('aenigma_bytes_out_total', `${HELP.bytes}: sent`, () => this.bytesOut)
+    counter('aenigma_bytes_in_total', 'Bytes of XML that were received', () => this.bytesIn)
+    counter('aenigma_bytes_out_total', 'Bytes of XML that were sent', () => this.bytesOut)
     counter('aenigma_messages_bounced_total', 'Messages returned with an error', () => this.bounced)
     counter('aenigma_auth_failures_total', 'Logins with wrong credentials', () => this.authFailures)
     counter('aenigma_logins_total', 'Logins that succeeded', () => this.logins)
     counter('aenigma_queue_overflows_total', 'Links cut because the peer did not read', () => this.overflows)
-  }
-
-  #gauges(registers: Registry[]): void {
-    const delay = this.#delay
-    const gauge = (name: string, help: string, value: () => number): void => {
-      new Gauge({
-        name,
-        help,
-        registers,
-        collect() {
-          this.set(value())
-        },
-      })
-    }
+    counter('aenigma_store_errors_total', 'Writes that could not be kept', () => this.storeErrors)
     gauge('aenigma_sessions', 'Clients that are logged in', () => this.sessions())
     gauge('aenigma_connections', 'Open connections', () => this.connections())
     gauge('aenigma_store_queue', 'Writes that wait for their commit', () => this.uncommitted())
+    const lateness = (percentile: number): number => this.#lateness(percentile)
     new Gauge({
       name: 'aenigma_event_loop_delay_seconds',
-      help: HELP.delay,
+      help: 'How late timers ran since these metrics were read last',
       labelNames: ['quantile'],
-      registers,
+      registers: [...registers],
       collect() {
-        for (const quantile of [50, 90, 99]) {
-          const seconds = Math.max(0, delay.percentile(quantile) / 1e9 - 0.01)
-          this.set({ quantile: String(quantile / 100) }, seconds)
-        }
+        for (const percentile of [50, 90, 99]) this.set({ quantile: String(percentile / 100) }, lateness(percentile))
       },
     })
+    collectDefaultMetrics({ register: registers[0], prefix: 'aenigma_' })
+    return registers[0]
   }
 }

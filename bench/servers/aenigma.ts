@@ -19,8 +19,8 @@ async function configure(dir: string, options: ServerOptions): Promise<{ file: s
     log: { level: 'error' },
     listen: { starttls: [`127.0.0.1:${starttls}`], tls: [`127.0.0.1:${tls}`], http: [`127.0.0.1:${http}`] },
     certificates: { [DOMAIN]: options.certificate },
-    archive: { default: options.archive ? 'always' : 'never' },
-    limits: { connectionsPerAddress: 100_000, loginsPerMinute: 1_000_000 },
+    archive: options.archive ? 'on' : 'off',
+    limits: { connectionsPerAddress: 100_000, connectionsPerMinutePerAddress: 1_000_000 },
   }
   mkdirSync(dir, { recursive: true })
   const file = join(dir, 'aenigma.yaml')
