@@ -18,7 +18,7 @@ export interface CommandRequest {
 }
 
 /** Something for people, beside or instead of a result (XEP-0050 §4.3). */
-export interface Note {
+interface Note {
   readonly type: 'info' | 'warn' | 'error'
   readonly text: string
 }

@@ -9,7 +9,7 @@ const XMPP = 'https://linkmauve.fr/ns/xmpp-doap#'
 
 /** What is implemented outside of `src/xep/`, where the protocol itself lives. */
 const ELSEWHERE: readonly Implemented[] = [
-  { xep: 4, version: '2.13.1', name: 'Data Forms', file: 'src/xmpp/0004-data-forms.ts' },
+  { xep: 4, version: '2.13.2', name: 'Data Forms', file: 'src/xmpp/0004-data-forms.ts' },
   {
     xep: 368,
     version: '1.1.0',

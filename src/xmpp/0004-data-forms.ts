@@ -13,7 +13,7 @@ const FIELDS_MAX = 256
 const VALUES_MAX = 1000
 
 /** The kinds of field (XEP-0004 §3.3). */
-export type FieldType =
+type FieldType =
   | 'boolean'
   | 'fixed'
   | 'hidden'
