@@ -31,7 +31,7 @@ const ADVICE: Readonly<Record<string, string>> = {
 export function failureOf(error: unknown): Failure {
   if (error instanceof Failure) return error
   if (!(error instanceof Error)) return new Failure('failed', String(error))
-  const code = 'code' in error && typeof error.code === 'string' ? error.code : 'failed'
+  const code = ('code' in error && typeof error.code === 'string' && error.code) || 'failed'
   if (error.name === 'ConfigError') return new Failure('bad-config', error.message)
   const port = 'port' in error && 'address' in error ? `${error.address} port ${error.port}` : undefined
   if (code === 'EADDRINUSE' && port !== undefined) {

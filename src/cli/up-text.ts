@@ -30,7 +30,8 @@ function trialLines(
   const port = (kind: ListenInfo['kind']) => listening.find((one) => one.kind === kind)?.port ?? 0
   const account =
     password === undefined ? [] : [`  account    admin@${host}`, `  password   ${password}   (shown only this once)`]
-  const where = data === `${process.cwd()}/data` ? '' : ` --data ${relative(process.cwd(), data) || '.'}`
+  const near = relative(process.cwd(), data)
+  const where = near === 'data' ? '' : ` --data ${near.startsWith('..') ? data : near || '.'}`
   return [
     'aenigma is ready: a trial server, for this machine only.',
     '',
