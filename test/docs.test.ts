@@ -46,7 +46,7 @@ test('links between the pages lead somewhere', () => {
 test('files that ARCHITECTURE.md names exist', () => {
   const named = [...readFileSync('ARCHITECTURE.md', 'utf8').matchAll(/`((?:src|test|bench|bin|docs)\/[\w./-]+\.\w+)`/g)]
   assert.deepEqual(
-    named.map((match) => match[1] ?? '').filter((file) => !existsSync(file)),
+    named.map((match) => match[1] ?? '').filter((file) => !file.includes('NNNN') && !existsSync(file)),
     [],
   )
 })
