@@ -89,14 +89,16 @@ export class Router {
     })
   }
 
-  /** Hands a stanza to one client, through the `onDeliver` hooks. */
+  /** Hands a stanza to one client, through the `onDeliver` hooks. Never throws. */
   toClient(stanza: Stanza, client: Session): MaybeAsync<void> {
-    return andThen(runHooks(this.#hooks.onDeliver, stanza, client), (passed) => {
-      if ('stopped' in passed) return this.#notPassed(stanza, passed)
-      this.#parts.metrics.sent[passed.kind]++
-      client.send(passed)
-      return undefined
-    })
+    return this.#guard(stanza, () =>
+      andThen(runHooks(this.#hooks.onDeliver, stanza, client), (passed) => {
+        if ('stopped' in passed) return this.#notPassed(stanza, passed)
+        this.#parts.metrics.sent[passed.kind]++
+        client.send(passed)
+        return undefined
+      }),
+    )
   }
 
   /** Sends a stanza back to who sent it, with an error; errors and answers are never answered (RFC 6120 §8.3.1). */
@@ -168,6 +170,7 @@ export class Router {
   /** Says no more than that nobody answers (RFC 6121 §8.5.1). */
   #toNobody(stanza: Stanza, to: Jid): MaybeAsync<void> {
     if (stanza.kind === 'presence') return this.#presence?.toNobody(stanza, to)
+    if (stanza.type === 'headline') return undefined // as where nobody is there (table 1 of §8.5.4)
     return this.refuse(stanza, new StanzaError('cancel', 'service-unavailable'))
   }
 
