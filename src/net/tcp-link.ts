@@ -52,6 +52,8 @@ export class TcpLink implements Link {
   #busy = false
   #opened = false
   #state: 'open' | 'ended' = 'open'
+  /** Between `<proceed/>` and the end of the handshake nothing may be written (RFC 6120 §5.4.3.1). */
+  #securing = false
   #encrypted: boolean
   #bindings: ChannelBindings | undefined
 
@@ -110,6 +112,7 @@ export class TcpLink implements Link {
     plain.removeAllListeners('data')
     plain.pause()
     this.#opened = false
+    this.#securing = true
     this.#reader = new Reader(this.#limits)
     const socket = await this.#options.secure(plain)
     if (this.#state === 'ended') {
@@ -117,6 +120,7 @@ export class TcpLink implements Link {
       return
     }
     plain.removeAllListeners('end')
+    this.#securing = false
     this.#socket = socket
     this.#encrypted = true
     this.#listen()
@@ -129,6 +133,10 @@ export class TcpLink implements Link {
 
   close(error?: StreamError): void {
     if (this.#state === 'ended') return
+    if (this.#securing) {
+      this.#lost()
+      return
+    }
     if (!this.#opened && error) this.open({ from: '', id: this.id, lang: 'en' })
     if (error) this.#write(error.xml())
     if (this.#opened) this.#write('</stream:stream>')
@@ -228,11 +236,12 @@ export class TcpLink implements Link {
   }
 
   #lost(): void {
-    if (this.#state === 'open') this.#ended('lost')
+    this.#ended('lost')
     this.#socket.destroy()
   }
 
   #ended(reason: 'closed' | 'error' | 'lost'): void {
+    if (this.#state === 'ended') return // lost already while the last words were written
     this.#state = 'ended'
     this.#out = ''
     this.#events?.ended(reason)
