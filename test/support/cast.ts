@@ -32,7 +32,8 @@ export interface Stage {
   readonly admins?: readonly string[]
 }
 
-const LIMITS = {
+/** The bounds that hold unless a test sets others. */
+export const LIMITS = {
   stanzaBytes: 262_144,
   unauthenticatedStanzaBytes: 10_000,
   sessionsPerAccount: 10,

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+// A whole server with real sockets on the loopback interface, with a certificate that clients in this process trust.
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after } from 'node:test'
+import { getCACertificates, setDefaultCACertificates } from 'node:tls'
+import { type Accounts, createAccounts } from '../../src/accounts/accounts.ts'
+import { type Clock, systemClock } from '../../src/clock.ts'
+import type { Feature } from '../../src/core/feature.ts'
+import { silentLog } from '../../src/log.ts'
+import { Metrics } from '../../src/metrics.ts'
+import { ClientListener, type ConnectionLimits } from '../../src/net/listen.ts'
+import { type CertificateFiles, Certificates } from '../../src/net/tls.ts'
+import { trialCertificate } from '../../src/ops/trial-certificate.ts'
+import { type Server, startXmpp } from '../../src/server.ts'
+import { openSqlite } from '../../src/store/sqlite.ts'
+import type { ScramHash } from '../../src/store/store.ts'
+import { ping } from '../../src/xep/0199-ping.ts'
+import { LIMITS } from './cast.ts'
+
+/** What a test may change. */
+export interface Setting {
+  readonly hosts?: readonly string[]
+  readonly features?: readonly Feature[]
+  readonly hashes?: readonly ScramHash[]
+  readonly clock?: Clock
+  readonly limits?: Partial<ConnectionLimits>
+}
+
+/** A server, its ports, and its certificates. */
+export interface Loopback {
+  readonly server: Server
+  readonly accounts: Accounts
+  readonly metrics: Metrics
+  readonly certificates: Certificates
+  /** Where TLS is asked for in the stream. */
+  readonly plain: number
+  /** Where TLS begins at once. */
+  readonly direct: number
+  /** A new certificate for `localhost`, signed by an authority that clients in this process trust from now on. */
+  issue(): Promise<CertificateFiles>
+}
+
+/** Fewer than anybody should have: xmpp.js takes its time for each. */
+const ITERATIONS = 256
+
+const CONNECTIONS: ConnectionLimits = {
+  connectionsPerAddress: 100,
+  connectionsPerMinute: 1000,
+  sendQueueBytes: 1_000_000,
+  reader: { stanzaBytes: 16_384 },
+}
+
+/** Starts a server; it is stopped when the tests of the file are over. */
+export async function loopback(setting: Setting = {}): Promise<Loopback> {
+  const dir = mkdtempSync(join(tmpdir(), 'aenigma-loopback-'))
+  const clock = setting.clock ?? systemClock
+  const hosts = new Set(setting.hosts ?? ['localhost'])
+  const hashes = setting.hashes ?? ['SCRAM-SHA-256']
+  const metrics = new Metrics()
+  let issued = 0
+  const issue = async (): Promise<CertificateFiles> => {
+    const files = await trialCertificate(join(dir, `${++issued}`), Date.now())
+    setDefaultCACertificates([...getCACertificates('default'), readFileSync(files.ca, 'utf8')])
+    return files
+  }
+  const certificates = new Certificates()
+  await certificates.load(new Map([['localhost', await issue()]]))
+  const store = await openSqlite({ file: join(dir, 'store.db'), clock, commitInterval: 1 })
+  const accounts = createAccounts({ store, hosts, iterations: ITERATIONS, mechanisms: hashes, clock })
+  const server = await startXmpp({
+    hosts,
+    store,
+    accounts,
+    features: setting.features ?? [ping],
+    admins: new Set(),
+    options: {},
+    limits: LIMITS,
+    sasl: { hashes, plain: true, iterations: ITERATIONS, fakeSecret: Buffer.alloc(32, 7) },
+    software: { name: 'aenigma', version: '0.0.0-test' },
+    clock,
+    log: silentLog,
+    metrics,
+  })
+  const listener = new ClientListener({
+    certificates,
+    limits: { ...CONNECTIONS, ...setting.limits },
+    clock,
+    log: silentLog,
+    metrics,
+    networkOf: (address) => address,
+    accept: (link) => server.accept(link),
+  })
+  const [plain] = await listener.listen([{ host: '127.0.0.1', port: 0 }], false)
+  const [direct] = await listener.listen([{ host: '127.0.0.1', port: 0 }], true)
+  if (!plain || !direct) throw new Error('nothing listens')
+  after(async () => {
+    await server.stop()
+    await Promise.all([plain.stop(), direct.stop()])
+    await store.close()
+    metrics.stop()
+    rmSync(dir, { recursive: true })
+  })
+  return {
+    server,
+    accounts,
+    metrics,
+    certificates,
+    plain: plain.address.port,
+    direct: direct.address.port,
+    issue,
+  }
+}
