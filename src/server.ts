@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The XMPP server without its sockets: the parts are made here, handed to each other, and take links from anywhere.
 import type { Accounts } from './accounts/accounts.ts'
-import { Throttle } from './accounts/throttle.ts'
+import { DEFAULT_LIMITS, Throttle, type ThrottleLimits } from './accounts/throttle.ts'
 import type { Clock } from './clock.ts'
 import { Directory } from './core/directory.ts'
 import type { Announcement, Feature, FeatureLimits, Hooks, Software } from './core/feature.ts'
@@ -9,7 +9,7 @@ import { Presence } from './core/presence.ts'
 import { rosterHooks } from './core/roster-iq.ts'
 import { Router } from './core/router.ts'
 import type { Session } from './core/session.ts'
-import { Subscriptions } from './core/subscriptions.ts'
+import { type RosterLimits, Subscriptions } from './core/subscriptions.ts'
 import type { Log } from './log.ts'
 import type { Metrics } from './metrics.ts'
 import type { Store } from './store/store.ts'
@@ -19,6 +19,14 @@ import type { Link } from './stream/link.ts'
 import type { SaslLimits } from './stream/login.ts'
 import { StreamError } from './xmpp/errors.ts'
 import type { Jid } from './xmpp/jid.ts'
+
+/** How many failed logins are too many. */
+export interface LoginLimits {
+  /** Of one network, over all accounts, until it is refused. */
+  readonly failedLoginsPerAddress: number
+  /** Of one network to one account until it is refused there. */
+  readonly failedLoginsPerAccount: number
+}
 
 /** What a server is made of. */
 export interface ServerParts {
@@ -31,7 +39,7 @@ export interface ServerParts {
   readonly options: Readonly<Record<string, unknown>>
   /** Bare JIDs that the configuration names as administrators, beside the accounts that were made ones. */
   readonly admins: ReadonlySet<string>
-  readonly limits: ClientLimits & FeatureLimits & { readonly rosterItems: number }
+  readonly limits: ClientLimits & FeatureLimits & RosterLimits & LoginLimits
   readonly sasl: SaslLimits
   readonly software: Software
   readonly clock: Clock
@@ -73,11 +81,17 @@ export async function startXmpp(parts: ServerParts): Promise<Server> {
     router,
     directory,
     hooks,
-    throttle: new Throttle(clock),
+    throttle: new Throttle(clock, throttleLimits(limits)),
     sessionEnded(session) {
       directory.leave(session)
       presence.ended(session)
-      for (const hook of hooks) hook.onEnd?.(session)
+      for (const hook of hooks) {
+        try {
+          hook.onEnd?.(session)
+        } catch (error) {
+          log.error('hook failed at the end of a session', { session: session.id, error }) // the others go on
+        }
+      }
     },
   })
   const forget = endSessionsOfChanged(parts.accounts, directory, streams)
@@ -103,6 +117,19 @@ export async function startXmpp(parts: ServerParts): Promise<Server> {
       forget()
       streams.close()
       for (const hook of [...hooks].reverse()) await hook.stop?.()
+    },
+  }
+}
+
+/** As the throttle wants them; read anew each time, since a reload changes them. */
+function throttleLimits(limits: LoginLimits): ThrottleLimits {
+  return {
+    ...DEFAULT_LIMITS,
+    get network() {
+      return limits.failedLoginsPerAddress
+    },
+    get pair() {
+      return limits.failedLoginsPerAccount
     },
   }
 }

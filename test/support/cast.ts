@@ -43,6 +43,8 @@ export const LIMITS = {
   privateBytes: 65_536,
   registrationsPerHourPerAddress: 3,
   rosterItems: 50,
+  failedLoginsPerAddress: 50,
+  failedLoginsPerAccount: 10,
 }
 
 /** A server for one test file, stopped when its tests are over. */
