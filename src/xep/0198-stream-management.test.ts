@@ -72,6 +72,40 @@ test('nor is it lost when another client is there; who has it does not get it tw
   await nothingFor(laptop)
 })
 
+test('a client that was connected but not available when a message came did not get it', async () => {
+  const { romeo, phone, theatre } = await cast('romeo', { phone: 'juliet' })
+  await enable(phone)
+  const laptop = await theatre.enter('juliet', 'laptop', false)
+  await laptop.settles()
+  romeo.sends(chat(phone.bare, 'are you there?'))
+  await romeo.settles()
+  await laptop.appears()
+  phone.link.clientVanishes()
+  await laptop.receives(`<presence type='unavailable'/>`)
+  await laptop.receives(`<message><body>are you there?</body></message>`)
+  await nothingFor(laptop)
+})
+
+test('what a removed account did not acknowledge is not for the next one of that name', async () => {
+  const { romeo, juliet, theatre } = await cast('romeo', 'juliet')
+  await enable(juliet)
+  romeo.sends(chat(juliet.bare, 'for you alone'))
+  await romeo.settles()
+  await theatre.accounts.remove(juliet.jid)
+  const next = await theatre.enter('juliet', 'next', false)
+  next.sends('<presence/>')
+  await next.receives(`<presence/>`)
+  await nothingFor(next)
+  assert.equal(await theatre.store.messages.offlineCount(juliet.jid), 0)
+})
+
+test('a count beyond the largest one ends the stream instead of keeping the server busy (§4)', async () => {
+  const { juliet } = await cast('juliet')
+  await enable(juliet)
+  juliet.sends(`<a xmlns='${SM}' h='${2 * 2 ** 32}'/>`)
+  await juliet.isClosed('bad-format')
+})
+
 test('who acknowledges more than was sent is told so and cut off', async () => {
   const { juliet } = await cast('juliet')
   await enable(juliet)

@@ -25,8 +25,28 @@ const WRAP = 2 ** 32
 /** A stanza that the client has not acknowledged; only of messages the text is kept. */
 interface Unacknowledged {
   readonly xml: string | undefined
-  /** ms since 1970. */
-  readonly time: number
+  /** When it was sent, as `Moments` counts. */
+  readonly moment: number
+}
+
+/** An order of events that is finer than the clock. */
+class Moments {
+  #last = 0
+  readonly #availableSince = new WeakMap<Session, number>()
+
+  next(): number {
+    return ++this.#last
+  }
+
+  /** The client became one that gets what is for the account (RFC 6121 §8.5.2.1). */
+  available(client: Session): void {
+    this.#availableSince.set(client, this.next())
+  }
+
+  /** Whether the client got what was sent to all clients of its account then. */
+  wasAvailable(client: Session, moment: number): boolean {
+    return (this.#availableSince.get(client) ?? Number.POSITIVE_INFINITY) <= moment
+  }
 }
 
 /** XEP-0198: Stream Management. */
@@ -35,6 +55,7 @@ export const streamManagement: Feature = {
   implements: [{ xep: 198, version: '1.6.3', name: 'Stream Management', note: 'acknowledgements; no resumption yet' }],
   setup(ctx) {
     const managed = new Map<Session, Managed>()
+    const moments = new Moments()
     const ofStream = (client: Session): Managed => {
       const known = managed.get(client)
       if (!known) throw new StreamError('policy-violation', 'Stream management is not enabled.')
@@ -47,12 +68,13 @@ export const streamManagement: Feature = {
         [nonzaKey(NS, 'enable')]: (_, client) => {
           if (managed.has(client)) return client.sendNonza(failed('unexpected-request'))
           client.sendNonza(el('enabled', NS))
-          managed.set(client, new Managed(client, ctx))
+          managed.set(client, new Managed(client, ctx, moments))
         },
         [nonzaKey(NS, 'resume')]: (_, client) => client.sendNonza(failed('feature-not-implemented')),
         [nonzaKey(NS, 'r')]: (_, client) => ofStream(client).acknowledge(),
         [nonzaKey(NS, 'a')]: (element, client) => ofStream(client).acknowledged(element),
       },
+      onAvailable: (client) => moments.available(client),
       onEnd(client) {
         managed.get(client)?.end()
         managed.delete(client)
@@ -71,6 +93,7 @@ export const streamManagement: Feature = {
 class Managed {
   readonly #client: Session
   readonly #ctx: FeatureContext
+  readonly #moments: Moments
   readonly #receivedBefore: number
   #queue: Unacknowledged[] = []
   /** Stanzas at the head of `#queue` that are acknowledged already. */
@@ -79,9 +102,10 @@ class Managed {
   #acknowledged = 0
   #unasked = 0
 
-  constructor(client: Session, ctx: FeatureContext) {
+  constructor(client: Session, ctx: FeatureContext, moments: Moments) {
     this.#client = client
     this.#ctx = ctx
+    this.#moments = moments
     this.#receivedBefore = client.received
     client.onSent = (stanza) => this.#sent(stanza)
   }
@@ -105,7 +129,7 @@ class Managed {
     const h = /^\d{1,10}$/.test(attrs.h ?? '') ? Number(attrs.h) : Number.NaN
     const more = (h - this.#acknowledged + WRAP) % WRAP
     const waiting = this.#queue.length - this.#done
-    if (Number.isNaN(more)) throw new StreamError('bad-format', 'An acknowledgement needs a count.')
+    if (!(h < WRAP)) throw new StreamError('bad-format', 'An acknowledgement needs a count.')
     if (more > waiting) {
       const count = String((this.#acknowledged + waiting) % WRAP)
       const detail = el('handled-count-too-high', NS, { h: String(h), 'send-count': count })
@@ -126,17 +150,22 @@ class Managed {
 
   /** The client is gone (§5): what it has not acknowledged is not lost. */
   end(): void {
+    const { account } = this.#client
+    const unacknowledged = this.#queue.slice(this.#done)
     this.#client.onSent = undefined
-    for (const { xml, time } of this.#queue.slice(this.#done)) {
-      if (xml !== undefined)
-        redeliver(Stanza.parse(parseElement(xml, NS_CLIENT)), time, this.#client.account, this.#ctx)
-    }
     this.#queue = []
+    // Who was removed gets nothing any more, and the next one of that name must not get it.
+    if (this.#ctx.directory.loaded(account.jid.key) !== account) return
+    for (const { xml, moment } of unacknowledged) {
+      if (xml === undefined) continue
+      const message = Stanza.parse(parseElement(xml, NS_CLIENT))
+      redeliver(message, account, (client) => this.#moments.wasAvailable(client, moment), this.#ctx)
+    }
   }
 
   #sent(stanza: Stanza): void {
     const xml = stanza.kind === 'message' && stanza.type !== 'error' ? detach(stanza.xml(NS_CLIENT)) : undefined
-    this.#queue.push({ xml, time: this.#ctx.clock.now() })
+    this.#queue.push({ xml, moment: this.#moments.next() })
     this.#text += xml?.length ?? 0
     this.#unasked++
     if (this.#unasked >= ASK_AFTER) this.#ask()
@@ -150,15 +179,23 @@ class Managed {
   }
 }
 
-/** To the other clients that can take it, unless they got it when it came; to the next one if there is none. */
-function redeliver(message: Stanza, time: number, account: LocalAccount, { router, store, log }: FeatureContext): void {
+/**
+ * To the other clients that can take it, unless they got it when it came; to the next one if there is none.
+ * @param wasThere whether a client got what was for all of them then
+ */
+function redeliver(
+  message: Stanza,
+  account: LocalAccount,
+  wasThere: (client: Session) => boolean,
+  { router, store, log }: FeatureContext,
+): void {
   const { from, to } = message
   if (!from || !to) return
   let somebody = false
   for (const client of account.sessions.values()) {
     if ((client.priority ?? -1) < 0) continue
     somebody = true
-    const hasIt = to.isBare && client.login.since <= time
+    const hasIt = to.isBare && wasThere(client)
     if (!hasIt) void router.toClient(message, client)
   }
   const keeping = keepingOf(message)
