@@ -16,12 +16,22 @@ export interface Log {
 /** The levels that can be configured, from the most talkative to silence. */
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
 
+/** Bytes that wait for a file that cannot be written at this moment; what comes on top is lost. */
+const WAITING_MAX = 1024 * 1024
+
+/** Where lines go. A log that cannot be written (its disk is full) is no reason to stop the server. @param dest a file, or its number */
+export function logFile(dest: number | string): DestinationStream {
+  const file = pino.destination({ dest, sync: true, maxLength: WAITING_MAX })
+  file.on('error', () => undefined)
+  return file
+}
+
 /**
  * A log that writes JSON lines.
  * @param level what is less important than this is left out
  * @param out where the lines go; standard error unless told
  */
-export function createLog(level: LogLevel, out: DestinationStream = pino.destination({ dest: 2, sync: true })): Log {
+export function createLog(level: LogLevel, out: DestinationStream = logFile(2)): Log {
   const logger = pino({ level, base: null, serializers: { error: pino.stdSerializers.err } }, out)
   return {
     debug: (event, fields = {}) => logger.debug(fields, event),
