@@ -2,11 +2,19 @@
 // What a login is made of: the steps of a SASL exchange (RFC 4422 §3, RFC 6120 §6) and what it needs to know.
 import type { ScramHash, Verifier } from '../store/store.ts'
 
-/** The channel bindings we know (RFC 9266, RFC 5929 §4). Never `tls-unique`: it is broken without RFC 7627, gone with TLS 1.3. */
+/** The channel bindings that we announce (RFC 9266, RFC 5929 §4). */
 export const BINDING_TYPES = ['tls-exporter', 'tls-server-end-point'] as const
 
+/**
+ * Accepted, but not announced: clients built on Python's `ssl` (slixmpp, older Gajim) bind to the first Finished message on
+ * TLS 1.3 too and call it `tls-unique`, which RFC 5929 §3 defines up to TLS 1.2 only. There it is as good as the others
+ * (RFC 8446 §4.4: it covers the whole handshake); with TLS 1.2 it is not (RFC 7627), and `net/tls.ts` gives none. Without it
+ * such a client falls back to the flag `y`, which must be refused, and nobody could log in.
+ */
+export const QUIET_BINDING = 'tls-unique'
+
 /** The name of a channel binding (RFC 5056 §7). */
-export type BindingType = (typeof BINDING_TYPES)[number]
+export type BindingType = (typeof BINDING_TYPES)[number] | typeof QUIET_BINDING
 
 /** Keying material that ties a login to its TLS connection; getters that compute it when asked are fine (RFC 5056). */
 export type ChannelBindings = { readonly [Type in BindingType]?: Buffer | undefined }

@@ -8,6 +8,7 @@ import type { ScramHash, Verifier } from '../store/store.ts'
 import { DIGESTS, fakeVerifier, makeVerifier } from './credentials.ts'
 import type { BindingType, SaslContext, SaslExchange, SaslStep } from './exchange.ts'
 import { mechanismsFor, startSasl } from './sasl.ts'
+import { bindingTypes } from './scram.ts'
 
 const HASHES: readonly ScramHash[] = ['SCRAM-SHA-512', 'SCRAM-SHA-256', 'SCRAM-SHA-1']
 const BINDINGS = { 'tls-exporter': Buffer.alloc(32, 1), 'tls-server-end-point': Buffer.alloc(32, 2) }
@@ -18,6 +19,8 @@ const SALT = Buffer.from('W22ZaJ0SNY7soEsUEjb6gQ==', 'base64')
 const pencil: readonly Verifier[] = await Promise.all(
   HASHES.map((hash) => makeVerifier('pencil', hash, SALT, ITERATIONS)),
 )
+
+const ALL_BINDINGS: Readonly<Record<BindingType, Buffer>> = { ...BINDINGS, 'tls-unique': Buffer.alloc(48, 3) }
 
 function context(changes: Partial<SaslContext> = {}): SaslContext {
   return {
@@ -72,7 +75,7 @@ async function client(
   const serverFirst = await say(exchange, gs2 + bare)
   const [, nonce = '', salt = '', i = ''] = /^r=([^,]+),s=([^,]+),i=(\d+)/.exec(serverFirst) ?? []
   if (nonce === '') return [serverFirst]
-  const data = options.data ?? (options.binding ? BINDINGS[options.binding] : Buffer.alloc(0))
+  const data = options.data ?? (options.binding ? ALL_BINDINGS[options.binding] : Buffer.alloc(0))
   const c = Buffer.concat([Buffer.from(options.gs2Later ?? gs2), data]).toString('base64')
   const withoutProof = `c=${c},r=${nonce}`
   const length = createHash(digest).digest().length
@@ -352,5 +355,20 @@ test('for any bytes: an answer, never an exception, and never success', async ()
       },
     ),
     { numRuns: 1500 },
+  )
+})
+
+test('tls-unique is accepted where the connection has it, but never announced', async () => {
+  const plus = 'SCRAM-SHA-256-PLUS'
+  const attempt = async (options: ClientOptions) =>
+    (await client(plus, start(plus, { bindings: ALL_BINDINGS }), { binding: 'tls-unique', ...options })).at(-1)
+  assert.match((await attempt({})) ?? '', /^success user v=/)
+  assert.equal(await attempt({ data: Buffer.alloc(48, 4) }), 'failure not-authorized')
+  assert.deepEqual(bindingTypes({ encrypted: true, bindings: ALL_BINDINGS }), ['tls-exporter', 'tls-server-end-point'])
+  assert.deepEqual(
+    mechanismsFor({ encrypted: true, bindings: { 'tls-unique': Buffer.alloc(48) } }).filter((name) =>
+      name.endsWith('-PLUS'),
+    ),
+    [],
   )
 })

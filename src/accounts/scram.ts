@@ -10,6 +10,7 @@ import {
   type BindingType,
   failure,
   NOT_AUTHORIZED,
+  QUIET_BINDING,
   type SaslContext,
   type SaslExchange,
   type SaslFailure,
@@ -162,7 +163,7 @@ function refuseBinding(first: ClientFirst, plus: boolean, context: SaslContext):
   if (first.flag === 'y' && bindingTypes(context).length > 0) {
     return failure('not-authorized', 'We offer channel binding, but you were told otherwise: somebody is in between.')
   }
-  if (first.flag !== 'p' || bindingTypes(context).some((type) => type === first.binding)) return undefined
+  if (first.flag !== 'p' || bindingData(first, context) !== undefined) return undefined
   return failure('malformed-request', 'This type of channel binding is not available here.')
 }
 
@@ -173,9 +174,14 @@ export function bindingTypes(context: Pick<SaslContext, 'bindings' | 'encrypted'
 
 /** The gs2-header and the binding's data: what `c=` must say (RFC 5802 §5.1). */
 function expectedBinding(first: ClientFirst, context: SaslContext): Buffer {
-  const type = BINDING_TYPES.find((known) => known === first.binding)
-  const data = type && context.bindings[type]
-  return Buffer.concat([Buffer.from(first.gs2Header), data ?? Buffer.alloc(0)])
+  return Buffer.concat([Buffer.from(first.gs2Header), bindingData(first, context) ?? Buffer.alloc(0)])
+}
+
+/** The data of the binding that the client chose, if this connection has it. */
+function bindingData(first: ClientFirst, { encrypted, bindings }: SaslContext): Buffer | undefined {
+  const known: readonly BindingType[] = [...BINDING_TYPES, QUIET_BINDING]
+  const type = known.find((one) => one === first.binding)
+  return encrypted && type !== undefined ? bindings[type] : undefined
 }
 
 /** Whether an authorisation identity is the user's own bare JID (RFC 6120 §6.3.8). */

@@ -93,6 +93,10 @@ export function bindingsOf(socket: TLSSocket): ChannelBindings {
       exporter ??= socket.exportKeyingMaterial(32, 'EXPORTER-Channel-Binding', Buffer.alloc(0))
       return exporter
     },
+    get 'tls-unique'() {
+      // Of TLS 1.3 only: see `accounts/exchange.ts`.
+      return socket.getProtocol() === 'TLSv1.3' ? socket.getPeerFinished() : undefined
+    },
     get 'tls-server-end-point'() {
       endPoint ??= endPointOf(socket)
       return endPoint

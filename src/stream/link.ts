@@ -29,6 +29,8 @@ export interface OwnHeader {
 export interface ChannelBindings {
   readonly 'tls-exporter'?: Buffer | undefined
   readonly 'tls-server-end-point'?: Buffer | undefined
+  /** The client's Finished message on TLS 1.3; see `accounts/exchange.ts`. */
+  readonly 'tls-unique'?: Buffer | undefined
 }
 
 /** What the owner of a link gets to hear: one call at a time; the next one waits until a returned promise is settled. */
