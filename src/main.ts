@@ -25,6 +25,9 @@ export const software: Software = {
   version: JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version,
 }
 
+/** How long a key that session tickets are encrypted with is used, in ms (RFC 9325 §3.4 asks for a week at most). */
+const TICKET_KEY_TIME = 12 * 3_600_000
+
 /** Opens the store that the configuration names. Rejects with a clear reason if it cannot be opened. */
 export async function openStore(config: Config, observer?: StoreObserver): Promise<Store> {
   await mkdir(config.data, { recursive: true, mode: 0o700 })
@@ -81,6 +84,7 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
   stops.push(() => metrics.stop())
   const certificates = new Certificates()
   await certificates.load(await certificateFiles(config))
+  stops.push(systemClock.every(TICKET_KEY_TIME, () => certificates.renewTicketKeys()))
   const store = await openStore(config, observe(metrics, log))
   stops.push(() => store.close())
   const closing: Promise<void>[] = []

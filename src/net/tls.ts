@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // TLS as this server speaks it: 1.2 and 1.3, AEAD suites, a certificate per domain chosen by SNI, replaced while running.
-import { createHash, X509Certificate } from 'node:crypto'
+import { constants, createHash, X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import type { Socket } from 'node:net'
 import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls'
@@ -28,8 +28,15 @@ export interface CertificateFiles {
   readonly key: string
 }
 
+/** What a context is made of. */
+interface Pem {
+  readonly cert: Buffer
+  readonly key: Buffer
+}
+
 /** The certificates in force. */
 export class Certificates {
+  #pems: ReadonlyMap<string, Pem> = new Map()
   #contexts = new Map<string, SecureContext>()
   #first: SecureContext | undefined
 
@@ -39,8 +46,26 @@ export class Certificates {
    * @param files by domain, in order of preference
    */
   async load(files: ReadonlyMap<string, CertificateFiles>): Promise<void> {
+    const pems = new Map<string, Pem>()
+    for (const [host, { cert, key }] of files) {
+      const [chain, secret] = await Promise.all([readFile(cert), readFile(key)])
+      pems.set(host, { cert: chain, key: secret })
+    }
+    this.#use(pems)
+  }
+
+  /**
+   * Throws the keys of session tickets away: each context has its own, and whoever learns one reads the TLS 1.2 sessions
+   * that were resumed with it (RFC 5077 §5.5, RFC 9325 §3.4). New connections only; old tickets cost a full handshake.
+   */
+  renewTicketKeys(): void {
+    this.#use(this.#pems)
+  }
+
+  #use(pems: ReadonlyMap<string, Pem>): void {
     const contexts = new Map<string, SecureContext>()
-    for (const [host, { cert, key }] of files) contexts.set(host, await contextOf(host, cert, key))
+    for (const [host, pem] of pems) contexts.set(host, contextOf(host, pem))
+    this.#pems = pems
     this.#contexts = contexts
     this.#first = contexts.values().next().value
   }
@@ -113,12 +138,12 @@ function endPointOf(socket: TLSSocket): Buffer | undefined {
   return createHash(hash).update(raw).digest()
 }
 
-async function contextOf(host: string, certFile: string, keyFile: string): Promise<SecureContext> {
-  const [cert, key] = await Promise.all([readFile(certFile), readFile(keyFile)])
+function contextOf(host: string, { cert, key }: Pem): SecureContext {
   try {
     return createSecureContext({
       cert,
       key,
+      secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
       minVersion: 'TLSv1.2',
       ciphers: CIPHERS,
       honorCipherOrder: true,
