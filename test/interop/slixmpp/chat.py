@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Two people: contacts, presence, messages to and fro, messages to somebody who is away.
 import asyncio
-from xml.etree import ElementTree as ET
 
 from client import Client, refusal, run, say
 
@@ -129,19 +128,34 @@ async def block(server, romeo, juliet):
 
 async def send_durably(server, romeo, to, texts):
     """Says what happened once the server has answered a question that writes: what came before it is on disk then."""
-    r = await Client(server, romeo, ["xep_0049"]).log_in()
+    r = await Client(server, romeo).log_in()
+    r.add_event_handler("stream_error", lambda error: say(saw="farewell", condition=error["condition"]))
     for text in texts:
         await r.says(to, text)
-    iq = r.make_iq_set()
-    iq.xml.append(private_note())
-    say(saw="acknowledged", refusal=await refusal(iq.send()))
+    say(saw="acknowledged", refusal=await refusal(r.writes()))
     await asyncio.sleep(60)  # the test ends this
 
 
-def private_note():
-    query = ET.Element("{jabber:iq:private}query")
-    ET.SubElement(query, "{urn:example:note}note").text = "written"
-    return query
+async def send_endlessly(server, romeo, to, prefix):
+    """Three messages, one question that writes, and again; prints the messages that were acknowledged so."""
+    r = await Client(server, romeo).log_in()
+    number = 0
+    while True:
+        bodies = [f"{prefix}-{number + more}" for more in range(3)]
+        for body in bodies:
+            await r.says(to, body)
+        await r.writes()
+        say(acknowledged=bodies)
+        number += len(bodies)
+
+
+async def catch_up(server, user, last):
+    """Comes back and reads what waited, up to the last and whatever comes with it."""
+    client = await Client(server, user).log_in()
+    await client.hears(last)
+    await client.all_done()
+    say(saw="messages", bodies=[stanza["body"] for stanza in client.stanzas if stanza.name == "message"])
+    await client.log_out()
 
 
 run(
@@ -153,5 +167,7 @@ run(
         "to_nobody": to_nobody,
         "block": block,
         "send_durably": send_durably,
+        "send_endlessly": send_endlessly,
+        "catch_up": catch_up,
     }
 )

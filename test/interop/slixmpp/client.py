@@ -4,6 +4,7 @@
 import asyncio
 import json
 import sys
+from xml.etree import ElementTree as ET
 
 from slixmpp import ClientXMPP
 from slixmpp.exceptions import IqError
@@ -119,6 +120,13 @@ class Client(ClientXMPP):
     async def all_done(self):
         """The server handles the stanzas of a client in order: after this answer it has handled what came before."""
         iq = self.make_iq_get(queryxmlns="jabber:iq:roster")
+        await iq.send(timeout=PATIENCE)
+
+    async def writes(self):
+        """Stores something (XEP-0049) and waits for the answer."""
+        iq = self.make_iq_set()
+        query = ET.SubElement(iq.xml, "{jabber:iq:private}query")
+        ET.SubElement(query, "{urn:example:note}note").text = "written"
         await iq.send(timeout=PATIENCE)
 
 
