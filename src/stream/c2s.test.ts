@@ -137,6 +137,17 @@ test('stanzas without a language get that of the stream, others keep theirs (§4
   await juliet.receives(`<presence xml:lang='it'><status>Presto</status></presence>`)
 })
 
+test('what is no language, or far too long, is not put into every stanza', async () => {
+  const { juliet } = await stage.scene('juliet')
+  for (const [place, lang] of ['x'.repeat(9000), 'it it', `de${'-x'.repeat(100)}`].entries()) {
+    const jid = await stage.account(`babbler${place}`)
+    const romeo = await stage.stranger().logsIn(jid, 'secret', 'phone', { 'xml:lang': lang })
+    romeo.sends(`<message to='${juliet.full}'><body>hi</body></message>`)
+    const message = await juliet.receives(`<message><body>hi</body></message>`)
+    assert.equal(message.attrs['xml:lang'], undefined)
+  }
+})
+
 test('a stream without a language stamps none', async () => {
   const { romeo, juliet } = await stage.scene('romeo', 'juliet')
   romeo.sends(`<message to='${juliet.full}'><body>hi</body></message>`)
@@ -262,4 +273,12 @@ test('a server that stops tells everybody to come back later (§4.9.3.20)', asyn
   await juliet.isClosed('system-shutdown')
   await opened.isClosed('system-shutdown')
   assert.equal(small.server.connections, 0)
+})
+
+test('a connection that comes while the server stops is told so, and cannot log in any more', async () => {
+  const late = await theatre()
+  await late.server.stop()
+  const client = late.stranger()
+  await client.isClosed('system-shutdown')
+  assert.equal(late.server.connections, 0)
 })

@@ -21,6 +21,9 @@ const UNCOMMITTED_MAX = 1000
 /** RFC 6120 §7.7.3: at least five, at most ten retries to bind. */
 const BIND_ATTEMPTS = 5
 
+/** A language tag (RFC 5646 §2.1, §4.4.1) of sensible length: it is put into every stanza of the stream. */
+const LANGUAGE = /^[A-Za-z0-9]{1,8}(?:-[A-Za-z0-9]{1,8}){0,7}$/
+
 /** The stream of one client. */
 export class ClientStream implements LinkEvents {
   /** When the peer was last heard, in ms since 1970. */
@@ -74,7 +77,7 @@ export class ClientStream implements LinkEvents {
 
   opened(header: StreamHeader): void {
     const { attrs } = header.element
-    this.#lang = attrs['xml:lang'] || undefined
+    this.#lang = LANGUAGE.exec(attrs['xml:lang'] ?? '')?.[0]
     const problem = this.#judge(header)
     const host = this.#host ?? [...this.#parts.hosts][0] ?? ''
     const to = Jid.tryParse(attrs.from)?.bare.toString()

@@ -20,6 +20,7 @@ export class ClientStreams {
   readonly #parts: ClientParts
   readonly #streams = new Set<ClientStream>()
   readonly #cancelSweep: Cancel
+  #closed = false
 
   constructor(parts: ClientParts) {
     this.#parts = parts
@@ -31,9 +32,11 @@ export class ClientStreams {
     return this.#streams.size
   }
 
-  /** Takes over a new connection. */
+  /** Takes over a new connection; one that was still in its TLS handshake when all were ended comes too late. */
   accept(link: Link): void {
-    this.#streams.add(new ClientStream(link, this.#parts, (gone) => this.#streams.delete(gone)))
+    const stream = new ClientStream(link, this.#parts, (gone) => this.#streams.delete(gone))
+    this.#streams.add(stream)
+    if (this.#closed) stream.close(new StreamError('system-shutdown'))
   }
 
   /** Ends the streams that are about to become clients of this account, with what proved its owner until now. */
@@ -43,6 +46,7 @@ export class ClientStreams {
 
   /** Ends all streams: `system-shutdown` tells clients to come back (RFC 6120 §4.9.3.20). */
   close(): void {
+    this.#closed = true
     this.#cancelSweep()
     for (const stream of [...this.#streams]) stream.close(new StreamError('system-shutdown'))
   }

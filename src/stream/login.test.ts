@@ -175,6 +175,16 @@ for (const xml of STANZAS) {
   })
 }
 
+test('exchanges that are begun and never ended are failed attempts too (§6.4.5)', async () => {
+  const client = await stranger()
+  for (let attempt = 1; attempt <= 6; attempt++) {
+    client.sends(begin('SCRAM-SHA-256', base64(`n,,n=romeo${attempt},r=nonce`)))
+    await client.receives(`<challenge xmlns='${SASL}'/>`)
+  }
+  client.sends(begin('SCRAM-SHA-256', base64('n,,n=romeo7,r=nonce')))
+  await client.isClosed('policy-violation')
+})
+
 test('one logs in once: after that <auth/> ends the stream', async () => {
   const [juliet, client] = [await person(), await stranger()]
   client.sends(auth(juliet.local ?? '', 'secret'))

@@ -88,6 +88,7 @@ export class Login {
     const data = decode(element.text)
     if (data === null) return this.#fail({ kind: 'failure', condition: 'incorrect-encoding' })
     if (element.name === 'auth') {
+      if (this.#exchange && this.#tooMany()) return undefined // the one before was given up without an answer
       this.#mechanism = element.attrs.mechanism ?? ''
       this.#exchange = startSasl(this.#mechanism, this.#context)
       if (!this.#exchange) return this.#fail({ kind: 'failure', condition: 'invalid-mechanism' })
@@ -134,10 +135,15 @@ export class Login {
   #fail({ condition, text }: SaslFailure): undefined {
     const words = text !== undefined && el('text', NS_SASL, { 'xml:lang': 'en' }, text)
     this.#link.send(el('failure', NS_SASL, null, el(condition, NS_SASL), words))
-    this.#failures++
-    if (this.#failures > ATTEMPTS)
-      this.#link.close(new StreamError('policy-violation', 'Too many failed attempts to log in.'))
+    this.#tooMany()
     return undefined
+  }
+
+  /** Counts an attempt that led nowhere, and ends the stream if there were too many. */
+  #tooMany(): boolean {
+    if (++this.#failures <= ATTEMPTS) return false
+    this.#link.close(new StreamError('policy-violation', 'Too many failed attempts to log in.'))
+    return true
   }
 }
 
