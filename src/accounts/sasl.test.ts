@@ -372,3 +372,18 @@ test('tls-unique is accepted where the connection has it, but never announced', 
     [],
   )
 })
+
+test('PLAIN asks for as much about somebody who has an account as about somebody who has none', async () => {
+  const asked = async (name: string, password: string): Promise<readonly string[]> => {
+    const hashes: string[] = []
+    const verifierOf: SaslContext['verifierOf'] = (user, hash) => {
+      hashes.push(hash)
+      return user === 'user' ? pencil.find((one) => one.mechanism === hash) : undefined
+    }
+    await start('PLAIN', { verifierOf, plain: true }).next(Buffer.from(`\0${name}\0${password}`))
+    return hashes
+  }
+  const known = await asked('user', 'pencil')
+  assert.deepEqual(known, await asked('user', 'crayon'))
+  assert.deepEqual(known, await asked('nobody', 'crayon'))
+})
