@@ -4,8 +4,9 @@ import { test } from 'node:test'
 import { type Actor, theatre } from '../../test/support/cast.ts'
 import { FakeClock } from '../../test/support/fake-clock.ts'
 import { assertLike } from '../../test/support/match.ts'
+import { MemoryLink } from '../../test/support/memory-link.ts'
 import type { KeptMessage } from '../store/store.ts'
-import type { Element } from '../xml/element.ts'
+import type { Element, Writable } from '../xml/element.ts'
 
 const HINTS = 'urn:xmpp:hints'
 const UNAVAILABLE = `<error type='cancel'><service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>`
@@ -184,6 +185,32 @@ test('what a client did not live to get stays for the next one', async () => {
   gate.resolve()
   const laptop = await stage.enter('juliet', 'laptop', false)
   assert.deepEqual(bodies(await messagesFor(laptop)), ['Do not get lost'])
+})
+
+test('what breaks off with stream management comes once to the next client', async () => {
+  const stage = await theatre()
+  const romeo = await stage.enter('romeo')
+  const juliet = await stage.account('juliet')
+  const texts = ['one', 'two', 'three']
+  for (const text of texts) romeo.sends(`<message to='juliet@localhost'><body>${text}</body></message>`)
+  await romeo.receivesNothing()
+  const broken = Promise.withResolvers<void>()
+  const link = new (class extends MemoryLink {
+    override send(item: Writable): void {
+      super.send(item)
+      if (!item.xml('jabber:client').startsWith('<message')) return
+      setImmediate(() => {
+        this.clientVanishes()
+        broken.resolve()
+      })
+    }
+  })()
+  const phone = await stage.stranger(link).logsIn(juliet, 'secret', 'phone')
+  phone.sends(`<enable xmlns='urn:xmpp:sm:3'/>`)
+  phone.sends('<presence/>')
+  await broken.promise
+  const laptop = await stage.enter('juliet', 'laptop', false)
+  assert.deepEqual(bodies(await messagesFor(laptop)), texts)
 })
 
 test('when another client is there, it gets what the first one did not live to get', async () => {

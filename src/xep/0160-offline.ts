@@ -9,6 +9,7 @@ import { el } from '../xml/element.ts'
 import { parseElement } from '../xml/reader.ts'
 import { StanzaError } from '../xmpp/errors.ts'
 import { NS_CLIENT, Stanza } from '../xmpp/stanza.ts'
+import { isCounted } from './0198-stream-management.ts'
 import { archiveOwners, keepingOf } from './0313-archive.ts'
 
 const NS_DELAY = 'urn:xmpp:delay'
@@ -151,7 +152,8 @@ class Queues {
       last = kept.id
     }
     await new Promise<void>((resolve) => setImmediate(resolve)) // the link writes, and notices if it cannot
-    if (last === undefined || !isReachable(client)) return
+    // What broke off stays, unless stream management has put it back into the queue: nothing may wait twice.
+    if (last === undefined || !(isThere(client) || isCounted(client))) return
     queue.count = undefined
     await this.#ctx.store.messages.delivered(client.account.jid, last)
     queue.count = undefined
@@ -183,5 +185,9 @@ function reachable(owner: LocalAccount): Session | undefined {
 
 /** Still there, and available with a non-negative priority (RFC 6121 §8.5.2.1). */
 function isReachable(client: Session): boolean {
-  return (client.priority ?? -1) >= 0 && client.account.sessions.get(client.resource) === client
+  return (client.priority ?? -1) >= 0 && isThere(client)
+}
+
+function isThere(client: Session): boolean {
+  return client.account.sessions.get(client.resource) === client
 }

@@ -22,6 +22,14 @@ const UNACKNOWLEDGED_TEXT = 8 * 1024 * 1024
 /** Counters begin again after this (§4). */
 const WRAP = 2 ** 32
 
+// Hangs on the session, so it is gone with it; a note of the server's would have to be handed to each feature that asks.
+const counted = new WeakSet<Session>()
+
+/** Whether what is sent to this client comes back when it goes without having acknowledged it (§5). */
+export function isCounted(client: Session): boolean {
+  return counted.has(client)
+}
+
 /** A stanza that the client has not acknowledged; only of messages the text is kept. */
 interface Unacknowledged {
   readonly xml: string | undefined
@@ -69,6 +77,7 @@ export const streamManagement: Feature = {
           if (managed.has(client)) return client.sendNonza(failed('unexpected-request'))
           client.sendNonza(el('enabled', NS))
           managed.set(client, new Managed(client, ctx, moments))
+          counted.add(client)
         },
         [nonzaKey(NS, 'resume')]: (_, client) => client.sendNonza(failed('feature-not-implemented')),
         [nonzaKey(NS, 'r')]: (_, client) => ofStream(client).acknowledge(),
