@@ -22,23 +22,36 @@ export class LiveConfig {
 
   /** Puts a newer configuration in force. @returns what it changes only after a restart, by option name */
   apply(config: Config): readonly string[] {
-    const restart = (['data', 'store', 'accounts', 'listen', 'log'] as const).filter(
-      (key) => JSON.stringify(config[key]) !== JSON.stringify(this.#config[key]),
-    )
-    replace(
-      this.hosts,
-      config.hosts.map((host) => Jid.of(undefined, host).domain),
-    )
-    replace(
-      this.admins,
-      config.admins.map((admin) => Jid.parse(admin).bare.toString()),
-    )
-    Object.assign(this.limits, config.limits)
-    Object.assign(this.options, config.features)
-    this.options.contacts = config.contacts
-    this.#config = { ...config, data: this.#config.data, store: this.#config.store }
-    return restart
+    return this.prepare(config)()
   }
+
+  /**
+   * Checks what could not be checked before, and changes nothing yet.
+   * @returns puts the configuration in force, as `apply`
+   * @throws Error for a domain or administrator that is no XMPP address
+   */
+  prepare(config: Config): () => readonly string[] {
+    const hosts = config.hosts.map((host) => addressOf(host).domain)
+    const admins = config.admins.map((admin) => addressOf(admin).bare.key)
+    return () => {
+      const restart = (['data', 'store', 'accounts', 'listen', 'log'] as const).filter(
+        (key) => JSON.stringify(config[key]) !== JSON.stringify(this.#config[key]),
+      )
+      replace(this.hosts, hosts)
+      replace(this.admins, admins)
+      Object.assign(this.limits, config.limits)
+      Object.assign(this.options, config.features)
+      this.options.contacts = config.contacts
+      this.#config = { ...config, data: this.#config.data, store: this.#config.store }
+      return restart
+    }
+  }
+}
+
+function addressOf(text: string): Jid {
+  const jid = Jid.tryParse(text)
+  if (jid) return jid
+  throw new Error(`The configuration names ${JSON.stringify(text)}, which is not a valid XMPP address.`)
 }
 
 function replace<T>(set: Set<T>, values: Iterable<T>): void {

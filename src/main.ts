@@ -128,8 +128,9 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
     sessions: () => [...xmpp.sessions()].map(sessionInfo),
     endSession: (id) => xmpp.endSession(id),
     async reload(newer) {
+      const apply = live.prepare(newer)
       await certificates.load(await certificateFiles(newer))
-      const restart = live.apply(newer)
+      const restart = apply()
       log.info('reloaded', { restart })
       return restart
     },

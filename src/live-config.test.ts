@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { trialConfig } from './config/trial.ts'
+import { LiveConfig } from './live-config.ts'
+
+test('a configuration that cannot be used changes nothing', () => {
+  const old = trialConfig('/nowhere')
+  const live = new LiveConfig(old)
+  const limits = { ...old.limits, rosterItems: 7 }
+  const broken = { ...old, hosts: ['capulet.example'], admins: ['ju"liet@capulet.example'], limits }
+  assert.throws(() => live.apply(broken), /ju.*liet@capulet\.example/)
+  assert.deepEqual([...live.hosts], ['localhost'])
+  assert.equal(live.limits.rosterItems, old.limits.rosterItems)
+  live.apply({ ...broken, admins: ['Juliet@capulet.example'] })
+  assert.deepEqual([[...live.hosts], [...live.admins]], [['capulet.example'], ['juliet@capulet.example']])
+  assert.equal(live.limits.rosterItems, 7)
+})
