@@ -149,6 +149,21 @@ async def send_endlessly(server, romeo, to, prefix):
         number += len(bodies)
 
 
+async def answer(server, user):
+    """Answers whatever is said to it."""
+    client = Client(server, user)
+
+    def reply(message):
+        if message["type"] == "chat" and message["body"]:
+            say(saw="message", body=message["body"])
+            message.reply(f"I heard {message['body']}").send()
+
+    client.add_event_handler("message", reply)
+    await client.log_in()
+    say(saw="login")
+    await asyncio.sleep(60)  # the test ends this
+
+
 async def catch_up(server, user, last):
     """Comes back and reads what waited, up to the last and whatever comes with it."""
     client = await Client(server, user).log_in()
@@ -168,6 +183,7 @@ run(
         "block": block,
         "send_durably": send_durably,
         "send_endlessly": send_endlessly,
+        "answer": answer,
         "catch_up": catch_up,
     }
 )
