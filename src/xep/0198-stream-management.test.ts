@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Actor, cast, nothingFor } from '../../test/support/cast.ts'
+import { error } from '../../test/support/match.ts'
+import type { NewMessage } from '../store/store.ts'
 
 const SM = 'urn:xmpp:sm:3'
 
@@ -97,6 +99,36 @@ test('what a removed account did not acknowledge is not for the next one of that
   await next.receives(`<presence/>`)
   await nothingFor(next)
   assert.equal(await theatre.store.messages.offlineCount(juliet.jid), 0)
+})
+
+test('a message that may not be stored goes back if nobody got it', async () => {
+  const { romeo, juliet } = await cast('romeo', 'juliet')
+  await enable(juliet)
+  const body = `<body>burn this</body><no-store xmlns='urn:xmpp:hints'/>`
+  romeo.sends(`<message type='chat' to='${juliet.bare}'>${body}</message>`)
+  await romeo.settles()
+  juliet.link.clientVanishes()
+  await romeo.receives(
+    `<message type='error' from='${juliet.bare}'>${body}${error('cancel', 'service-unavailable')}</message>`,
+  )
+})
+
+test('a message that nobody acknowledged and no disk can keep goes back', async () => {
+  const { romeo, juliet, theatre } = await cast('romeo', 'juliet')
+  await enable(juliet)
+  romeo.sends(chat(juliet.bare, 'did you get this?'))
+  await romeo.settles()
+  const { messages } = theatre.store
+  Object.assign(messages, {
+    append(_: NewMessage, failed?: (error: Error) => void) {
+      setImmediate(() => failed?.(new Error('the disk is full')))
+      return 1
+    },
+  })
+  juliet.link.clientVanishes()
+  await romeo.receives(
+    `<message type='error'><body>did you get this?</body>${error('wait', 'internal-server-error')}</message>`,
+  )
 })
 
 test('a count beyond the largest one ends the stream instead of keeping the server busy (§4)', async () => {

@@ -7,7 +7,7 @@ import type { Session } from '../core/session.ts'
 import { type Element, el } from '../xml/element.ts'
 import { detach } from '../xml/intern.ts'
 import { parseElement } from '../xml/reader.ts'
-import { StreamError } from '../xmpp/errors.ts'
+import { StanzaError, StreamError } from '../xmpp/errors.ts'
 import { NS_CLIENT, Stanza } from '../xmpp/stanza.ts'
 import { keepingOf } from './0313-archive.ts'
 
@@ -208,10 +208,17 @@ function redeliver(
     if (!hasIt) void router.toClient(message, client)
   }
   const keeping = keepingOf(message)
-  if (somebody || keeping === 'nothing' || keeping === 'deny') return
-  store.messages.append({ xml: message.xml(NS_CLIENT), from, to, archiveFor: [], offlineFor: account.jid }, (error) =>
-    log.error('unacknowledged message not kept', { error }),
-  )
+  if (somebody || keeping === 'nothing') return
+  const lost = (error: StanzaError): void => void router.refuse(message, error)
+  if (keeping === 'deny') {
+    // As for one that finds nobody: see `0160-offline.ts`.
+    if (message.element.child('body')) lost(new StanzaError('cancel', 'service-unavailable'))
+    return
+  }
+  store.messages.append({ xml: message.xml(NS_CLIENT), from, to, archiveFor: [], offlineFor: account.jid }, (error) => {
+    log.error('unacknowledged message not kept', { error })
+    lost(new StanzaError('wait', 'internal-server-error', 'The message could not be kept.'))
+  })
 }
 
 function failed(condition: string): Element {
