@@ -417,3 +417,17 @@ test('interned and detached strings are equal to what they were', () => {
     assert.equal(intern(`<${text}>`, 1, 1 + text.length, 7), text)
   }
 })
+
+test('what came through a stream with the widest limits can be read again', () => {
+  const attributes = Array.from({ length: 998 }, (_, place) => ` a:x${place}='1'`).join('')
+  const nested = `${'<x>'.repeat(998)}${'</x>'.repeat(998)}`
+  const reader = new Reader({ attributes: 1000, depth: 1000 })
+  reader.push(Buffer.from(`<stream xmlns='jabber:client'><message xmlns:a='urn:a'${attributes}>${nested}</message>`))
+  reader.next()
+  const event = reader.next()
+  assert.equal(event?.kind, 'element')
+  const element = event?.kind === 'element' ? event.element : undefined
+  const [again] = parseElement(`<all>${element?.xml('')}</all>`).elements
+  assert.deepEqual(again?.attrs, element?.attrs)
+  assert.deepEqual(again?.children.map((child) => (typeof child === 'string' ? child : child.name)), ['x'])
+})

@@ -432,8 +432,8 @@ export function parseElement(text: string, inherited = ''): Element {
   const reader = new Reader({
     stanzaBytes: Number.POSITIVE_INFINITY,
     elements: Number.POSITIVE_INFINITY,
-    attributes: 1000,
-    depth: 1000,
+    attributes: Number.POSITIVE_INFINITY,
+    depth: 2000, // more than any stream is allowed, with what we put around it
     headerBytes: Number.POSITIVE_INFINITY,
   })
   if (!text.isWellFormed()) throw malformed('The text is not Unicode.')
