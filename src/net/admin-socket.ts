@@ -67,7 +67,9 @@ export async function serveAdmin(path: string, handler: AdminHandler): Promise<A
   })
   const born = `${path}.${randomBytes(4).toString('hex')}`
   await listenPrivately(server, born)
+  let ino: number
   try {
+    ino = (await lstat(born)).ino // the name may be gone for a moment when others look whether it is alive
     await claim(born, path)
   } catch (error) {
     server.close()
@@ -75,7 +77,6 @@ export async function serveAdmin(path: string, handler: AdminHandler): Promise<A
   } finally {
     await unlink(born).catch(() => undefined)
   }
-  const { ino } = await lstat(path)
   return {
     async stop() {
       if ((await lstat(path).catch(() => undefined))?.ino === ino) await unlink(path).catch(() => undefined)
