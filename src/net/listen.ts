@@ -58,6 +58,8 @@ export class ClientListener {
   readonly #parts: ListenParts
   readonly #open = new Map<string, number>()
   readonly #recent = new Map<string, number>()
+  /** Sockets in their TLS handshake, which nobody else knows yet. */
+  readonly #shaking = new Set<Socket>()
 
   constructor(parts: ListenParts) {
     this.#parts = parts
@@ -74,7 +76,8 @@ export class ClientListener {
     try {
       for (const address of addresses) {
         const server = createServer({ noDelay: true }, (socket) => this.#connected(socket, direct))
-        listening.push(await begin(server, address))
+        const { address: bound, stop } = await begin(server, address)
+        listening.push({ address: bound, stop: () => this.#stop(stop) })
       }
       return listening
     } catch (error) {
@@ -97,10 +100,20 @@ export class ClientListener {
       this.#parts.accept(this.#link(socket, false))
       return
     }
-    this.#parts.certificates.secure(socket, ALPN_CLIENT).then(
-      (secured) => this.#parts.accept(this.#link(secured, true)),
-      (error: unknown) => this.#parts.log.debug('tls handshake failed', { error }),
-    )
+    this.#shaking.add(socket)
+    this.#parts.certificates
+      .secure(socket, ALPN_CLIENT)
+      .finally(() => this.#shaking.delete(socket))
+      .then(
+        (secured) => this.#parts.accept(this.#link(secured, true)),
+        (error: unknown) => this.#parts.log.debug('tls handshake failed', { error }),
+      )
+  }
+
+  /** Whoever is in the middle of a handshake has nothing to lose, and must not keep a stopping server waiting. */
+  #stop(stop: Listening['stop']): Promise<void> {
+    for (const socket of this.#shaking) socket.destroy()
+    return stop()
   }
 
   #link(socket: Socket, encrypted: boolean): Link {
