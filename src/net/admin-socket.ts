@@ -3,9 +3,10 @@
 // A request is one line of JSON, `{command, args}`; the answer is any number of lines `{progress}` and then one with
 // `{result}` or `{error}`. Holding the socket also means holding the data directory: whoever writes there takes it first.
 import { randomBytes } from 'node:crypto'
-import { link, lstat, rename, unlink } from 'node:fs/promises'
+import { lstat, mkdir, rename, rmdir, stat, unlink } from 'node:fs/promises'
 import { createConnection, createServer, type Server, type Socket } from 'node:net'
 import { StringDecoder } from 'node:string_decoder'
+import { setTimeout as pause } from 'node:timers/promises'
 
 /** How far long work has come. */
 export interface Progress {
@@ -47,6 +48,8 @@ const ANSWER_TIME = 60_000
 /** What a Unix socket's path may be long (`sun_path`, less the temporary ending). */
 const MAX_PATH = 95
 const PRIVATE = 0o177
+/** Longer than any start holds its turn, in ms. */
+const CLAIM_TIME = 10_000
 
 /**
  * Takes the path and answers requests. What a dead server left there is removed.
@@ -69,7 +72,7 @@ export async function serveAdmin(path: string, handler: AdminHandler): Promise<A
   await listenPrivately(server, born)
   let ino: number
   try {
-    ino = (await lstat(born)).ino // the name may be gone for a moment when others look whether it is alive
+    ino = (await lstat(born)).ino
     await claim(born, path)
   } catch (error) {
     server.close()
@@ -107,30 +110,34 @@ function listenPrivately(server: Server, path: string): Promise<void> {
   })
 }
 
-/** Gives the bound socket its name: `link` fails if the name is taken, so of two that start at once one gets it. */
+/**
+ * Gives the bound socket its name, one starter after the other: looking whether the old one is dead, removing it and taking
+ * its place must not be interrupted by another one that does the same.
+ */
 async function claim(born: string, path: string): Promise<void> {
-  for (let tries = 0; tries < 5; tries++) {
+  const turn = `${path}.claim`
+  await takeTurn(turn)
+  try {
+    if (await isAlive(path))
+      throw new AdminError('in-use', `Another aenigma works in this directory: it holds ${path}.`)
+    await rename(born, path) // replaces the dead one
+  } finally {
+    await rmdir(turn)
+  }
+}
+
+/** Waits for the directory that only one can make; one that is older than any claim takes was left by a crash. */
+async function takeTurn(turn: string): Promise<void> {
+  for (;;) {
     try {
-      return await link(born, path)
+      return await mkdir(turn, 0o700)
     } catch (error) {
       if (codeOf(error) !== 'EEXIST') throw error
     }
-    if (await isAlive(path)) break
-    await removeDead(path, `${born}.dead`)
+    const made = await stat(turn).catch(() => undefined)
+    if (made && Date.now() - made.mtimeMs > CLAIM_TIME) await rmdir(turn).catch(() => undefined)
+    else await pause(5)
   }
-  throw new AdminError('in-use', `Another aenigma works in this directory: it holds ${path}.`)
-}
-
-/** Moves the file aside before looking again, so that nobody's newborn socket is removed by mistake. */
-async function removeDead(path: string, aside: string): Promise<void> {
-  try {
-    await rename(path, aside)
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return
-    throw error
-  }
-  if (await isAlive(aside)) await link(aside, path).catch(() => undefined)
-  await unlink(aside)
 }
 
 function isAlive(path: string): Promise<boolean> {
