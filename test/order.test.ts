@@ -41,7 +41,7 @@ test('who runs at each hook', () => {
       onReceive: ['blocking', 'archive', 'last-activity'],
       onAway: ['offline'],
       onDeliver: ['blocking'],
-      onAvailable: ['offline'],
+      onAvailable: ['offline', 'stream-management'],
     },
   )
 })
