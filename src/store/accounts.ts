@@ -3,6 +3,7 @@
 import type { Clock } from '../clock.ts'
 import { Jid } from '../xmpp/jid.ts'
 import type { Answer, Database, Statement } from './db.ts'
+import type { Messages } from './messages.ts'
 import type { Account, AccountRange, AccountStore, NewAccount, ScramHash, Verifier } from './store.ts'
 
 interface AccountRow {
@@ -25,17 +26,22 @@ interface VerifierRow {
 /** An account's row with one of its verifiers, all of whose columns are null if there is none. */
 type CredentialsRow = AccountRow & (VerifierRow | { readonly mechanism: null })
 
-/** The accounts in this database. @param forget takes the account's messages away: the first statements of its removal */
-export function accountStore(db: Database, clock: Clock, forget: (owner: Jid) => readonly Statement[]): AccountStore {
+/** The accounts in this database. @param messages whose statements take an account's messages away */
+export function accountStore(
+  db: Database,
+  clock: Clock,
+  messages: Pick<Messages, 'forget' | 'forgetLeftovers'>,
+): AccountStore {
   const changed = async (statements: readonly Statement[]): Promise<boolean> => lastHasRow(await db.write(statements))
   return {
     async create(accounts) {
-      const answer = await db.write(accounts.flatMap((account) => insertAccount(db, account, clock.now())))
-      let place = -1
-      return accounts.flatMap(({ jid, verifiers }) => {
-        place += verifiers.length + 1
-        return answer[place]?.length === 0 ? [jid] : []
+      const statements = [...messages.forgetLeftovers(accounts.map(({ jid }) => jid))]
+      const places = accounts.map((account) => {
+        statements.push(...removeLeftovers(db, account.jid), ...insertAccount(db, account, clock.now()))
+        return statements.length - 1
       })
+      const answer = await db.write(statements)
+      return accounts.flatMap(({ jid }, index) => (answer[places[index] ?? -1]?.length === 0 ? [jid] : []))
     },
 
     async find(jid) {
@@ -70,7 +76,7 @@ export function accountStore(db: Database, clock: Clock, forget: (owner: Jid) =>
       changed([db.sql`update account set disabled = ${Number(disabled)} where jid = ${jid.key} returning jid`]),
     setAdmin: (jid, admin) =>
       changed([db.sql`update account set admin = ${Number(admin)} where jid = ${jid.key} returning jid`]),
-    remove: (jid) => changed([...forget(jid), ...removeAccount(db, jid)]),
+    remove: (jid) => changed([...messages.forget(jid), ...removeAccount(db, jid)]),
 
     async seen(jid, time, status) {
       await db.write([
@@ -116,6 +122,16 @@ function removeAccount(db: Database, { key }: Jid): readonly Statement[] {
     db.sql`delete from member where owner = (select jid from account where jid = ${key})`,
     db.sql`delete from verifier where jid = ${key}`,
     db.sql`delete from account where jid = ${key} returning jid`,
+  ]
+}
+
+/** What came for the name while its last account was being removed is not for the next one. */
+function removeLeftovers(db: Database, { key }: Jid): readonly Statement[] {
+  return [
+    db.sql`delete from roster where owner = ${key} and not exists (select 1 from account where jid = ${key})`,
+    db.sql`delete from contact where owner = ${key} and not exists (select 1 from account where jid = ${key})`,
+    db.sql`delete from document where owner = ${key} and not exists (select 1 from account where jid = ${key})`,
+    db.sql`delete from member where owner = ${key} and not exists (select 1 from account where jid = ${key})`,
   ]
 }
 

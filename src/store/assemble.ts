@@ -12,7 +12,7 @@ import type { Store } from './store.ts'
 /** The store in this database, whose schema is up to date. */
 export async function assembleStore(db: Database, clock: Clock): Promise<Store> {
   const messages = await openMessages(db, clock)
-  const accounts = accountStore(db, clock, (owner) => messages.forget(owner))
+  const accounts = accountStore(db, clock, messages)
   const sweeper = new Sweeper(() => messages.sweep())
   if (messages.unswept) sweeper.start()
   return {

@@ -365,6 +365,24 @@ function removalTests(check: Check): void {
 }
 
 function restTests(check: Check): void {
+  check('what came for a name while nobody had it is not for its next owner', async (store) => {
+    const { accounts, messages, rosters, documents, sets } = store
+    await accounts.create([account(romeo), account(juliet)])
+    await accounts.remove(romeo)
+    messages.append(message(balcony, romeo, 'late', { offlineFor: romeo }))
+    await rosters.put(romeo, contact(juliet, { request: '<presence/>', listed: false }))
+    await documents.put(romeo, 'a', 'x')
+    await sets.add(romeo, 'blocked', ['x'])
+    assert.deepEqual(await accounts.create([account(romeo), account(juliet)]), [juliet])
+    assert.deepEqual(await messages.offline(romeo, 10), [])
+    assert.deepEqual((await messages.page(romeo, { limit: 10 })).messages, [])
+    assert.deepEqual((await rosters.load(romeo)).items, [])
+    assert.equal(await documents.get(romeo, 'a'), undefined)
+    assert.deepEqual(await sets.all(romeo, 'blocked'), [])
+    assert.equal(texts((await messages.page(juliet, { limit: 10 })).messages), 'late')
+    assert.equal((await accounts.find(juliet))?.verifiers.length, 2)
+  })
+
   check('documents are put, measured in bytes and removed', async ({ documents }) => {
     assert.equal(await documents.get(romeo, 'a'), undefined)
     await documents.put(romeo, 'a', 'first')

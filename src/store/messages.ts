@@ -17,6 +17,8 @@ const INDEX_TOGETHER = 4096
 export interface Messages extends MessageStore {
   /** The statements that take an owner's messages away at once; `sweep` frees their space later. */
   forget(owner: Jid): readonly Statement[]
+  /** The same for owners who have no account (any more). */
+  forgetLeftovers(owners: readonly Jid[]): readonly Statement[]
   /** Whether a sweep was interrupted when the database was last closed. */
   readonly unswept: boolean
   /** Removes, in steps of a few hundred, what no owner indexes any more. */
@@ -113,6 +115,18 @@ class KeptMessages implements Messages {
       ...indexFresh(this.#db),
       sql`insert into doomed (owner) select id from owner where jid = (select jid from account where jid = ${owner.key})`,
       sql`delete from owner where jid = (select jid from account where jid = ${owner.key})`,
+    ]
+  }
+
+  forgetLeftovers(owners: readonly Jid[]): readonly Statement[] {
+    const { sql } = this.#db
+    return [
+      ...indexFresh(this.#db),
+      ...owners.flatMap(({ key }) => [
+        sql`insert into doomed (owner) select id from owner
+          where jid = ${key} and not exists (select 1 from account where jid = ${key})`,
+        sql`delete from owner where jid = ${key} and not exists (select 1 from account where jid = ${key})`,
+      ]),
     ]
   }
 
