@@ -264,6 +264,18 @@ test('an administrator ends one client', async () => {
   await laptop.receives(`<presence type='unavailable' from='${phone.full}'/>`)
 })
 
+test('who has not logged in does not get answers without end', async () => {
+  const open = await theatre({ options: { registration: 'open' } })
+  const client = open.stranger()
+  await client.opens()
+  for (let count = 1; count <= 30; count++) {
+    client.sends(count % 2 ? `<iq type='get' id='1'><query xmlns='jabber:iq:register'/></iq>` : `<iq/>`)
+    await client.receives(`<iq type='${count % 2 ? 'result' : 'error'}'/>`)
+  }
+  client.sends(`<iq type='get' id='1'><query xmlns='jabber:iq:register'/></iq>`)
+  await client.isClosed('policy-violation')
+})
+
 test('a server that stops tells everybody to come back later (§4.9.3.20)', async () => {
   const small = await theatre({ features: [ping] })
   const { juliet } = await small.scene('juliet')

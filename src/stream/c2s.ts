@@ -18,6 +18,9 @@ import { NS_SASL, NS_SESSION, NS_STREAMS, NS_TLS, streamFeatures } from './offer
 /** Above this many uncommitted writes a stream is not read (HOTPATH: bounds memory and the delay of acknowledgements). */
 const UNCOMMITTED_MAX = 1000
 
+/** Requests and malformed stanzas of somebody who has not bound a resource; nobody needs nearly as many. */
+const EARLY_MAX = 30
+
 /** RFC 6120 §7.7.3: at least five, at most ten retries to bind. */
 const BIND_ATTEMPTS = 5
 
@@ -40,6 +43,7 @@ export class ClientStream implements LinkEvents {
   #username: string | undefined
   #mechanism = ''
   #bindFailures = 0
+  #early = 0
   #session: Session | undefined
   #over = false
 
@@ -88,6 +92,8 @@ export class ClientStream implements LinkEvents {
 
   element(element: Element): MaybeAsync<void> {
     if (this.#session) return this.#stanza(element, this.#session)
+    if (isStanza(element) && ++this.#early > EARLY_MAX)
+      return this.close(new StreamError('policy-violation', 'Log in first.'))
     if (this.#username !== undefined) return this.#bind(element, this.#username)
     return this.#negotiate(element)
   }
