@@ -429,5 +429,8 @@ test('what came through a stream with the widest limits can be read again', () =
   const element = event?.kind === 'element' ? event.element : undefined
   const [again] = parseElement(`<all>${element?.xml('')}</all>`).elements
   assert.deepEqual(again?.attrs, element?.attrs)
-  assert.deepEqual(again?.children.map((child) => (typeof child === 'string' ? child : child.name)), ['x'])
+  assert.deepEqual(
+    again?.children.map((child) => (typeof child === 'string' ? child : child.name)),
+    ['x'],
+  )
 })
