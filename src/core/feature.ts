@@ -6,13 +6,14 @@ import type { Accounts } from '../accounts/accounts.ts'
 import type { Clock } from '../clock.ts'
 import type { Log } from '../log.ts'
 import type { Store } from '../store/store.ts'
+import type { Link } from '../stream/link.ts'
 import type { Element } from '../xml/element.ts'
 import type { Jid } from '../xmpp/jid.ts'
 import type { Stanza } from '../xmpp/stanza.ts'
 import type { Command } from './command.ts'
 import type { Directory, LocalAccount } from './directory.ts'
 import type { Router } from './router.ts'
-import type { Session } from './session.ts'
+import type { LoginFacts, Session } from './session.ts'
 
 /** A value now, or a promise of it when somebody had to wait; an `await` is only taken in the second case. */
 export type MaybeAsync<T> = T | Promise<T>
@@ -124,12 +125,49 @@ export interface Hooks {
     readonly encrypted: boolean
     readonly authenticated: boolean
   }): readonly Element[]
+  /**
+   * A logged-in stream that has no resource yet wants to go on as a session that exists (XEP-0198 §5), by a top-level
+   * element or inside SASL2. Undefined if the element is none of this feature's business.
+   */
+  resume?(request: ResumeRequest): MaybeAsync<Resumption | undefined>
+  /** What takes part in a login of one round trip (XEP-0388 §2.6, XEP-0386). */
+  readonly inline?: {
+    /** Elements to be put into the `<inline/>` of SASL2. */
+    readonly login?: readonly Element[]
+    /** The `var`s of features to be put into the `<inline/>` of Bind 2. */
+    readonly bind?: readonly string[]
+    /**
+     * Elements inside the `<bind/>` of Bind 2, by `nonzaKey`: called once the client is bound, before it is told so. What
+     * is returned goes into `<bound/>`.
+     */
+    readonly onBind?: Readonly<Record<string, (element: Element, client: Session) => MaybeAsync<Element | undefined>>>
+  }
   /** An iq before login that this feature answers (XEP-0077), or undefined if it is not its business. */
   beforeLogin?(request: BeforeLogin): MaybeAsync<Stanza> | undefined
   /** What is announced about our domains and about accounts (to their owner, and to those whom they let see them). */
   readonly disco?: Announcement
   start?(): MaybeAsync<void>
   stop?(): MaybeAsync<void>
+}
+
+/** A stream that wants to go on as a session that exists. */
+interface ResumeRequest {
+  readonly element: Element
+  /** The bare JID that has logged in. */
+  readonly jid: Jid
+  readonly login: LoginFacts
+  /** Where the session is to write from now on. */
+  readonly link: Link
+}
+
+/** What became of a request to resume. */
+interface Resumption {
+  /** To be sent first: `<resumed/>` or `<failed/>`. */
+  readonly answer: Element
+  /** The session whose client the stream now is; undefined if it failed and the client may bind instead. */
+  readonly session: Session | undefined
+  /** Sends what the client has not acknowledged; to be called right after `answer` was sent. */
+  readonly replay: () => void
 }
 
 /** An iq on an encrypted stream that has not logged in. */

