@@ -16,6 +16,7 @@ import { blocking } from './0191-blocking.ts'
 import { streamManagement } from './0198-stream-management.ts'
 import { ping } from './0199-ping.ts'
 import { time } from './0202-time.ts'
+import { carbons } from './0280-carbons.ts'
 import { archive } from './0313-archive.ts'
 import { streamLimits } from './0478-stream-limits.ts'
 
@@ -23,6 +24,7 @@ import { streamLimits } from './0478-stream-limits.ts'
 export const features: readonly Feature[] = [
   blocking, // first: what is blocked is neither archived, copied nor pushed
   archive, // what is refused above is not kept; leaves to `offline` what nobody is there to get, so nothing may wait between them
+  carbons, // copies what the archive passed on, with its id; waits for nothing, so it may stand before `offline`
   offline, // the last resort
   caps, // only listens
   streamManagement, // counts what is sent, after all others had their say
