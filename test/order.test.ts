@@ -40,7 +40,7 @@ test('who runs at each hook', () => {
       onSend: ['blocking', 'carbons', 'caps', 'last-activity'],
       onReceive: ['blocking', 'archive', 'carbons', 'last-activity'],
       onAway: ['offline'],
-      onDeliver: ['blocking'],
+      onDeliver: ['blocking', 'csi'],
       onAvailable: ['offline', 'stream-management'],
     },
   )

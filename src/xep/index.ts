@@ -18,6 +18,7 @@ import { ping } from './0199-ping.ts'
 import { time } from './0202-time.ts'
 import { carbons } from './0280-carbons.ts'
 import { archive } from './0313-archive.ts'
+import { csi } from './0352-csi.ts'
 import { streamLimits } from './0478-stream-limits.ts'
 
 /** All features, in the order of their hooks, with the reason where the place matters. */
@@ -27,6 +28,7 @@ export const features: readonly Feature[] = [
   carbons, // copies what the archive passed on, with its id; waits for nothing, so it may stand before `offline`
   offline, // the last resort
   caps, // only listens
+  csi, // what it holds back has passed all others, and is counted when it goes; gives it back before `streamManagement` ends
   streamManagement, // counts what is sent, after all others had their say
   lastActivity, // only listens, and refuses questions to clients
   disco,

@@ -55,8 +55,8 @@ export type Importance =
   | { readonly kind: 'patient' }
   /** The state of something: a later one of the same key makes it void. */
   | { readonly kind: 'state'; readonly key: string }
-  /** Whether somebody is writing: the same, and nobody misses it (XEP-0085). */
-  | { readonly kind: 'typing'; readonly key: string }
+  /** What somebody does with the keyboard: the same, and nobody misses it (XEP-0085). */
+  | { readonly kind: 'typing'; readonly key: string; readonly writing: boolean }
 
 const IS_URGENT: Importance = Object.freeze({ kind: 'urgent' })
 const IS_PATIENT: Importance = Object.freeze({ kind: 'patient' })
@@ -92,18 +92,19 @@ function copyIn(message: Element): Element | undefined {
 
 function ofMessage(message: Element, type: string, who: string): Importance {
   if (type === 'error') return IS_URGENT
-  let typing = false
+  let typing: Element | undefined
   let more = false
   let event: Element | undefined
   for (const child of message.children) {
     if (typeof child === 'string') continue
     if (isUrgent(child, message)) return IS_URGENT
     if (child.is('event', NS_EVENT)) event = child
-    if (child.ns === NS_CHAT_STATES) typing = true
+    if (child.ns === NS_CHAT_STATES) typing = child
     else if (!BESIDE_CHAT_STATE.has(child.ns) && !child.is('thread', NS_CLIENT)) more = true
   }
   if (event) return ofEvent(event, who)
-  return typing && !more ? { kind: 'typing', key: `typing ${who}` } : IS_PATIENT
+  if (!typing || more) return IS_PATIENT
+  return { kind: 'typing', key: `typing ${who}`, writing: typing.name === 'composing' }
 }
 
 function isUrgent(child: Element, message: Element): boolean {
