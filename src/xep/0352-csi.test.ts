@@ -95,7 +95,7 @@ test('presence waits while nobody looks, and the last one of each client counts'
   await juliet.receives(`<presence from='${romeo.full}'><show>away</show></presence>`)
 })
 
-test('a message goes at once, after what came before it and still counts', async () => {
+test('a message goes at once, after what its sender did before; what others did still waits', async () => {
   const { romeo, juliet, scene } = await lovers()
   const { nurse } = await scene('nurse')
   await befriend(nurse, juliet)
@@ -103,13 +103,14 @@ test('a message goes at once, after what came before it and still counts', async
   await shows(romeo, AWAY)
   await shows(nurse, AWAY)
   await shows(romeo, `<presence type='unavailable'/>`)
+  await says(nurse, juliet, event('n', '1'), 'headline')
   await says(nurse, juliet, chatState('composing'))
   await says(nurse, juliet, BODY)
   await juliet.receives(`<presence from='${nurse.full}'><show>away</show></presence>`)
-  await juliet.receives(`<presence from='${romeo.full}' type='unavailable'/>`)
+  await juliet.receives(inMessage(event('n', '1')))
   await juliet.receives(`<message from='${nurse.full}'>${BODY}</message>`)
   await shows(nurse, '<presence/>')
-  await wakes(juliet, `<presence from='${nurse.full}'/>`)
+  await wakes(juliet, `<presence from='${romeo.full}' type='unavailable'/>`, `<presence from='${nurse.full}'/>`)
 })
 
 test('requests, errors, questions and calls go at once', async () => {
@@ -166,7 +167,7 @@ function inMessage(content: string): string {
 }
 
 test('markers wait, each of them, if they come back from a client that goes', async () => {
-  const { romeo, juliet, session } = await lovers()
+  const { romeo, juliet, session, enter } = await lovers()
   await rests(juliet)
   await says(romeo, juliet, displayed('m1'))
   await juliet.receives(inMessage(displayed('m1'))) // nobody would know that it is lost
@@ -175,6 +176,12 @@ test('markers wait, each of them, if they come back from a client that goes', as
   for (const id of ['m2', 'm3']) await says(romeo, juliet, displayed(id))
   assert.equal(session.sent, before)
   await wakes(juliet, inMessage(displayed('m2')), inMessage(displayed('m3')))
+  await rests(juliet)
+  await says(romeo, juliet, displayed('m4'))
+  const nurse = await enter('nurse')
+  await says(nurse, juliet, BODY)
+  await juliet.receives(inMessage(displayed('m4'))) // the device is awake now
+  await juliet.receives(inMessage(BODY))
 })
 
 test('what a client never got because it went is not lost', async () => {
