@@ -37,10 +37,10 @@ test('who runs at each hook', () => {
       onAvailable: takingPart('onAvailable'),
     },
     {
-      onSend: ['blocking', 'caps', 'last-activity'],
-      onReceive: ['blocking', 'archive', 'last-activity'],
+      onSend: ['blocking', 'carbons', 'caps', 'last-activity'],
+      onReceive: ['blocking', 'archive', 'carbons', 'last-activity'],
       onAway: ['offline'],
-      onDeliver: ['blocking'],
+      onDeliver: ['blocking', 'csi'],
       onAvailable: ['offline', 'stream-management'],
     },
   )

@@ -16,15 +16,19 @@ import { blocking } from './0191-blocking.ts'
 import { streamManagement } from './0198-stream-management.ts'
 import { ping } from './0199-ping.ts'
 import { time } from './0202-time.ts'
+import { carbons } from './0280-carbons.ts'
 import { archive } from './0313-archive.ts'
+import { csi } from './0352-csi.ts'
 import { streamLimits } from './0478-stream-limits.ts'
 
 /** All features, in the order of their hooks, with the reason where the place matters. */
 export const features: readonly Feature[] = [
   blocking, // first: what is blocked is neither archived, copied nor pushed
   archive, // what is refused above is not kept; leaves to `offline` what nobody is there to get, so nothing may wait between them
+  carbons, // copies what the archive passed on, with its id; waits for nothing, so it may stand before `offline`
   offline, // the last resort
   caps, // only listens
+  csi, // what it holds back has passed all others, and is counted when it goes; gives it back before `streamManagement` ends
   streamManagement, // counts what is sent, after all others had their say
   lastActivity, // only listens, and refuses questions to clients
   disco,
