@@ -80,6 +80,19 @@ registration: open
   assert.deepEqual(config.features, { registration: 'open' })
 })
 
+test('a certificate is found in whatever way its domain is written', () => {
+  const config = loadConfig(
+    `hosts: [müller.example, xn--mnchen-3ya.example]
+certificates:
+  xn--mller-kva.example: {cert: m.crt, key: m.key}
+  MÜNCHEN.example: {cert: c.crt, key: c.key}
+`,
+    options,
+  )
+  const keys = [...config.certificates].map(([host, { key }]) => `${host} ${key}`)
+  assert.deepEqual(keys, ['müller.example /srv/m.key', 'xn--mnchen-3ya.example /srv/c.key'])
+})
+
 const MISTAKES: Readonly<Record<string, readonly [text: string, ...messages: string[]]>> = {
   'an empty file': ['', '1: the domain is missing: write domain: example.org'],
   'no certificate': [
@@ -107,6 +120,10 @@ const MISTAKES: Readonly<Record<string, readonly [text: string, ...messages: str
     'hosts: [a.example]\ncertificates:\n  a.exmple: {cert: x, key: y}',
     '2: certificates: the certificate of a.example is missing',
     '3: certificates.a.exmple: this is none of our domains; did you mean a.example?',
+  ],
+  'a domain twice, once in A-labels': [
+    `hosts: [müller.example, xn--mller-kva.example]\n${CERTIFICATE}`,
+    '1: hosts[1]: xn--mller-kva.example is in the list already',
   ],
   'broken YAML': ['domain: x\n\tfoo: 3', '2: this is not YAML: tabs are not allowed as indentation'],
   'a key twice': [`domain: a.example\n${CERTIFICATE}domain: b.example`, '3: domain stands here a second time'],

@@ -4,7 +4,7 @@ import { access, constants, readFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { type ZodType, z } from 'zod'
 import type { CertificateFiles, Config, StoreChoice } from './config.ts'
-import { certificateMistakes, certificatesOf, readHosts } from './domains.ts'
+import { certificateMistakes, certificatesOf, domainKey, readHosts } from './domains.ts'
 import { explain } from './explain.ts'
 import { baseShape } from './schema.ts'
 import { type Mistake, parseSource, type Source } from './source.ts'
@@ -124,7 +124,7 @@ async function unreadableFiles(config: Config, source: Source): Promise<readonly
   const named = new Map<string, readonly string[]>()
   const raw = source.value as { readonly certificates?: Readonly<Record<string, unknown>> }
   for (const [host, files] of config.certificates) {
-    const written = Object.keys(raw.certificates ?? {}).find((name) => name.toLowerCase() === host)
+    const written = Object.keys(raw.certificates ?? {}).find((name) => domainKey(name) === domainKey(host))
     const above = written === undefined ? ['certificate'] : ['certificates', written]
     for (const part of ['cert', 'key'] as const) named.set(files[part], [...above, part])
   }

@@ -160,10 +160,11 @@ export class ClientStream implements LinkEvents {
 
   async #startTls(): Promise<void> {
     // Whatever was said in the clear may have been said by somebody else (RFC 6120 §5.4.3.3).
+    const host = this.#host
     this.#host = undefined
     this.#lang = undefined
     try {
-      await this.#link.startTls(el('proceed', NS_TLS))
+      await this.#link.startTls(el('proceed', NS_TLS), host)
     } catch {
       this.close() // the handshake failed: there is nobody left to tell
     }
