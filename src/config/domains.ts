@@ -65,12 +65,23 @@ export function certificateMistakes(raw: Raw, hosts: readonly string[], source: 
       .map((host) => source.mistake(['certificates'], `the certificate of ${host} is missing`)),
     ...Object.keys(certificates)
       .filter((name) => !ours.has(domainKey(name)))
-      .map((name) => {
-        const meant = nearest(name, hosts)
-        const hint = meant === undefined ? '' : `; did you mean ${meant}?`
-        return source.mistake(['certificates', name], `this is none of our domains${hint}`)
-      }),
+      .map((name) => source.mistake(['certificates', name], noneOfOurs(name, hosts))),
   ]
+}
+
+function noneOfOurs(name: string, hosts: readonly string[]): string {
+  const meant = nearest(name, hosts)
+  return `this is none of our domains${meant === undefined ? '' : `; did you mean ${meant}?`}`
+}
+
+/** What is wrong with the domains that moved, beside where to. */
+export function movedMistakes(raw: Raw, hosts: readonly string[], source: Source): readonly Mistake[] {
+  const { moved } = raw
+  if (moved === null || typeof moved !== 'object' || hosts.length === 0) return []
+  const ours = new Set(hosts.map(domainKey))
+  return Object.keys(moved)
+    .filter((name) => !ours.has(domainKey(name)))
+    .map((name) => source.mistake(['moved', name], noneOfOurs(name, hosts)))
 }
 
 /** The certificate of each domain, once everything has been checked. */
