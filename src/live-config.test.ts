@@ -16,3 +16,14 @@ test('a configuration that cannot be used changes nothing', () => {
   assert.deepEqual([[...live.hosts], [...live.admins]], [['capulet.example'], ['juliet@capulet.example']])
   assert.equal(live.limits.rosterItems, 7)
 })
+
+test('a domain that moved is none that is served, until it is back', () => {
+  const config = { ...trialConfig('/nowhere'), hosts: ['capulet.example', 'Verona.example'] }
+  const live = new LiveConfig({ ...config, moved: new Map([['VERONA.example', 'new.example.org:5222']]) })
+  assert.deepEqual(
+    [[...live.hosts], [...live.moved]],
+    [['capulet.example'], [['verona.example', 'new.example.org:5222']]],
+  )
+  live.apply(config)
+  assert.deepEqual([[...live.hosts], live.moved.size], [['capulet.example', 'verona.example'], 0])
+})

@@ -7,7 +7,10 @@ type Changeable<T> = { -readonly [K in keyof T]: T[K] }
 
 /** The part of a configuration that is in force at this moment. */
 export class LiveConfig {
+  /** The domains that this server serves: not those that moved. */
   readonly hosts = new Set<string>()
+  /** The domains that moved, and where to. */
+  readonly moved = new Map<string, string>()
   readonly options: Record<string, unknown> = {}
   readonly limits: Changeable<Limits>
   /** Bare JIDs of administrators that the configuration names. */
@@ -31,13 +34,17 @@ export class LiveConfig {
    * @throws Error for a domain or administrator that is no XMPP address
    */
   prepare(config: Config): () => readonly string[] {
-    const hosts = config.hosts.map((host) => addressOf(host).domain)
+    const moved = [...config.moved].map(([host, address]) => [addressOf(host).domain, address] as const)
+    const gone = new Set(moved.map(([host]) => host))
+    const hosts = config.hosts.map((host) => addressOf(host).domain).filter((host) => !gone.has(host))
     const admins = config.admins.map((admin) => addressOf(admin).bare.key)
     return () => {
       const restart = (['data', 'store', 'accounts', 'listen', 'log'] as const).filter(
         (key) => JSON.stringify(config[key]) !== JSON.stringify(this.#config[key]),
       )
       replace(this.hosts, hosts)
+      this.moved.clear()
+      for (const [host, address] of moved) this.moved.set(host, address)
       replace(this.admins, admins)
       Object.assign(this.limits, config.limits)
       Object.assign(this.options, config.features)

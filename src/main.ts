@@ -99,6 +99,7 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
   })
   const xmpp = await startXmpp({
     hosts: live.hosts,
+    moved: live.moved,
     store,
     accounts,
     features,
@@ -131,6 +132,7 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
       const apply = live.prepare(newer)
       await certificates.load(await certificateFiles(newer))
       const restart = apply()
+      xmpp.hostsChanged()
       log.info('reloaded', { restart })
       return restart
     },

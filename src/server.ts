@@ -31,6 +31,8 @@ export interface LoginLimits {
 /** What a server is made of. */
 export interface ServerParts {
   readonly hosts: ReadonlySet<string>
+  /** Domains whose clients are sent elsewhere (RFC 6120 §4.9.3.19), none of `hosts`. */
+  readonly moved: ReadonlyMap<string, string>
   readonly store: Store
   readonly accounts: Accounts
   /** In the order in which their hooks run. */
@@ -56,6 +58,8 @@ export interface Server {
   /** Ends one client's stream. @returns false if there is no such session */
   endSession(id: string): boolean
   readonly connections: number
+  /** Ends the streams to domains that are not in `hosts` any more. */
+  hostsChanged(): void
   /** Closes all streams and stops the features; the store stays open. */
   stop(): Promise<void>
 }
@@ -112,6 +116,12 @@ export async function startXmpp(parts: ServerParts): Promise<Server> {
     },
     get connections() {
       return streams.size
+    },
+    hostsChanged() {
+      streams.endGone()
+      for (const session of [...directory.sessions()]) {
+        if (!hosts.has(session.jid.domain)) session.close(new StreamError('host-gone')) // it has no stream at the moment
+      }
     },
     async stop() {
       forget()

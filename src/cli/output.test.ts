@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { bytesText, spanText, table, timeText } from './output.ts'
+import { bytesText, leftText, spanText, table, timeText } from './output.ts'
 
 test('values as people read them', () => {
   assert.equal(spanText(900), '0 s')
@@ -9,6 +9,8 @@ test('values as people read them', () => {
   assert.equal(spanText(90_061_000), '1 d 1 h')
   assert.equal(bytesText(1500), '2 KiB')
   assert.equal(bytesText(5 * 1024 ** 2), '5.0 MiB')
+  assert.equal(leftText(1000, 5000, 4000), ', about 16 s left')
+  assert.equal(leftText(0, 5000, 4000) + leftText(100, 5000, 400) + leftText(4999, 5000, 20_000), '')
   assert.equal(timeText(0), '1970-01-01 00:00')
   assert.equal(
     table(

@@ -46,19 +46,27 @@ export function bytesText(bytes: number): string {
   return bytes < 1024 ** 2 ? `${Math.ceil(bytes / 1024)} KiB` : `${(bytes / 1024 ** 2).toFixed(1)} MiB`
 }
 
+/** How long the rest takes if work goes on like this: nothing before that can be known, or if it is hardly worth a word. */
+export function leftText(done: number, total: number, ms: number): string {
+  const left = done === 0 ? 0 : (ms / done) * (total - done)
+  return ms < 1000 || left < 1000 ? '' : `, about ${spanText(left)} left`
+}
+
 /** Shows how far long work has come: a bar on a terminal, else a line for each tenth. Writes to standard error. */
 export function progressBar(what: string, total: number): { at(done: number): void; end(): void } {
   const out = process.stderr
+  const began = performance.now()
   let tenth = 0
   return {
     at(done) {
       if (out.isTTY) {
         const filled = Math.round((done / total) * 30)
-        out.write(`\r${what} [${'#'.repeat(filled)}${' '.repeat(30 - filled)}] ${done}/${total}`)
+        const left = leftText(done, total, performance.now() - began)
+        out.write(`\r${what} [${'#'.repeat(filled)}${' '.repeat(30 - filled)}] ${done}/${total}${left}\x1b[K`)
         return
       }
       const now = Math.floor((done / total) * 10)
-      if (now > tenth) out.write(`${what}: ${done} of ${total}\n`)
+      if (now > tenth) out.write(`${what}: ${done} of ${total}${leftText(done, total, performance.now() - began)}\n`)
       tenth = now
     },
     end() {

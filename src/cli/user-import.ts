@@ -72,6 +72,7 @@ async function importLines(
 
 async function importAll(accounts: Connection, lines: readonly ImportLine[]): Promise<ImportOutcome> {
   const bar = progressBar('Importing', lines.length)
+  bar.at(0)
   const existed: string[] = []
   let [added, done] = [0, 0]
   try {

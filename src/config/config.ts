@@ -61,6 +61,8 @@ export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
 export interface Config {
   /** Our domains, at least one. In lower case, but not yet prepared as RFC 7622 wants it. */
   readonly hosts: readonly string[]
+  /** Those of `hosts` that another server serves now, and where it can be reached: host or host:port. */
+  readonly moved: ReadonlyMap<string, string>
   /** The directory of everything that this server keeps, as a full path. */
   readonly data: string
   readonly listen: {

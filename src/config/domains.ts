@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What one option says about another: the domains and their certificates. Works on unchecked values, so that these
 // mistakes are reported together with all others.
+import { domainToASCII } from 'node:url'
 import type { CertificateFiles } from './config.ts'
 import { nearest } from './nearest.ts'
 import type { Mistake, Source } from './source.ts'
@@ -10,6 +11,11 @@ type Raw = Readonly<Record<string, unknown>>
 /** Labels of letters, digits and inner hyphens (of any script; RFC 7622 preparation comes later), or an IP literal. */
 const DOMAIN =
   /^(?:[\p{L}\p{N}](?:[\p{L}\p{M}\p{N}-]*[\p{L}\p{M}\p{N}])?)(?:\.[\p{L}\p{N}](?:[\p{L}\p{M}\p{N}-]*[\p{L}\p{M}\p{N}])?)*$|^\[[0-9a-f:.]+\]$/u
+
+/** What two ways to write one domain have in common: A-labels in lower case. What is no domain stands for itself. */
+export function domainKey(name: string): string {
+  return domainToASCII(name.normalize('NFC')) || name.toLowerCase()
+}
 
 /** The domains that a file names, in lower case, with what is wrong with them. */
 export function readHosts(raw: Raw, source: Source): { hosts: readonly string[]; mistakes: readonly Mistake[] } {
@@ -33,7 +39,8 @@ function checkHosts(values: readonly unknown[], pathOf: (place: number) => (stri
   for (const [place, value] of values.entries()) {
     const host = typeof value === 'string' ? value.toLowerCase().normalize('NFC') : ''
     if (!DOMAIN.test(host)) mistakes.push(source.mistake(pathOf(place), 'must be a domain such as example.org'))
-    else if (hosts.includes(host)) mistakes.push(source.mistake(pathOf(place), `${host} is in the list already`))
+    else if (hosts.some((other) => domainKey(other) === domainKey(host)))
+      mistakes.push(source.mistake(pathOf(place), `${host} is in the list already`))
     else hosts.push(host)
   }
   return { hosts, mistakes }
@@ -50,19 +57,31 @@ export function certificateMistakes(raw: Raw, hosts: readonly string[], source: 
     return [source.mistake([], 'the certificate is missing: write certificate: with cert: and key: below it')]
   }
   if (certificates === null || typeof certificates !== 'object') return []
-  const named = Object.keys(certificates).map((name) => name.toLowerCase())
+  const named = new Set(Object.keys(certificates).map(domainKey))
+  const ours = new Set(hosts.map(domainKey))
   return [
     ...hosts
-      .filter((host) => !named.includes(host))
+      .filter((host) => !named.has(domainKey(host)))
       .map((host) => source.mistake(['certificates'], `the certificate of ${host} is missing`)),
     ...Object.keys(certificates)
-      .filter((name) => !hosts.includes(name.toLowerCase()))
-      .map((name) => {
-        const meant = nearest(name, hosts)
-        const hint = meant === undefined ? '' : `; did you mean ${meant}?`
-        return source.mistake(['certificates', name], `this is none of our domains${hint}`)
-      }),
+      .filter((name) => !ours.has(domainKey(name)))
+      .map((name) => source.mistake(['certificates', name], noneOfOurs(name, hosts))),
   ]
+}
+
+function noneOfOurs(name: string, hosts: readonly string[]): string {
+  const meant = nearest(name, hosts)
+  return `this is none of our domains${meant === undefined ? '' : `; did you mean ${meant}?`}`
+}
+
+/** What is wrong with the domains that moved, beside where to. */
+export function movedMistakes(raw: Raw, hosts: readonly string[], source: Source): readonly Mistake[] {
+  const { moved } = raw
+  if (moved === null || typeof moved !== 'object' || hosts.length === 0) return []
+  const ours = new Set(hosts.map(domainKey))
+  return Object.keys(moved)
+    .filter((name) => !ours.has(domainKey(name)))
+    .map((name) => source.mistake(['moved', name], noneOfOurs(name, hosts)))
 }
 
 /** The certificate of each domain, once everything has been checked. */
@@ -71,10 +90,10 @@ export function certificatesOf(
   one: CertificateFiles | undefined,
   each: Readonly<Record<string, CertificateFiles>> | undefined,
 ): ReadonlyMap<string, CertificateFiles> {
-  const byName = new Map(Object.entries(each ?? {}).map(([name, files]) => [name.toLowerCase(), files]))
+  const byName = new Map(Object.entries(each ?? {}).map(([name, files]) => [domainKey(name), files]))
   return new Map(
     hosts.flatMap((host) => {
-      const files = one ?? byName.get(host)
+      const files = one ?? byName.get(domainKey(host))
       return files ? [[host, files] as const] : []
     }),
   )

@@ -3,7 +3,7 @@
 // (docs/OPTIONS.md) says about it. Nothing is ever clamped: what does not fit is a mistake.
 import { z } from 'zod'
 import type { Address } from './config.ts'
-import { parseAddress, parseDuration, parseSize } from './units.ts'
+import { isServerName, parseAddress, parseDuration, parseSize } from './units.ts'
 
 /** What the reference says of an option beside its default. */
 type Told = {
@@ -73,6 +73,17 @@ export function addresses(option: { readonly default: readonly string[]; readonl
   })
     .prefault([...option.default])
     .meta(told(option.help, 'address, or a list of them'))
+}
+
+/** Domains with where each can be reached. */
+export function redirects({ help }: { readonly help: string }) {
+  const where = z.unknown().transform((value, context): string => {
+    if (typeof value === 'string' && isServerName(value)) return value
+    const message = 'must be where to connect, such as new.example.org, new.example.org:5222 or [2001:db8::1]:5222'
+    context.addIssue({ code: 'custom', message, input: value })
+    return ''
+  })
+  return z.record(z.string(), where).prefault({}).meta(told(help, 'host or host:port for each domain'))
 }
 
 /** A group of options: a key of the file with keys below it. */

@@ -42,6 +42,7 @@ test('one line and a certificate are a whole configuration', () => {
   assert.equal(config.limits.loginTimeout, 60_000)
   assert.deepEqual(config.features, { registration: 'closed' })
   assert.equal(config.trial, false)
+  assert.equal(config.moved.size, 0)
 })
 
 test('values are written as people write them', () => {
@@ -80,6 +81,19 @@ registration: open
   assert.deepEqual(config.features, { registration: 'open' })
 })
 
+test('a certificate is found in whatever way its domain is written', () => {
+  const config = loadConfig(
+    `hosts: [müller.example, xn--mnchen-3ya.example]
+certificates:
+  xn--mller-kva.example: {cert: m.crt, key: m.key}
+  MÜNCHEN.example: {cert: c.crt, key: c.key}
+`,
+    options,
+  )
+  const keys = [...config.certificates].map(([host, { key }]) => `${host} ${key}`)
+  assert.deepEqual(keys, ['müller.example /srv/m.key', 'xn--mnchen-3ya.example /srv/c.key'])
+})
+
 const MISTAKES: Readonly<Record<string, readonly [text: string, ...messages: string[]]>> = {
   'an empty file': ['', '1: the domain is missing: write domain: example.org'],
   'no certificate': [
@@ -107,6 +121,26 @@ const MISTAKES: Readonly<Record<string, readonly [text: string, ...messages: str
     'hosts: [a.example]\ncertificates:\n  a.exmple: {cert: x, key: y}',
     '2: certificates: the certificate of a.example is missing',
     '3: certificates.a.exmple: this is none of our domains; did you mean a.example?',
+  ],
+  'a domain twice, once in A-labels': [
+    `hosts: [müller.example, xn--mller-kva.example]\n${CERTIFICATE}`,
+    '1: hosts[1]: xn--mller-kva.example is in the list already',
+  ],
+  'a move of somebody else, and to nowhere': [
+    `hosts: [a.example, b.example]
+${CERTIFICATE}moved:
+  a.exmple: c.example
+  a.example: 'c.example:99999'
+  B.example: '::1'`,
+    '4: moved.a.exmple: this is none of our domains; did you mean a.example?',
+    ...['5: moved.a.example', '6: moved.B.example'].map(
+      (place) =>
+        `${place}: must be where to connect, such as new.example.org, new.example.org:5222 or [2001:db8::1]:5222`,
+    ),
+  ],
+  'moves that are no table': [
+    `domain: a.example\n${CERTIFICATE}moved: c.example`,
+    '3: moved: must be a group of options, not "c.example"',
   ],
   'broken YAML': ['domain: x\n\tfoo: 3', '2: this is not YAML: tabs are not allowed as indentation'],
   'a key twice': [`domain: a.example\n${CERTIFICATE}domain: b.example`, '3: domain stands here a second time'],

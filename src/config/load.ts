@@ -4,7 +4,7 @@ import { access, constants, readFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { type ZodType, z } from 'zod'
 import type { CertificateFiles, Config, StoreChoice } from './config.ts'
-import { certificateMistakes, certificatesOf, readHosts } from './domains.ts'
+import { certificateMistakes, certificatesOf, domainKey, movedMistakes, readHosts } from './domains.ts'
 import { explain } from './explain.ts'
 import { baseShape } from './schema.ts'
 import { type Mistake, parseSource, type Source } from './source.ts'
@@ -80,6 +80,7 @@ function load(source: Source, { file, features }: LoadOptions): Config {
     ...(whole.success ? [] : explain(whole.error.issues, z.strictObject({ ...baseShape, ...shape }), raw, source)),
     ...hostMistakes,
     ...certificateMistakes(raw as Record<string, unknown>, hosts, source),
+    ...movedMistakes(raw as Record<string, unknown>, hosts, source),
   ]
   if (mistakes.length > 0) throw new ConfigError(file, inOrder(mistakes))
   const ofFeatures = z.object(shape).parse(raw)
@@ -96,11 +97,12 @@ function assemble(
     cert: resolve(directory, files.cert),
     key: resolve(directory, files.key),
   })
-  const { certificate, certificates, data, store, listen, log, limits, accounts, admins, contacts } = checked
+  const { certificate, certificates, moved, data, store, listen, log, limits, accounts, admins, contacts } = checked
   const each =
     certificates && Object.fromEntries(Object.entries(certificates).map(([host, files]) => [host, full(files)]))
   return {
     hosts,
+    moved: new Map(Object.entries(moved)),
     data: resolve(directory, data),
     listen: { ...listen, nextFreePort: false },
     certificates: certificatesOf(hosts, certificate && full(certificate), each),
@@ -124,7 +126,7 @@ async function unreadableFiles(config: Config, source: Source): Promise<readonly
   const named = new Map<string, readonly string[]>()
   const raw = source.value as { readonly certificates?: Readonly<Record<string, unknown>> }
   for (const [host, files] of config.certificates) {
-    const written = Object.keys(raw.certificates ?? {}).find((name) => name.toLowerCase() === host)
+    const written = Object.keys(raw.certificates ?? {}).find((name) => domainKey(name) === domainKey(host))
     const above = written === undefined ? ['certificate'] : ['certificates', written]
     for (const part of ['cert', 'key'] as const) named.set(files[part], [...above, part])
   }

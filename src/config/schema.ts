@@ -2,7 +2,7 @@
 // Every option of the server itself, with its default and what it does. The options of features come from the features.
 import { z } from 'zod'
 import type { LogLevel } from './config.ts'
-import { addresses, choice, count, duration, flag, section, size, texts, told } from './kinds.ts'
+import { addresses, choice, count, duration, flag, redirects, section, size, texts, told } from './kinds.ts'
 
 const LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error', 'silent']
 
@@ -150,6 +150,9 @@ export const baseShape = {
     .unknown()
     .optional()
     .meta(told('The domains, instead of `domain`, when there are several.', 'list of domains')),
+  moved: redirects({
+    help: 'Domains of ours that another server serves now, with where clients are sent (host or host:port), for instance `{ example.org: new.example.org:5222 }`. Such a domain stays in `hosts` and keeps its certificate; nothing else is done for it.',
+  }),
   data: z
     .string()
     .min(1)

@@ -19,6 +19,7 @@ export function trialConfig(directory: string, features: readonly OptionSource[]
   const { limits, accounts, contacts } = z.object(baseShape).parse({})
   return {
     hosts: [TRIAL_HOST],
+    moved: new Map(),
     data,
     listen: { starttls: loopback(5222), tls: loopback(5223), http: loopback(5280), nextFreePort: true },
     certificates: new Map([

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { parseAddress, parseDuration, parseSize } from './units.ts'
+import { isServerName, parseAddress, parseDuration, parseSize } from './units.ts'
 
 test('times, sizes and addresses', () => {
   assert.deepEqual(
@@ -18,5 +18,31 @@ test('times, sizes and addresses', () => {
   assert.deepEqual(parseAddress('localhost:5222'), { host: 'localhost', port: 5222 })
   for (const bad of ['', '::1:5222', 'x', ':0', ':70000', '[::1]', null, 'a b:1']) {
     assert.equal(parseAddress(bad), undefined, String(bad))
+  }
+  for (const good of [
+    'new.example.org',
+    'new.example.org:5222',
+    'münchen.example:1',
+    '192.0.2.1',
+    '[2001:db8::1]:5222',
+    '[::1]',
+  ]) {
+    assert.ok(isServerName(good), good)
+  }
+  for (const bad of [
+    '',
+    ':5222',
+    'a:0',
+    'a:65536',
+    '::1',
+    '[::1',
+    '[x]',
+    '[1:2]:5222',
+    'a b',
+    'me@a',
+    'https://a',
+    'a/b',
+  ]) {
+    assert.ok(!isServerName(bad), bad)
   }
 })

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Values as people write them: `30s`, `256KiB`, `[::]:5222`. Each function gives undefined for what it does not understand.
+import { domainToASCII } from 'node:url'
 import type { Address } from './config.ts'
 
 const DURATIONS: Readonly<Record<string, number>> = {
@@ -38,6 +39,14 @@ export function parseAddress(value: unknown): Address | undefined {
   if (!match || port < 1 || port > 65_535) return undefined
   const host = match[1] ?? match[2]
   return { host: host === undefined || host === '' || host === '*' ? '::' : host, port }
+}
+
+/** Whether this names a place to connect to, as `see-other-host` writes it (RFC 6120 §4.9.3.19): a host, perhaps with a port. */
+export function isServerName(text: string): boolean {
+  const [, six, name, port] = /^(?:\[([0-9a-f:.]+)\]|([^:[\]\s/@]+))(?::(\d{1,5}))?$/i.exec(text) ?? []
+  if (port !== undefined && (Number(port) < 1 || Number(port) > 65_535)) return false
+  if (six !== undefined) return domainToASCII(`[${six}]`) !== ''
+  return name !== undefined && name.length <= 253 && domainToASCII(name) !== ''
 }
 
 function measured(value: unknown, units: Readonly<Record<string, number>>, plain: string): number | undefined {

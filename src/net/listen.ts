@@ -124,7 +124,7 @@ export class ClientListener {
       sendQueueBytes: limits.sendQueueBytes,
       metrics,
       log,
-      secure: (plain) => certificates.secure(plain, ALPN_CLIENT),
+      secure: (plain, domain) => certificates.secure(plain, ALPN_CLIENT, domain),
     })
   }
 

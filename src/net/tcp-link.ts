@@ -28,7 +28,7 @@ export interface TcpLinkOptions {
   readonly metrics: Metrics
   readonly log: Log
   /** Negotiates TLS on a plain socket. */
-  readonly secure: (socket: Socket) => Promise<TLSSocket>
+  readonly secure: (socket: Socket, domain: string | undefined) => Promise<TLSSocket>
 }
 
 /** Links with something to send, written out together at the end of the turn. */
@@ -105,7 +105,7 @@ export class TcpLink implements Link {
     this.#reader.restart()
   }
 
-  async startTls(answer: Element): Promise<void> {
+  async startTls(answer: Element, domain?: string): Promise<void> {
     this.send(answer)
     this.flush()
     const plain = this.#socket
@@ -114,7 +114,7 @@ export class TcpLink implements Link {
     this.#opened = false
     this.#securing = true
     this.#reader = new Reader(this.#limits)
-    const socket = await this.#options.secure(plain)
+    const socket = await this.#options.secure(plain, domain)
     if (this.#state === 'ended') {
       socket.destroy()
       return

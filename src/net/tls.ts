@@ -4,6 +4,7 @@ import { constants, createHash, X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import type { Socket } from 'node:net'
 import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls'
+import { domainToASCII } from 'node:url'
 import type { ChannelBindings } from '../stream/link.ts'
 
 /** AEAD with forward secrecy only (RFC 9325 §4.2). */
@@ -37,6 +38,7 @@ interface Pem {
 /** The certificates in force. */
 export class Certificates {
   #pems: ReadonlyMap<string, Pem> = new Map()
+  /** By A-labels, as SNI names domains (RFC 6066 §3). */
   #contexts = new Map<string, SecureContext>()
   #first: SecureContext | undefined
 
@@ -64,30 +66,35 @@ export class Certificates {
 
   #use(pems: ReadonlyMap<string, Pem>): void {
     const contexts = new Map<string, SecureContext>()
-    for (const [host, pem] of pems) contexts.set(host, contextOf(host, pem))
+    for (const [host, pem] of pems) contexts.set(serverNameOf(host), contextOf(host, pem))
     this.#pems = pems
     this.#contexts = contexts
     this.#first = contexts.values().next().value
   }
 
-  /** The context for a server name; the first domain's for an unknown one. */
-  find(serverName: string | undefined): SecureContext | undefined {
-    return (serverName === undefined ? undefined : this.#contexts.get(serverName.toLowerCase())) ?? this.#first
+  /** The context of the first of these names that is one of our domains; the first domain's if none is. */
+  find(...names: readonly (string | undefined)[]): SecureContext | undefined {
+    for (const name of names) {
+      const found = name === undefined ? undefined : this.#contexts.get(serverNameOf(name))
+      if (found) return found
+    }
+    return this.#first
   }
 
   /**
    * Negotiates TLS as the server. Rejects if that fails or takes too long; the socket is destroyed then.
    * @param alpn the protocols to agree on; a client that names only others is refused (XEP-0368 §3)
+   * @param domain whose certificate is shown to a client that names no domain of ours itself
    */
-  secure(socket: Socket, alpn: readonly string[]): Promise<TLSSocket> {
+  secure(socket: Socket, alpn: readonly string[], domain?: string): Promise<TLSSocket> {
     return new Promise((resolve, reject) => {
-      const secureContext = this.#first
+      const secureContext = this.find(domain)
       if (!secureContext) return reject(new Error('no certificate'))
       const secured = new TLSSocket(socket, {
         isServer: true,
         secureContext,
         ALPNProtocols: [...alpn],
-        SNICallback: (name, done) => done(null, this.find(name)),
+        SNICallback: (name, done) => done(null, this.find(name, domain)),
       })
       const fail = (error: Error): void => {
         clearTimeout(timer)
@@ -136,6 +143,11 @@ function endPointOf(socket: TLSSocket): Buffer | undefined {
   const algorithm = new X509Certificate(raw).signatureAlgorithm?.toLowerCase() ?? ''
   const hash = /sha-?384/.test(algorithm) ? 'sha384' : /sha-?512/.test(algorithm) ? 'sha512' : 'sha256'
   return createHash(hash).update(raw).digest()
+}
+
+/** A domain as clients name it in TLS. */
+function serverNameOf(domain: string): string {
+  return domainToASCII(domain) || domain.toLowerCase()
 }
 
 function contextOf(host: string, { cert, key }: Pem): SecureContext {

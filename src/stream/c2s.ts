@@ -69,6 +69,16 @@ export class ClientStream implements LinkEvents {
     return (this.#username ?? this.#login?.username) === account.local
   }
 
+  /** Ends the stream if its domain is not served any more: the client learns where it is now, or that it is gone. */
+  endIfGone(): void {
+    const host = this.#host
+    if (host === undefined || this.#parts.hosts.has(host)) return
+    const moved = this.#parts.moved.has(host)
+    // Not in the clear (RFC 6120 §4.9.3.19): who has not come to TLS yet learns it behind that.
+    if (!moved) this.close(new StreamError('host-gone'))
+    else if (this.#link.encrypted) this.close(this.#elsewhere(host))
+  }
+
   /** Ends the stream. */
   close(error?: StreamError): void {
     this.#link.close(error)
@@ -120,14 +130,20 @@ export class ClientStream implements LinkEvents {
     this.#host = host
     const major = /^(\d+)\.\d+$/.exec(attrs.version ?? '')?.[1]
     if (major === undefined || Number(major) < 1) return new StreamError('unsupported-version')
-    return undefined
+    return this.#link.encrypted ? this.#elsewhere(host) : undefined
   }
 
   #hostOf(to: string | undefined): string | undefined {
-    const { hosts } = this.#parts
+    const { hosts, moved } = this.#parts
     if (to === undefined) return hosts.size === 1 ? [...hosts][0] : undefined
     const domain = Jid.tryParse(to)?.domain
-    return domain !== undefined && hosts.has(domain) ? domain : undefined
+    return domain !== undefined && (hosts.has(domain) || moved.has(domain)) ? domain : undefined
+  }
+
+  /** Where a domain that moved can be reached (RFC 6120 §4.9.3.19); said only where nobody on the way can change it. */
+  #elsewhere(host: string): StreamError | undefined {
+    const address = this.#parts.moved.get(host)
+    return address === undefined ? undefined : new StreamError('see-other-host', undefined, undefined, address)
   }
 
   #offer(host: string): void {
@@ -160,10 +176,11 @@ export class ClientStream implements LinkEvents {
 
   async #startTls(): Promise<void> {
     // Whatever was said in the clear may have been said by somebody else (RFC 6120 §5.4.3.3).
+    const host = this.#host
     this.#host = undefined
     this.#lang = undefined
     try {
-      await this.#link.startTls(el('proceed', NS_TLS))
+      await this.#link.startTls(el('proceed', NS_TLS), host)
     } catch {
       this.close() // the handshake failed: there is nobody left to tell
     }

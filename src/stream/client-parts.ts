@@ -26,6 +26,8 @@ export interface ClientLimits {
 /** Everything that a client's stream works with. */
 export interface ClientParts {
   readonly hosts: ReadonlySet<string>
+  /** Domains that other servers serve now, with where those can be reached; none of `hosts`. */
+  readonly moved: ReadonlyMap<string, string>
   readonly limits: ClientLimits
   readonly sasl: SaslLimits
   readonly router: Router

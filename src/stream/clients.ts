@@ -44,6 +44,11 @@ export class ClientStreams {
     for (const stream of [...this.#streams]) if (stream.isEntering(account)) stream.close(error)
   }
 
+  /** Ends the streams to domains that are not served any more. */
+  endGone(): void {
+    for (const stream of [...this.#streams]) stream.endIfGone()
+  }
+
   /** Ends all streams: `system-shutdown` tells clients to come back (RFC 6120 §4.9.3.20). */
   close(): void {
     this.#closed = true

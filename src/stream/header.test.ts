@@ -9,6 +9,11 @@ import type { OwnHeader } from './link.ts'
 
 const stage = await theatre({ features: [ping], hosts: ['capulet.example', 'montague.example'] })
 
+/** Where a domain is that moved; it has an IPv6 address, which keeps its brackets. */
+const MOVED = '[2001:db8::1]:5222'
+
+const changing = { hosts: new Set(['capulet.example', 'montague.example']), moved: new Map<string, string>() }
+
 /** A client before whom the stream is not open yet. */
 function stranger(encrypted = true): Stranger {
   return stage.stranger(new MemoryLink({ encrypted }))
@@ -122,6 +127,45 @@ test('the domain must not change between login and bind', async () => {
   client.link.clientOpens({ to: 'montague.example', version: '1.0' })
   assert.equal((await header(client)).from, 'capulet.example')
   await client.isClosed('not-authorized')
+})
+
+test('the clients of a domain that moved are sent there, once nobody can listen any more (§4.9.3.19)', async () => {
+  const moved = new Map([['verona.example', MOVED]])
+  const verona = await theatre({ features: [ping], hosts: ['capulet.example'], moved })
+  const client = verona.stranger(new MemoryLink({ encrypted: false }))
+  const features = await client.opens('verona.example')
+  assert.ok(features.child('starttls', 'urn:ietf:params:xml:ns:xmpp-tls'))
+  client.sends(`<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>`)
+  await client.receives(`<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>`)
+  client.link.clientOpens({ to: 'verona.example', version: '1.0' })
+  assert.equal((await header(client)).from, 'verona.example')
+  const heard = await client.link.next()
+  assert.equal(
+    heard.kind === 'closed' && heard.error?.xml(),
+    `<stream:error><see-other-host xmlns='urn:ietf:params:xml:ns:xmpp-streams'>${MOVED}</see-other-host></stream:error>`,
+  )
+})
+
+test('who is logged in to a domain that goes or moves is told so; others stay (§4.9.3.5, §4.9.3.19)', async () => {
+  const { hosts, moved } = changing
+  const towns = await theatre({ features: [ping], hosts, moved })
+  const [juliet, romeo] = [await towns.enter('juliet@capulet.example'), await towns.enter('romeo@montague.example')]
+  const [entering, unsecured] = [towns.stranger(), towns.stranger(new MemoryLink({ encrypted: false }))]
+  for (const one of [entering, unsecured]) await one.opens('montague.example')
+  hosts.delete('montague.example')
+  towns.server.hostsChanged()
+  for (const one of [romeo, entering, unsecured]) await one.isClosed('host-gone')
+  await juliet.receivesNothing()
+
+  const plain = towns.stranger(new MemoryLink({ encrypted: false }))
+  await plain.opens('capulet.example')
+  hosts.delete('capulet.example')
+  moved.set('capulet.example', 'new.example.org')
+  towns.server.hostsChanged()
+  await juliet.isClosed('see-other-host')
+  plain.sends(`<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>`)
+  await plain.receives(`<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>`)
+  assert.equal([...towns.server.sessions()].length, 0)
 })
 
 test('without TLS there is nothing but TLS on offer, and it is required (§5.3.1)', async () => {

@@ -65,8 +65,12 @@ export interface Link {
   send(item: Writable): void
   /** After this the peer's next thing must be a new start tag; what it sent meanwhile is read as that (RFC 6120 §4.3.3). */
   restart(): void
-  /** Sends `<proceed/>`-like `answer` in the clear, then negotiates TLS; whatever was read before is thrown away (RFC 6120 §5.4.3.3). Rejects if that fails. */
-  startTls(answer: Element): Promise<void>
+  /**
+   * Sends `<proceed/>`-like `answer` in the clear, then negotiates TLS; whatever was read before is thrown away
+   * (RFC 6120 §5.4.3.3). Rejects if that fails.
+   * @param domain whose certificate is shown to a peer that asks TLS for none
+   */
+  startTls(answer: Element, domain?: string): Promise<void>
   /** Larger stanzas for peers that logged in. @param bytes of one stanza */
   allowStanzas(bytes: number): void
   /** Ends the stream properly, with an error if given; does nothing the second time. Our own start tag is written first if it was not. */

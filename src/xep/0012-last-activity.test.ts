@@ -6,7 +6,7 @@ import { assertLike } from '../../test/support/match.ts'
 import { newItem } from '../core/roster.ts'
 
 const LAST = `<query xmlns='jabber:iq:last'/>`
-const FORBIDDEN = `<iq type='error'><error type='auth'><forbidden xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>`
+const UNAVAILABLE = `<iq type='error'><error type='cancel'><service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>`
 
 /** Juliet, whose presence romeo may see and tybalt may not. */
 async function verona(stage: Stage = {}): Promise<Theatre> {
@@ -75,12 +75,14 @@ test('somebody who was never there has no last activity', async () => {
   )
 })
 
-test('who may not see the presence learns nothing, from the account or from its clients (§3, §4)', async () => {
+test('who may not see the presence learns nothing, not even whether there is an account', async () => {
   const stage = await verona()
   const tybalt = await stage.enter('tybalt')
   const juliet = await stage.enter('juliet', 'balcony')
-  for (const to of ['juliet@localhost', 'juliet@localhost/balcony', 'juliet@localhost/elsewhere']) {
-    assertLike(await tybalt.gets(LAST, to), FORBIDDEN)
+  for (const name of ['juliet@localhost', 'nobody@localhost']) {
+    for (const to of [name, `${name}/balcony`, `${name}/elsewhere`]) {
+      assertLike(await tybalt.gets(LAST, to), UNAVAILABLE)
+    }
   }
   await juliet.receivesNothing()
 })

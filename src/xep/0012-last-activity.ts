@@ -14,7 +14,10 @@ const NS = 'jabber:iq:last'
 /** So much of a status text is kept, in UTF-16 units. */
 const STATUS_MAX = 1000
 
-const REFUSED: Verdict = { stop: 'may not see the presence', error: new StanzaError('auth', 'forbidden') }
+/** Where §3 and §4 have `forbidden`: that would tell strangers who has an account (RFC 6120 §8.3.3.19). */
+const HIDDEN = new StanzaError('cancel', 'service-unavailable')
+
+const REFUSED: Verdict = { stop: 'may not see the presence', error: HIDDEN }
 
 /** XEP-0012: Last Activity. */
 export const lastActivity: Feature = {
@@ -59,7 +62,7 @@ class LastSeen {
 
   /** XEP-0012 §3. */
   async answer({ account, from, owner }: IqRequest): Promise<Element> {
-    if (!account || !this.#maySee(from, account)) throw new StanzaError('auth', 'forbidden')
+    if (!account || !this.#maySee(from, account)) throw HIDDEN
     if (account.sessions.size > 0) return query(0)
     const { store, clock } = this.#ctx
     const found = await store.accounts.find(owner)

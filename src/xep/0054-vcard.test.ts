@@ -27,9 +27,11 @@ test('one’s own that is missing is not found; of others it looks as if they di
   assertLike(await stpeter.gets(ASK, 'localhost'), refused('cancel', 'service-unavailable'))
 })
 
-test('nobody writes another one’s (§3.2)', async () => {
+test('nobody writes another one’s (§3.2), nor learns by trying whether there is an account', async () => {
   const { jer, stpeter } = await cast('jer', 'stpeter')
-  assertLike(await stpeter.sets(CARD, jer.bare), refused('auth', 'forbidden'))
+  for (const to of [jer.bare, 'nobody@localhost']) {
+    assertLike(await stpeter.sets(CARD, to), refused('cancel', 'service-unavailable'))
+  }
   assertLike(await jer.gets(ASK), refused('cancel', 'item-not-found'))
 })
 

@@ -29,7 +29,6 @@ export const vcard: Feature = {
         type: 'set',
         ns: NS,
         name: 'vCard',
-        strangers: true,
         answer: (request) => write(request, ctx),
       },
     ],
@@ -44,9 +43,8 @@ async function read({ owner, own }: IqRequest, { store }: FeatureContext): Promi
   return parseElement(text)
 }
 
-/** XEP-0054 §3.2. */
-async function write({ owner, own, payload }: IqRequest, ctx: FeatureContext): Promise<undefined> {
-  if (!own) throw new StanzaError('auth', 'forbidden')
+/** XEP-0054 §3.2; others get `service-unavailable`, as if there were no such account. */
+async function write({ owner, payload }: IqRequest, ctx: FeatureContext): Promise<undefined> {
   await keepDocument(ctx, owner, KEY, payload.xml(''))
   return undefined
 }

@@ -108,18 +108,21 @@ export class StreamError extends Error {
   readonly condition: StreamCondition
   readonly text: string | undefined
   readonly detail: Element | undefined
+  /** Where to connect instead: of `see-other-host` alone (RFC 6120 §4.9.3.19). */
+  readonly address: string | undefined
 
-  constructor(condition: StreamCondition, text?: string, detail?: Element) {
+  constructor(condition: StreamCondition, text?: string, detail?: Element, address?: string) {
     super(text ?? condition)
     this.condition = condition
     this.text = text
     this.detail = detail
+    this.address = address
   }
 
   /** The `<stream:error/>` as XML text; the prefix `stream` must be declared where it stands. */
   xml(): string {
     const text = this.text !== undefined && el('text', NS_STREAM_ERROR, { 'xml:lang': 'en' }, this.text)
-    const children = [el(this.condition, NS_STREAM_ERROR), text, this.detail]
+    const children = [el(this.condition, NS_STREAM_ERROR, null, this.address), text, this.detail]
     return `<stream:error>${children.map((child) => (child ? child.xml('jabber:client') : '')).join('')}</stream:error>`
   }
 }

@@ -14,10 +14,10 @@ const place = await loopback({ hosts: ['localhost', 'capulet.example'] })
 await place.accounts.add(Jid.of('romeo', 'localhost'), 'secret')
 
 /** Connects and shakes hands, in either way. */
-async function secured(way: 'direct' | 'starttls', options: ConnectionOptions = {}): Promise<Wire> {
+async function secured(way: 'direct' | 'starttls', options: ConnectionOptions = {}, header = HEADER): Promise<Wire> {
   if (way === 'direct') return Wire.direct(place.direct, options)
   const wire = Wire.plain(place.plain)
-  await wire.write(HEADER)
+  await wire.write(header)
   await wire.until(/<\/stream:features>/)
   await wire.startTls(options)
   return wire
@@ -158,6 +158,42 @@ test('each domain has its certificate, chosen by the name that the client asks f
   assert.equal(await shown('localhost'), ours)
   assert.equal(await shown('Capulet.Example'), theirs)
   assert.equal(await shown('verona.example'), ours)
+})
+
+test('an internationalised domain is found by the name that TLS has for it (RFC 6066 §3)', async () => {
+  const [first, second] = [await place.issue(), await place.issue()]
+  await place.certificates.load(
+    new Map([
+      ['localhost', first],
+      ['münchen.example', second],
+    ]),
+  )
+  const wire = await secured('direct', { servername: 'xn--mnchen-3ya.example', checkServerIdentity: () => undefined })
+  const { fingerprint256 } = new X509Certificate(readFileSync(second.cert))
+  assert.equal(wire.tls.getPeerCertificate().fingerprint256, fingerprint256)
+  wire.socket.destroy()
+})
+
+test('who asks TLS for no name, or for another, is shown the certificate of the domain of the stream', async () => {
+  const [first, second] = [await place.issue(), await place.issue()]
+  await place.certificates.load(
+    new Map([
+      ['localhost', first],
+      ['capulet.example', second],
+    ]),
+  )
+  const shown = async (servername: string, domain: string): Promise<string> => {
+    const options = { servername, checkServerIdentity: () => undefined }
+    const wire = await secured('starttls', options, HEADER.replace('localhost', domain))
+    const { fingerprint256 } = wire.tls.getPeerCertificate()
+    wire.socket.destroy()
+    return fingerprint256
+  }
+  const [ours, theirs] = [first, second].map(({ cert }) => new X509Certificate(readFileSync(cert)).fingerprint256)
+  assert.equal(await shown('', 'capulet.example'), theirs)
+  assert.equal(await shown('xmpp.capulet.example', 'capulet.example'), theirs)
+  assert.equal(await shown('', 'localhost'), ours)
+  assert.equal(await shown('capulet.example', 'localhost'), theirs)
 })
 
 test('a certificate that cannot be read changes nothing', async () => {

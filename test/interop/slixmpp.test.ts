@@ -272,7 +272,7 @@ test('ping, version, time and uptime', async () => {
 
 test('XEP-0012: since when a contact is away is told to those who see the presence only', async () => {
   const facts = await play('questions.py', 'last_activity', await couple())
-  only(facts, { saw: 'before', refusal: 'forbidden' })
+  only(facts, { saw: 'before', refusal: 'service-unavailable' })
   const { seconds, status } = only(facts, { saw: 'last' })
   assert.ok(Number(seconds) < 60)
   assert.equal(status, 'asleep')

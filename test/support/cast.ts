@@ -26,7 +26,9 @@ export interface Stage {
   readonly features?: readonly Feature[]
   readonly options?: Readonly<Record<string, unknown>>
   readonly clock?: Clock
-  readonly hosts?: readonly string[]
+  /** A set may change later on, as at a reload. */
+  readonly hosts?: readonly string[] | Set<string>
+  readonly moved?: ReadonlyMap<string, string>
   readonly limits?: Partial<typeof LIMITS>
   /** Bare JIDs of administrators. */
   readonly admins?: readonly string[]
@@ -67,13 +69,14 @@ export interface Theatre {
 export async function theatre(stage: Stage = {}): Promise<Theatre> {
   const dir = mkdtempSync(join(tmpdir(), 'aenigma-test-'))
   const clock = stage.clock ?? systemClock
-  const hosts = new Set(stage.hosts ?? ['localhost'])
+  const hosts = stage.hosts instanceof Set ? stage.hosts : new Set(stage.hosts ?? ['localhost'])
   const metrics = new Metrics()
   const store = await openSqlite({ file: join(dir, 'store.db'), clock, commitInterval: 1 })
   const accounts = createAccounts({ store, hosts, iterations: 4096, mechanisms: ['SCRAM-SHA-256'], clock })
   const admins = new Set(stage.admins ?? [])
   const server = await startXmpp({
     hosts,
+    moved: stage.moved ?? new Map(),
     store,
     accounts,
     features: stage.features ?? allFeatures,

@@ -71,6 +71,7 @@ export async function loopback(setting: Setting = {}): Promise<Loopback> {
   const accounts = createAccounts({ store, hosts, iterations: ITERATIONS, mechanisms: hashes, clock })
   const server = await startXmpp({
     hosts,
+    moved: new Map(),
     store,
     accounts,
     features: setting.features ?? [ping],

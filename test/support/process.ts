@@ -189,13 +189,21 @@ export interface Aenigma {
   crash(): Promise<void>
 }
 
+/** What a configured server has beside its ports. */
+export interface Setting {
+  /** Its data directory, instead of one in the bench. */
+  readonly data?: string
+  /** Other options, as in the file. */
+  readonly options?: Readonly<Record<string, unknown>>
+}
+
 /**
  * Starts the program and waits until it is ready.
  * @param wanted it listens there as a configured server; without them it is a trial, on the next free ports
  */
-export async function startAenigma(of: Bench, wanted?: Ports): Promise<Aenigma> {
-  const data = join(of.directory, 'data')
-  const where = wanted ? ['--config', await writeConfig(of.directory, data, wanted)] : ['--data', data]
+export async function startAenigma(of: Bench, wanted?: Ports, setting: Setting = {}): Promise<Aenigma> {
+  const data = setting.data ?? join(of.directory, 'data')
+  const where = wanted ? ['--config', await writeConfig(of.directory, data, wanted, setting.options)] : ['--data', data]
   const run = (args: readonly string[], input?: string): Child =>
     new Child(of, { program: process.execPath, args: [AENIGMA, ...args, ...where], ...(input ? { input } : {}) })
   const child = run(['up', '--json'])
@@ -226,7 +234,12 @@ export async function startAenigma(of: Bench, wanted?: Ports): Promise<Aenigma> 
   return server
 }
 
-async function writeConfig(directory: string, data: string, { starttls, tls, http }: Ports): Promise<string> {
+async function writeConfig(
+  directory: string,
+  data: string,
+  { starttls, tls, http }: Ports,
+  options: Readonly<Record<string, unknown>> = {},
+): Promise<string> {
   const { cert, key } = await trialCertificate(data, Date.now())
   const file = join(directory, 'aenigma.yaml')
   const config = {
@@ -234,6 +247,7 @@ async function writeConfig(directory: string, data: string, { starttls, tls, htt
     data,
     certificate: { cert, key },
     listen: { starttls: [`127.0.0.1:${starttls}`], tls: [`127.0.0.1:${tls}`], http: [`127.0.0.1:${http}`] },
+    ...options,
   }
   writeFileSync(file, JSON.stringify(config, undefined, 2))
   return file

@@ -52,6 +52,24 @@ async def befriend(server, romeo, juliet):
     await j.log_out()
 
 
+async def pair(server, romeo, juliet):
+    """Become contacts, and stay so."""
+    r, j = await both(server, romeo, juliet)
+    rj, jj = r.boundjid.bare, j.boundjid.bare
+    r.send_presence_subscription(pto=jj, ptype="subscribe")  # slixmpp answers by itself, and asks in return
+    await r.sees_presence("available", jj)
+    await j.sees_presence("available", rj)
+    await asyncio.gather(r.log_out(), j.log_out())
+
+
+async def contacts(server, user):
+    client = await Client(server, user).log_in()
+    answer = await client.make_iq_get(queryxmlns="jabber:iq:roster").send()
+    items = answer["roster"]["items"]
+    say(saw="roster", items={str(jid): item["subscription"] for jid, item in items.items()})
+    await client.log_out()
+
+
 async def talk(server, romeo, juliet, texts):
     r, j = await both(server, romeo, juliet)
     for text in texts:
@@ -176,6 +194,8 @@ async def catch_up(server, user, last):
 run(
     {
         "befriend": befriend,
+        "pair": pair,
+        "contacts": contacts,
         "talk": talk,
         "in_order": in_order,
         "while_away": while_away,
