@@ -75,6 +75,7 @@ async function open(dir: string, clock: Clock) {
     accounts,
     features,
     options: {},
+    moved: new Map(),
     admins: new Set(),
     limits: { ...LIMITS, rosterItems: CONTACTS, idleTimeout: 2 * HOUR },
     sasl: { hashes: ['SCRAM-SHA-256'], plain: true, iterations: 4096, fakeSecret: Buffer.alloc(32, 7) },
