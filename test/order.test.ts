@@ -38,10 +38,10 @@ test('who runs at each hook', () => {
     },
     {
       onSend: ['blocking', 'caps', 'last-activity'],
-      onReceive: ['blocking', 'archive', 'last-activity'],
+      onReceive: ['blocking', 'archive', 'push', 'last-activity'],
       onAway: ['offline'],
       onDeliver: ['blocking'],
-      onAvailable: ['offline', 'stream-management'],
+      onAvailable: ['push', 'offline', 'stream-management'],
     },
   )
 })

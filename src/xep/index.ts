@@ -17,12 +17,14 @@ import { streamManagement } from './0198-stream-management.ts'
 import { ping } from './0199-ping.ts'
 import { time } from './0202-time.ts'
 import { archive } from './0313-archive.ts'
+import { push } from './0357-push/feature.ts'
 import { streamLimits } from './0478-stream-limits.ts'
 
 /** All features, in the order of their hooks, with the reason where the place matters. */
 export const features: readonly Feature[] = [
   blocking, // first: what is blocked is neither archived, copied nor pushed
   archive, // what is refused above is not kept; leaves to `offline` what nobody is there to get, so nothing may wait between them
+  push, // only for what is not refused above; it waits for nothing
   offline, // the last resort
   caps, // only listens
   streamManagement, // counts what is sent, after all others had their say
