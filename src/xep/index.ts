@@ -16,8 +16,10 @@ import { blocking } from './0191-blocking.ts'
 import { streamManagement } from './0198-stream-management.ts'
 import { ping } from './0199-ping.ts'
 import { time } from './0202-time.ts'
+import { externalServices } from './0215-external-services.ts'
 import { archive } from './0313-archive.ts'
 import { push } from './0357-push/feature.ts'
+import { reports } from './0377-reports.ts'
 import { streamLimits } from './0478-stream-limits.ts'
 
 /** All features, in the order of their hooks, with the reason where the place matters. */
@@ -35,6 +37,8 @@ export const features: readonly Feature[] = [
   registration,
   commands,
   admin,
+  reports,
+  externalServices,
   version,
   contactAddresses,
   time,

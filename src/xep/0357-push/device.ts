@@ -131,6 +131,8 @@ function notification({ node, options }: PushRegistration, count: number): Eleme
 /** Its condition, and whether trying again is no use (RFC 6120 §8.3.2). Only names that we know are kept. */
 function errorOf(answer: Stanza): { readonly condition: string; readonly lasting: boolean } {
   const error = answer.element.child('error')
-  const condition = error?.elements.find(({ ns, name }) => ns === 'urn:ietf:params:xml:ns:xmpp-stanzas' && name !== 'text')
+  const condition = error?.elements.find(
+    ({ ns, name }) => ns === 'urn:ietf:params:xml:ns:xmpp-stanzas' && name !== 'text',
+  )
   return { condition: (condition?.name ?? 'undefined-condition').slice(0, 64), lasting: error?.attrs.type !== 'wait' }
 }

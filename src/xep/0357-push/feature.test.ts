@@ -80,7 +80,10 @@ test('an account tells its owner that it pushes', async () => {
   const { stage } = await stageWithPush()
   const phone = await stage.enter('juliet')
   const info = await phone.gets(`<query xmlns='http://jabber.org/protocol/disco#info'/>`)
-  assertLike(info, `<iq type='result'><query xmlns='http://jabber.org/protocol/disco#info'><feature var='${NS}'/></query></iq>`)
+  assertLike(
+    info,
+    `<iq type='result'><query xmlns='http://jabber.org/protocol/disco#info'><feature var='${NS}'/></query></iq>`,
+  )
 })
 
 test('a message for somebody who is away wakes the phone, and tells neither who wrote nor what', async () => {
@@ -252,7 +255,11 @@ test('the wish outlives the memory of the server', async () => {
 })
 
 async function pushed(stage: Theatre, owner: string): Promise<readonly unknown[]> {
-  return (await stage.store.pushes.list(Jid.parse(owner), 10)).map(({ errors, error, disabled }) => [errors, error, disabled])
+  return (await stage.store.pushes.list(Jid.parse(owner), 10)).map(({ errors, error, disabled }) => [
+    errors,
+    error,
+    disabled,
+  ])
 }
 
 async function refusedTimes(times: number, refusal: StanzaError) {
@@ -297,7 +304,10 @@ test('a user of ours is no push service, registrations have bounds, and the olde
   const { stage, clock } = await stageWithPush()
   const phone = await stage.enter('juliet', 'phone')
   const romeo = await stage.enter('romeo')
-  assertLike(await phone.sets(enable('n', '', romeo.full)), `<iq type='error'><error type='cancel'><not-allowed xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>`)
+  assertLike(
+    await phone.sets(enable('n', '', romeo.full)),
+    `<iq type='error'><error type='cancel'><not-allowed xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>`,
+  )
   assertLike(await phone.sets(enable('n', '', '@')), `<iq type='error'><error type='modify'/></iq>`)
   assertLike(await phone.sets(enable('n'.repeat(1025))), `<iq type='error'><error type='modify'/></iq>`)
   assertLike(await romeo.sets(enable(), phone.bare), `<iq type='error'><error type='cancel'/></iq>`)
@@ -310,4 +320,3 @@ test('a user of ours is no push service, registrations have bounds, and the olde
   assert.ok(!nodes.includes('n0') && !nodes.includes('n1') && nodes.includes('n11'))
   await nothingFor(phone, romeo)
 })
-
