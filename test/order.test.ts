@@ -37,8 +37,8 @@ test('who runs at each hook', () => {
       onAvailable: takingPart('onAvailable'),
     },
     {
-      onSend: ['blocking', 'caps', 'last-activity'],
-      onReceive: ['blocking', 'archive', 'push', 'last-activity'],
+      onSend: ['blocking', 'spam-brakes', 'caps', 'last-activity'],
+      onReceive: ['blocking', 'spam-brakes', 'archive', 'push', 'last-activity'],
       onAway: ['offline'],
       onDeliver: ['blocking'],
       onAvailable: ['push', 'offline', 'stream-management'],

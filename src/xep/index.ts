@@ -16,6 +16,7 @@ import { blocking } from './0191-blocking.ts'
 import { streamManagement } from './0198-stream-management.ts'
 import { ping } from './0199-ping.ts'
 import { time } from './0202-time.ts'
+import { spamBrakes } from './0205-spam-brakes/feature.ts'
 import { externalServices } from './0215-external-services.ts'
 import { archive } from './0313-archive.ts'
 import { push } from './0357-push/feature.ts'
@@ -25,6 +26,7 @@ import { streamLimits } from './0478-stream-limits.ts'
 /** All features, in the order of their hooks, with the reason where the place matters. */
 export const features: readonly Feature[] = [
   blocking, // first: what is blocked is neither archived, copied nor pushed
+  spamBrakes, // like `blocking`, before anything is kept
   archive, // what is refused above is not kept; leaves to `offline` what nobody is there to get, so nothing may wait between them
   push, // only for what is not refused above; it waits for nothing
   offline, // the last resort

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+// Brakes on strangers (XEP-0205 §3): whom an account does not know may send it a few messages and requests in an hour, and
+// may not try all our accounts one after the other. Contacts, and whomever the account turned to, are never slowed.
+import type { LocalAccount } from '../../core/directory.ts'
+import { type Feature, type FeatureContext, type FeatureLimits, PASS, type Verdict } from '../../core/feature.ts'
+import { seesUs } from '../../core/roster.ts'
+import { StanzaError } from '../../xmpp/errors.ts'
+import type { Jid } from '../../xmpp/jid.ts'
+import type { Stanza } from '../../xmpp/stanza.ts'
+import { Allowances } from './allowances.ts'
+
+/** Whom an account turned to is remembered while it is in memory: so many, then the first ones are forgotten. */
+const ACQUAINTANCES_MAX = 1000
+/** A whole domain of others, or everybody together at one account, may do so many times what one stranger may. */
+const TOGETHER = 10
+
+/** XEP-0205, as far as strangers are concerned. */
+export const spamBrakes: Feature = {
+  name: 'spam-brakes',
+  implements: [
+    {
+      xep: 205,
+      version: '1.0',
+      name: 'Best Practices to Discourage Denial of Service Attacks',
+      note: 'limits on connections, logins and sizes, and on what strangers send',
+    },
+  ],
+  setup(ctx) {
+    const brakes = new Brakes(ctx)
+    return {
+      onSend: (stanza, { account }) => brakes.sent(stanza, account),
+      onReceive: (stanza, owner) => brakes.received(stanza, owner),
+    }
+  },
+}
+
+/** What a stranger does. */
+type Deed = 'message' | 'request'
+
+/** Names with their whole allowances. */
+type Sides = [name: string, perHour: number][]
+
+/** The allowances of strangers. */
+class Brakes {
+  readonly #ctx: FeatureContext
+  readonly #acquaintances = new WeakMap<LocalAccount, Set<string>>()
+  readonly #used: Readonly<Record<Deed, Allowances>> = { message: new Allowances(), request: new Allowances() }
+
+  constructor(ctx: FeatureContext) {
+    this.#ctx = ctx
+  }
+
+  /** Whoever is written to, asked for a subscription, or shown presence may answer. */
+  sent({ kind, type, to }: Stanza, account: LocalAccount): Verdict {
+    if (kind === 'iq' || !to || type === 'error' || type === 'unavailable' || type === 'unsubscribed') return PASS
+    const { key } = to.bare
+    // Here, where it is not looked up yet whether the addressee exists: nobody learns that by asking many.
+    if (kind === 'presence' && type === 'subscribe' && !seesUs(account.roster.item(to.bare))) {
+      const { limits, clock } = this.#ctx
+      const sides: Sides = [[`from ${account.jid.key}`, limits.strangerRequestsPerHour]]
+      if (!this.#take('request', sides, clock.now())) return REFUSED.request
+    }
+    const known = this.#acquaintances.get(account)
+    if (known?.has(key)) return PASS
+    const names = known ?? new Set()
+    if (!known) this.#acquaintances.set(account, names)
+    names.add(key)
+    if (names.size > ACQUAINTANCES_MAX) names.delete(names.values().next().value ?? key)
+    return PASS
+  }
+
+  received(stanza: Stanza, owner: LocalAccount): Verdict {
+    const deed = deedOf(stanza)
+    const from = stanza.from?.bare
+    if (!deed || !from || this.#isKnown(from, owner)) return PASS
+    const { limits, clock, hosts } = this.#ctx
+    const one = limitOf(deed, limits)
+    const many = one * TOGETHER
+    const ours = hosts.has(from.domain)
+    const sides: Sides = [[`to ${owner.jid.key}`, many]]
+    if (deed === 'message' || !ours) sides.push([`from ${from.key}`, one]) // our users' requests: see `sent`
+    if (!ours) sides.push([`from ${from.domain}`, many])
+    return this.#take(deed, sides, clock.now()) ? PASS : REFUSED[deed]
+  }
+
+  /** Uses one of each allowance, or none if one of them is used up. */
+  #take(deed: Deed, sides: Sides, now: number): boolean {
+    const used = this.#used[deed]
+    if (!sides.every(([name, perHour]) => used.has(name, perHour, now))) return false
+    for (const [name, perHour] of sides) used.use(name, perHour, now)
+    return true
+  }
+
+  /** Our domains, the account itself, who stands in its roster, and whom it turned to. */
+  #isKnown(from: Jid, owner: LocalAccount): boolean {
+    if (this.#acquaintances.get(owner)?.has(from.key) || from.equals(owner.jid)) return true
+    if (from.local === undefined && this.#ctx.hosts.has(from.domain)) return true
+    const item = owner.roster.item(from)
+    return item !== undefined && (item.listed || item.approved || item.subscription !== 'none')
+  }
+}
+
+/** What rooms send goes to full JIDs, which strangers do not know; to lose it because a room was forgotten would be worse. */
+function deedOf({ kind, type }: Stanza): Deed | undefined {
+  if (kind === 'message') return type === 'error' || type === 'groupchat' ? undefined : 'message'
+  return kind === 'presence' && type === 'subscribe' ? 'request' : undefined
+}
+
+function limitOf(deed: Deed, limits: FeatureLimits): number {
+  return deed === 'message' ? limits.strangerMessagesPerHour : limits.strangerRequestsPerHour
+}
+
+function refused(text: string): Verdict {
+  return { stop: 'too much from strangers', error: new StanzaError('wait', 'policy-violation', text) }
+}
+
+const REFUSED: Readonly<Record<Deed, Verdict>> = {
+  message: refused('Too many messages to people who do not know you; try again later.'),
+  request: refused('Too many requests to people who do not know you; try again later.'),
+}
