@@ -25,8 +25,8 @@ export class Device {
   readonly #ctx: FeatureContext
   readonly #account: LocalAccount
   #registration: PushRegistration
-  /** Important stanzas since the device was seen last. */
-  #waiting = 0
+  /** What came since the device was seen last. */
+  readonly #waiting = { message: 0, request: 0 }
   #busy = false
   #again = false
   #gone = false
@@ -54,7 +54,8 @@ export class Device {
 
   /** The device is here and sees for itself. */
   seen(): void {
-    this.#waiting = 0
+    this.#waiting.message = 0
+    this.#waiting.request = 0
     this.#again = false
   }
 
@@ -64,11 +65,16 @@ export class Device {
   }
 
   /** Something important came. */
-  wake(): void {
-    this.#waiting++
+  wake(kind: 'message' | 'request' = 'message'): void {
+    this.#waiting[kind]++
     if (this.#gone || this.#registration.disabled) return
     if (this.#busy) this.#again = true
     else void this.#push()
+  }
+
+  /** Something important waits: wakes the device unless that was tried since it was seen last. */
+  remind(): void {
+    if (this.#waiting.message === 0 && !this.awake) this.wake()
   }
 
   /** Never rejects. */
@@ -107,16 +113,20 @@ export class Device {
 }
 
 /**
- * XEP-0357 §7, with the number of messages and nothing else: app servers, and whoever stands behind them, must not learn who
+ * XEP-0357 §7, with numbers and nothing else: app servers, and whoever stands behind them, must not learn who
  * writes, let alone what.
  */
-function notification({ node, options }: PushRegistration, count: number): Element {
+function notification(
+  { node, options }: PushRegistration,
+  { message, request }: { readonly message: number; readonly request: number },
+): Element {
   const summary = el(
     'x',
     NS_DATA,
     { type: 'submit' },
     el('field', NS_DATA, { var: 'FORM_TYPE', type: 'hidden' }, el('value', NS_DATA, null, 'urn:xmpp:push:summary')),
-    el('field', NS_DATA, { var: 'message-count' }, el('value', NS_DATA, null, String(count))),
+    countField('message-count', message),
+    request > 0 && countField('pending-subscription-count', request),
   )
   const item = el('item', NS_PUBSUB, null, el('notification', NS_PUSH, null, summary))
   return el(
@@ -126,6 +136,10 @@ function notification({ node, options }: PushRegistration, count: number): Eleme
     el('publish', NS_PUBSUB, node === '' ? null : { node }, item),
     options !== undefined && el('publish-options', NS_PUBSUB, null, parseElement(options)),
   )
+}
+
+function countField(name: string, count: number): Element {
+  return el('field', NS_DATA, { var: name }, el('value', NS_DATA, null, String(count)))
 }
 
 /** Its condition, and whether trying again is no use (RFC 6120 §8.3.2). Only names that we know are kept. */

@@ -4,11 +4,14 @@ import { test } from 'node:test'
 import { type Actor, nothingFor, type Theatre, theatre } from '../../../test/support/cast.ts'
 import { FakeClock } from '../../../test/support/fake-clock.ts'
 import { assertLike } from '../../../test/support/match.ts'
-import type { Feature, IqRequest } from '../../core/feature.ts'
+import type { Feature, FeatureContext, IqRequest } from '../../core/feature.ts'
 import type { Element } from '../../xml/element.ts'
+import { parseElement } from '../../xml/reader.ts'
 import { type StanzaCondition, StanzaError } from '../../xmpp/errors.ts'
 import { Jid } from '../../xmpp/jid.ts'
+import { NS_CLIENT, Stanza } from '../../xmpp/stanza.ts'
 import { features } from '../index.ts'
+import { connectionLost } from './feature.ts'
 
 const NS = 'urn:xmpp:push:0'
 const SERVICE = 'push.localhost'
@@ -124,6 +127,7 @@ test('OMEMO, calls and invitations wake it; chat states, receipts, markers and w
     `<displayed xmlns='urn:xmpp:chat-markers:0' id='1'/><store ${HINT}/>`,
     `<body>off the record</body><no-store ${HINT}/>`,
     `<encrypted xmlns='eu.siacs.conversations.axolotl'><header sid='1'/></encrypted><store ${HINT}/>`,
+    `<encrypted xmlns='urn:xmpp:omemo:2'><header sid='1'/></encrypted><encryption xmlns='urn:xmpp:eme:0' namespace='urn:xmpp:omemo:2'/>`,
     `<accept xmlns='urn:xmpp:jingle-message:0' id='1'/>`,
     '<subject>nothing said</subject>',
     '<body/>',
@@ -138,6 +142,7 @@ test('OMEMO, calls and invitations wake it; chat states, receipts, markers and w
     `<encrypted xmlns='urn:xmpp:omemo:2'><header sid='1'/><payload>x</payload></encrypted>`,
     `<openpgp xmlns='urn:xmpp:openpgp:0'>x</openpgp>`,
     `<propose xmlns='urn:xmpp:jingle-message:0' id='1'/><store ${HINT}/>`,
+    `<new xmlns='urn:example:new'/><encryption xmlns='urn:xmpp:eme:0' namespace='urn:example:new'/>`,
     `<x xmlns='http://jabber.org/protocol/muc#user'><invite from='a@b'/></x>`,
     `<reactions xmlns='urn:xmpp:reactions:0' id='1'><reaction>x</reaction></reactions>`,
   ]
@@ -148,6 +153,24 @@ test('OMEMO, calls and invitations wake it; chat states, receipts, markers and w
     clock.advance(5000)
   }
   assert.equal(count(app.got.at(-1)), String(loud.length))
+})
+
+test('somebody who asks for a subscription wakes it, once', async () => {
+  const { stage, app, clock } = await stageWithPush()
+  const phone = await stage.enter('juliet', 'phone')
+  const romeo = await stage.enter('romeo')
+  await enables(phone)
+  await leaves(phone)
+  romeo.sends(`<presence type='subscribe' to='${phone.bare}'/>`)
+  await app.has(1)
+  assert.match(app.got[0]?.xml('') ?? '', /'pending-subscription-count'><value>1</)
+  assert.equal(count(app.got[0]), '0')
+  await clock.awaited(5000)
+  clock.advance(5000)
+  romeo.sends(`<presence type='subscribe' to='${phone.bare}'/>`)
+  romeo.sends(`<presence type='unsubscribe' to='${phone.bare}'/>`)
+  await romeo.settles()
+  assert.equal(app.got.length, 1)
 })
 
 test('many messages make one notification, and another one after a pause', async () => {
@@ -211,6 +234,32 @@ test('a client that may yet resume its stream is woken by messages, by a room an
     clock.advance(5000)
   }
   assert.deepEqual(app.got.map(count), ['1', '2', '3'])
+})
+
+test('what was lost in a dead connection wakes the device as soon as that is noticed', async () => {
+  const app = new AppServer()
+  let context: FeatureContext | undefined
+  const spy: Feature = {
+    name: 'test-context',
+    implements: [],
+    setup(ctx) {
+      context = ctx
+      return {}
+    },
+  }
+  const stage = await theatre({ hosts: ['localhost', SERVICE], features: [...features, app.feature, spy] })
+  const phone = await stage.enter('juliet', 'phone')
+  await enables(phone)
+  const session = [...stage.server.sessions()].find(({ jid }) => jid.equals(phone.jid))
+  assert.ok(session && context)
+  Object.defineProperty(session, 'attached', { value: false })
+  const sent = (content: string) =>
+    Stanza.parse(parseElement(`<message type='chat' from='romeo@localhost/x'>${content}</message>`, NS_CLIENT))
+  connectionLost(context, session, [sent(`<active xmlns='http://jabber.org/protocol/chatstates'/>`)])
+  await phone.settles()
+  assert.equal(app.got.length, 0)
+  connectionLost(context, session, [sent('<body>1</body>'), sent('<body>2</body>')])
+  await app.has(1)
 })
 
 test('what a client takes along unacknowledged wakes it', async () => {

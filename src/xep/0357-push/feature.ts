@@ -3,7 +3,10 @@
 // that there is something, and never what or from whom. The path of a message does not wait for any of it.
 import type { LocalAccount } from '../../core/directory.ts'
 import { type Feature, type FeatureContext, type IqRequest, PASS, type Verdict } from '../../core/feature.ts'
+import { seesUs } from '../../core/roster.ts'
+import type { Router } from '../../core/router.ts'
 import type { Session } from '../../core/session.ts'
+import type { RosterItem } from '../../store/store.ts'
 import type { Element } from '../../xml/element.ts'
 import { StanzaError } from '../../xmpp/errors.ts'
 import { Jid } from '../../xmpp/jid.ts'
@@ -16,6 +19,17 @@ const MOST = 10
 const NODE_MAX = 1024
 const OPTIONS_MAX = 4096
 
+/** For `connectionLost`: what hangs on the server is gone with it. */
+const byServer = new WeakMap<Router, Pushes>()
+
+/**
+ * For stream management (XEP-0198 §5): a client lost its connection, and may come back for what it did not acknowledge. The
+ * connection was dead for a while before that was noticed, so what came meanwhile has woken nobody.
+ */
+export function connectionLost(ctx: FeatureContext, client: Session, unacknowledged: readonly Stanza[]): void {
+  if (unacknowledged.some(isImportant)) byServer.get(ctx.router)?.lost(client)
+}
+
 /** XEP-0357: Push Notifications. */
 export const push: Feature = {
   name: 'push',
@@ -24,6 +38,7 @@ export const push: Feature = {
   ],
   setup(ctx) {
     const pushes = new Pushes(ctx)
+    byServer.set(ctx.router, pushes)
     return {
       iq: [
         { at: ['account'], type: 'set', ns: NS_PUSH, name: 'enable', answer: (request) => pushes.enable(request) },
@@ -77,9 +92,11 @@ class Pushes {
 
   /** Wakes whom it concerns. What an account without devices gets costs no more than a look into a map. */
   received(stanza: Stanza, owner: LocalAccount): Verdict {
-    if (stanza.kind === 'presence') return PASS
+    if (stanza.kind === 'presence' && stanza.type !== 'subscribe') return PASS
     const devices = this.#known.get(owner)
-    if (devices?.size === 0 || !isImportant(stanza) || stanza.from?.bare.equals(owner.jid)) return PASS
+    const from = stanza.from?.bare
+    if (devices?.size === 0 || !from || from.equals(owner.jid) || !isImportant(stanza)) return PASS
+    if (stanza.kind === 'presence' && isSettled(owner.roster.item(from))) return PASS
     if (devices) wake(devices, stanza, owner)
     else this.#later(owner, (loaded) => wake(loaded, stanza, owner))
     return PASS
@@ -96,7 +113,14 @@ class Pushes {
     this.#later(account, async (devices) => {
       const mine = [...devices.values()].filter((device) => device.resource === resource)
       if (mine.length === 0 || (await this.#ctx.store.messages.offlineCount(account.jid)) === 0) return
-      for (const device of mine) if (!device.awake) device.wake()
+      for (const device of mine) device.remind()
+    })
+  }
+
+  /** As the function `connectionLost`. */
+  lost({ account, resource }: Session): void {
+    this.#later(account, (devices) => {
+      for (const device of devices.values()) if (device.resource === resource) device.remind()
     })
   }
 
@@ -148,8 +172,13 @@ function wake(devices: Devices, stanza: Stanza, { sessions }: LocalAccount): voi
   for (const device of devices.values()) {
     if (forOne && device.resource !== target) continue
     if (device.awake) device.seen()
-    else device.wake()
+    else device.wake(stanza.kind === 'presence' ? 'request' : 'message')
   }
+}
+
+/** Whether a request is answered without the user, or was made before (RFC 6121 §3.1.3). */
+function isSettled(item: RosterItem | undefined): boolean {
+  return item !== undefined && (seesUs(item) || item.approved || item.request !== undefined)
 }
 
 /** Whom to notify: never one of our own users, who would get what they did not ask for. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What wakes a phone: something to read, and a call. What says something about the moment only (chat states), or about
+// What wakes a phone: something to read, a call, and somebody who asks for a subscription. What says something about the moment only (chat states), or about
 // another message (receipts, markers), does not: a battery is worth more than that.
 import type { Element } from '../../xml/element.ts'
 import type { Stanza } from '../../xmpp/stanza.ts'
@@ -22,11 +22,27 @@ const NEWS: ReadonlySet<string> = new Set([
 /** Whether somebody who is away should get to know of it at once. */
 export function isImportant(stanza: Stanza): boolean {
   if (stanza.kind === 'iq') return isCall(stanza)
-  if (stanza.kind !== 'message') return false
-  if (stanza.type === 'groupchat') return stanza.element.children.some(isNews)
-  const keeping = keepingOf(stanza)
-  if (keeping === 'nothing' || keeping === 'deny') return false // it will not be there when the phone comes
-  return stanza.element.children.some(isNews)
+  if (stanza.kind === 'presence') return stanza.type === 'subscribe'
+  if (stanza.type !== 'groupchat') {
+    const keeping = keepingOf(stanza)
+    if (keeping === 'nothing' || keeping === 'deny') return false // it will not be there when the phone comes
+  }
+  const { children } = stanza.element
+  return children.some(isNews) || (children.some(isSealed) && !children.some(isKeysOnly))
+}
+
+/** XEP-0380: something that only the addressee can read, in whatever way that was sealed. */
+function isSealed(child: Element | string): boolean {
+  return typeof child !== 'string' && child.is('encryption', 'urn:xmpp:eme:0')
+}
+
+/** Sets up keys, and has nothing to read (XEP-0384 §4.5). */
+function isKeysOnly(child: Element | string): boolean {
+  return typeof child !== 'string' && isOmemo(child) && child.child('payload') === undefined
+}
+
+function isOmemo({ name, ns }: Element): boolean {
+  return name === 'encrypted' && (ns === NS_OMEMO_2 || ns === NS_OMEMO_0)
 }
 
 /** XEP-0166 §6.2, to a client that may yet resume its stream. */
@@ -38,8 +54,7 @@ function isNews(child: Element | string): boolean {
   if (typeof child === 'string') return false
   const { name, ns } = child
   if (name === 'body' && ns === 'jabber:client') return child.text !== ''
-  // Without a payload it only sets up keys (XEP-0384 §4.5).
-  if (name === 'encrypted' && (ns === NS_OMEMO_2 || ns === NS_OMEMO_0)) return child.child('payload') !== undefined
+  if (isOmemo(child)) return !isKeysOnly(child)
   if (name === 'x' && ns === 'http://jabber.org/protocol/muc#user') return child.child('invite') !== undefined
   return NEWS.has(`${name} ${ns}`)
 }
