@@ -38,7 +38,6 @@ export const push: Feature = {
   ],
   setup(ctx) {
     const pushes = new Pushes(ctx)
-    byServer.set(ctx.router, pushes)
     return {
       iq: [
         { at: ['account'], type: 'set', ns: NS_PUSH, name: 'enable', answer: (request) => pushes.enable(request) },
@@ -48,6 +47,9 @@ export const push: Feature = {
       onAvailable: (client) => pushes.seen(client),
       onEnd: (client) => pushes.ended(client),
       disco: { account: { features: [NS_PUSH] } },
+      start() {
+        byServer.set(ctx.router, pushes)
+      },
     }
   },
 }
