@@ -10,10 +10,15 @@ const NAMES_MAX = 20_000
 /** Longer names are hashed, so that an entry is small whatever a peer calls itself. */
 const NAME_MAX = 128
 
+/** How often a name that is in use is put behind all others, in ms: doing it each time would cost more than the rest. */
+const FRESH = 60_000
+
 interface Bucket {
   left: number
   /** When `left` was right. */
   at: number
+  /** When it was put behind all others. */
+  placed: number
 }
 
 /** Allowances by name. */
@@ -29,10 +34,13 @@ export class Allowances {
   /** Uses one. */
   use(name: string, perHour: number, now: number): void {
     const key = short(name)
-    const bucket = this.#buckets.get(key)
-    const left = (bucket ? filled(bucket, perHour, now) : perHour) - 1
-    this.#buckets.delete(key) // so that it becomes the youngest
-    this.#buckets.set(key, { left, at: now })
+    const bucket = this.#buckets.get(key) ?? { left: perHour, at: now, placed: Number.NEGATIVE_INFINITY }
+    bucket.left = filled(bucket, perHour, now) - 1
+    bucket.at = now
+    if (now - bucket.placed < FRESH) return
+    bucket.placed = now
+    this.#buckets.delete(key)
+    this.#buckets.set(key, bucket)
     if (this.#buckets.size <= NAMES_MAX) return
     for (const oldest of this.#buckets.keys()) {
       this.#buckets.delete(oldest)

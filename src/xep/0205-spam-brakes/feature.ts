@@ -37,14 +37,22 @@ export const spamBrakes: Feature = {
 /** What a stranger does. */
 type Deed = 'message' | 'request'
 
-/** Names with their whole allowances. */
-type Sides = [name: string, perHour: number][]
+/** What was used of one kind of allowance: at an account, by an account, by a domain that is none of ours. */
+interface Used {
+  readonly to: Allowances
+  readonly from: Allowances
+  readonly domain: Allowances
+}
+
+function used(): Used {
+  return { to: new Allowances(), from: new Allowances(), domain: new Allowances() }
+}
 
 /** The allowances of strangers. */
 class Brakes {
   readonly #ctx: FeatureContext
   readonly #acquaintances = new WeakMap<LocalAccount, Set<string>>()
-  readonly #used: Readonly<Record<Deed, Allowances>> = { message: new Allowances(), request: new Allowances() }
+  readonly #used: Readonly<Record<Deed, Used>> = { message: used(), request: used() }
 
   constructor(ctx: FeatureContext) {
     this.#ctx = ctx
@@ -57,8 +65,10 @@ class Brakes {
     // Here, where it is not looked up yet whether the addressee exists: nobody learns that by asking many.
     if (kind === 'presence' && type === 'subscribe' && !seesUs(account.roster.item(to.bare))) {
       const { limits, clock } = this.#ctx
-      const sides: Sides = [[`from ${account.jid.key}`, limits.strangerRequestsPerHour]]
-      if (!this.#take('request', sides, clock.now())) return REFUSED.request
+      const now = clock.now()
+      const { from } = this.#used.request
+      if (!from.has(account.jid.key, limits.strangerRequestsPerHour, now)) return REFUSED.request
+      from.use(account.jid.key, limits.strangerRequestsPerHour, now)
     }
     const known = this.#acquaintances.get(account)
     if (known?.has(key)) return PASS
@@ -76,19 +86,17 @@ class Brakes {
     const { limits, clock, hosts } = this.#ctx
     const one = limitOf(deed, limits)
     const many = one * TOGETHER
-    const ours = hosts.has(from.domain)
-    const sides: Sides = [[`to ${owner.jid.key}`, many]]
-    if (deed === 'message' || !ours) sides.push([`from ${from.key}`, one]) // our users' requests: see `sent`
-    if (!ours) sides.push([`from ${from.domain}`, many])
-    return this.#take(deed, sides, clock.now()) ? PASS : REFUSED[deed]
-  }
-
-  /** Uses one of each allowance, or none if one of them is used up. */
-  #take(deed: Deed, sides: Sides, now: number): boolean {
+    const now = clock.now()
     const used = this.#used[deed]
-    if (!sides.every(([name, perHour]) => used.has(name, perHour, now))) return false
-    for (const [name, perHour] of sides) used.use(name, perHour, now)
-    return true
+    const ours = hosts.has(from.domain)
+    const counted = deed === 'message' || !ours // our users' requests: see `sent`
+    if (!used.to.has(owner.jid.key, many, now)) return REFUSED[deed]
+    if (counted && !used.from.has(from.key, one, now)) return REFUSED[deed]
+    if (!ours && !used.domain.has(from.domain, many, now)) return REFUSED[deed]
+    used.to.use(owner.jid.key, many, now)
+    if (counted) used.from.use(from.key, one, now)
+    if (!ours) used.domain.use(from.domain, many, now)
+    return PASS
   }
 
   /** Our domains, the account itself, who stands in its roster, and whom it turned to. */
