@@ -4,6 +4,7 @@
 const { spawn } = require('node:child_process')
 const { constants } = require('node:os')
 const { dirname, join } = require('node:path')
+const { setFlagsFromString } = require('node:v8')
 
 /** First major version that runs the sources as they are (type stripping, node:sqlite, compile cache). */
 const NEEDED = 26
@@ -36,4 +37,14 @@ function reExecute(args) {
   child.on('exit', (code, signal) => process.exit(signal ? 128 + constants.signals[signal] : (code ?? 1)))
 }
 
-module.exports = { isRecent, reExecute }
+/**
+ * While modules are loaded nothing is worth optimizing, and nearly nothing that is allocated goes away: a server that starts like
+ * this is 15 MiB smaller (the compilers' code stays on the disk). `src/cli/up.ts` takes it back when the server runs.
+ */
+function startFrugally() {
+  setFlagsFromString('--invocation-count-for-maglev=100000')
+  setFlagsFromString('--invocation-count-for-turbofan=100000')
+  setFlagsFromString('--semi-space-growth-factor=1')
+}
+
+module.exports = { isRecent, reExecute, startFrugally }

@@ -37,10 +37,10 @@ test('who runs at each hook', () => {
       onAvailable: takingPart('onAvailable'),
     },
     {
-      onSend: ['blocking', 'spam-brakes', 'caps', 'last-activity'],
-      onReceive: ['blocking', 'spam-brakes', 'archive', 'push', 'last-activity'],
+      onSend: ['blocking', 'spam-brakes', 'carbons', 'caps', 'last-activity'],
+      onReceive: ['blocking', 'spam-brakes', 'archive', 'carbons', 'push', 'last-activity'],
       onAway: ['offline'],
-      onDeliver: ['blocking'],
+      onDeliver: ['blocking', 'csi'],
       onAvailable: ['push', 'offline', 'stream-management'],
     },
   )

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // `aenigma up`: the server itself, until a signal or `aenigma stop` ends it.
 import { mkdir } from 'node:fs/promises'
+import { setFlagsFromString } from 'node:v8'
 import type { Command } from 'commander'
 import { adminSocketOf, type Config } from '../config/config.ts'
 import { createLog, type Log } from '../log.ts'
@@ -42,6 +43,7 @@ async function up(options: CommonOptions): Promise<void> {
     const log = createLog(config.log.level)
     const server = await startServer(config, log)
     const password = config.trial ? await firstAccount(server) : undefined
+    runAtFullSpeed()
     const ended = Promise.withResolvers<void>()
     const reload = () => reloaded(options, server)
     answer = await commandsOf(server, { reload, stop: ended.resolve })
@@ -56,6 +58,13 @@ async function up(options: CommonOptions): Promise<void> {
     await socket.stop()
   }
   process.stdout.write('', () => process.exit(0)) // whatever is still open must not keep a stopped server alive
+}
+
+/** The end of `startFrugally` in `bin/runtime.js`: from here on V8 works with its own defaults. */
+function runAtFullSpeed(): void {
+  setFlagsFromString('--invocation-count-for-maglev=400')
+  setFlagsFromString('--invocation-count-for-turbofan=3000')
+  setFlagsFromString('--semi-space-growth-factor=2')
 }
 
 const starting: AdminHandler = async () => {

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The HTTP server: for now health and metrics, on the machine's own addresses.
-import type { Server } from 'node:http'
-import { createAdaptorServer } from '@hono/node-server'
-import { Hono } from 'hono'
+// The HTTP server's sockets. What it answers is loaded with the first request: Hono works with `Request` and `Response`, which
+// bring Node's whole HTTP client (15 MiB), and an `import` of `node:http` does the same, since it touches all exports.
+import type { RequestListener, Server } from 'node:http'
+import type { AppParts } from './app.ts'
+
+const { createServer } = process.getBuiltinModule('node:http')
 
 /** How long a request may take to arrive, in ms. */
 const REQUEST_TIME = 10_000
@@ -14,12 +16,8 @@ export interface WebAddress {
 }
 
 /** What the HTTP server needs. */
-export interface WebParts {
+export interface WebParts extends AppParts {
   readonly addresses: readonly WebAddress[]
-  /** Prometheus' text. */
-  readonly metrics: () => Promise<string>
-  /** Checks by name: whether they passed. */
-  readonly health: () => Promise<Readonly<Record<string, boolean>>>
 }
 
 /** A running HTTP server. */
@@ -31,7 +29,7 @@ export interface Web {
 
 /** Starts to listen. @throws the system's error, `EADDRINUSE` for instance; nothing listens then */
 export async function startWeb(parts: WebParts): Promise<Web> {
-  const app = routes(parts)
+  const answer = answerWhenAsked(parts)
   const servers: Server[] = []
   const listening: WebAddress[] = []
   const stop = async (): Promise<void> => {
@@ -39,7 +37,7 @@ export async function startWeb(parts: WebParts): Promise<Web> {
   }
   try {
     for (const address of parts.addresses) {
-      const { server, port } = await listenOn(app, address)
+      const { server, port } = await listenOn(answer, address)
       servers.push(server)
       listening.push({ host: address.host, port })
     }
@@ -50,29 +48,22 @@ export async function startWeb(parts: WebParts): Promise<Web> {
   return { listening, stop }
 }
 
-function routes(parts: WebParts): Hono {
-  const app = new Hono()
-  app.use(async (context, next) => {
-    await next()
-    context.header('X-Content-Type-Options', 'nosniff')
-    context.header('Content-Security-Policy', "default-src 'none'; frame-ancestors 'none'")
-    context.header('Referrer-Policy', 'no-referrer')
-    context.header('Cache-Control', 'no-store')
-  })
-  app.get('/healthz', async (context) => {
-    const checks = await parts.health()
-    const ok = Object.values(checks).every(Boolean)
-    return context.json({ status: ok ? 'ok' : 'failing', checks }, ok ? 200 : 503)
-  })
-  app.get('/metrics', async (context) => {
-    context.header('Content-Type', 'text/plain; version=0.0.4; charset=utf-8')
-    return context.body(await parts.metrics())
-  })
-  return app
+function answerWhenAsked(parts: AppParts): RequestListener {
+  let app: Promise<RequestListener> | undefined
+  return (request, response) => {
+    app ??= import('./app.ts').then(({ createApp }) => createApp(parts))
+    app.then(
+      (answer) => answer(request, response),
+      () => {
+        app = undefined // a module could not be read: perhaps it can the next time
+        response.writeHead(500).end()
+      },
+    )
+  }
 }
 
-async function listenOn(app: Hono, address: WebAddress): Promise<{ server: Server; port: number }> {
-  const server = createAdaptorServer({ fetch: app.fetch, serverOptions: { maxHeaderSize: 8192 } }) as Server
+async function listenOn(answer: RequestListener, address: WebAddress): Promise<{ server: Server; port: number }> {
+  const server = createServer({ maxHeaderSize: 8192 }, answer)
   server.requestTimeout = REQUEST_TIME
   server.headersTimeout = REQUEST_TIME
   server.maxConnections = 100

@@ -9,6 +9,7 @@ import { detach } from '../xml/intern.ts'
 import { parseElement } from '../xml/reader.ts'
 import { StanzaError, StreamError } from '../xmpp/errors.ts'
 import { NS_CLIENT, Stanza } from '../xmpp/stanza.ts'
+import { isCarbon } from './0280-carbons.ts'
 import { keepingOf } from './0313-archive.ts'
 
 const NS = 'urn:xmpp:sm:3'
@@ -199,7 +200,7 @@ function redeliver(
   { router, store, log }: FeatureContext,
 ): void {
   const { from, to } = message
-  if (!from || !to) return
+  if (!from || !to || isCarbon(message)) return
   let somebody = false
   for (const client of account.sessions.values()) {
     if ((client.priority ?? -1) < 0) continue

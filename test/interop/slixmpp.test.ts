@@ -171,6 +171,20 @@ test('XEP-0191: who is blocked is not heard, and after unblocking is heard again
   ])
 })
 
+test('XEP-0280: a second device sees both sides of a conversation', async () => {
+  assert.deepEqual(await play('devices.py', 'carbons', await couple()), [
+    { saw: 'received', by: true, sender: true },
+    { saw: 'sent', by: true, to: true },
+  ])
+})
+
+test('XEP-0352: a device that nobody looks at gets the last presence, and no other, with a message', async () => {
+  assert.deepEqual(await play('devices.py', 'in_a_pocket', { romeo: await newUser('romeo') }), [
+    { saw: 'message', shows: ['xa'] },
+    { saw: 'presence' },
+  ])
+})
+
 test('XEP-0077: a changed password is the one to log in with', async () => {
   assert.deepEqual(
     await play('account.py', 'change_password', { user: await newUser('romeo'), password: 'nuova pàrola 🗝' }),

@@ -12,7 +12,7 @@ import { StanzaError } from '../../xmpp/errors.ts'
 import { Jid } from '../../xmpp/jid.ts'
 import type { Stanza } from '../../xmpp/stanza.ts'
 import { Device, NS_PUSH } from './device.ts'
-import { isImportant } from './importance.ts'
+import { wakesDevices } from './importance.ts'
 
 /** How many registrations an account may have: each message for it makes as many of ours. */
 const MOST = 10
@@ -27,7 +27,7 @@ const byServer = new WeakMap<Router, Pushes>()
  * connection was dead for a while before that was noticed, so what came meanwhile has woken nobody.
  */
 export function connectionLost(ctx: FeatureContext, client: Session, unacknowledged: readonly Stanza[]): void {
-  if (unacknowledged.some(isImportant)) byServer.get(ctx.router)?.lost(client)
+  if (unacknowledged.some(wakesDevices)) byServer.get(ctx.router)?.lost(client)
 }
 
 /** XEP-0357: Push Notifications. */
@@ -97,7 +97,7 @@ class Pushes {
     if (stanza.kind === 'presence' && stanza.type !== 'subscribe') return PASS
     const devices = this.#known.get(owner)
     const from = stanza.from?.bare
-    if (devices?.size === 0 || !from || from.equals(owner.jid) || !isImportant(stanza)) return PASS
+    if (devices?.size === 0 || !from || from.equals(owner.jid) || !wakesDevices(stanza)) return PASS
     if (stanza.kind === 'presence' && isSettled(owner.roster.item(from))) return PASS
     if (devices) wake(devices, stanza, owner)
     else this.#later(owner, (loaded) => wake(loaded, stanza, owner))
