@@ -127,6 +127,8 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
       listening,
     }),
     sessions: () => [...xmpp.sessions()].map(sessionInfo),
+    pushes: store.pushes,
+    reports: store.reports,
     endSession: (id) => xmpp.endSession(id),
     async reload(newer) {
       const apply = live.prepare(newer)

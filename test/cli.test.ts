@@ -2,11 +2,14 @@
 // The command line as a user has it: each command is a process of its own, on a temporary data directory.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { systemClock } from '../src/clock.ts'
 import { trialCertificate } from '../src/ops/trial-certificate.ts'
+import { openSqlite } from '../src/store/sqlite.ts'
+import { Jid } from '../src/xmpp/jid.ts'
 
 const BIN = join(import.meta.dirname, '../bin/aenigma')
 
@@ -173,7 +176,7 @@ test('what cannot be done says what to type instead', async (t) => {
 
 test('every command has help with examples', async (t) => {
   const dir = await place(t)
-  const commands = ['up', 'status', 'sessions', 'reload', 'stop', 'config check']
+  const commands = ['up', 'status', 'sessions', 'push', 'reports', 'reload', 'stop', 'config check']
   const users = ['add', 'list', 'passwd', 'disable', 'enable', 'rm', 'import'].map((name) => `user ${name}`)
   await Promise.all(
     [...commands, ...users].map(async (command) => {
@@ -222,6 +225,44 @@ test('an import with bad lines does nothing, unless they are to be skipped', asy
     skipped: unknown[]
   }
   assert.deepEqual([skipped.added, skipped.skipped.length], [1, 4])
+})
+
+test('push notifications and reports, as administrators see them', async (t) => {
+  const dir = await place(t)
+  mkdirSync(join(dir, 'data'), { mode: 0o700 })
+  const store = await openSqlite({ file: join(dir, 'data', 'aenigma.db'), clock: systemClock })
+  const [romeo, service] = [Jid.parse('romeo@example.org'), Jid.parse('push.example.com')]
+  const target = { owner: romeo, service, node: 't0ken' }
+  await store.pushes.enable({ ...target, device: 'phone', options: '<x>s3cret</x>' }, 0, 10)
+  await store.pushes.failed(target, 60_000, 'item-not-found', true)
+  const report = { reporter: romeo, reason: 'spam', text: 'Tiring\u001b[2J\nspam', stanzas: [] }
+  await store.reports.add(
+    [1, 2, 3].map((n) => ({ ...report, subject: Jid.parse(`iago${n}@example.net`) })),
+    0,
+    { each: 9, all: 9 },
+  )
+  await store.close()
+  assert.match((await run(dir, ['push'])).err, /Start the server/)
+  await start(t, dir)
+  const pushes = (await run(dir, ['push', 'romeo@example.org'])).out
+  assert.match(
+    pushes,
+    /\nromeo@example\.org +phone +push\.example\.com +disabled +1970-01-01 00:01 +never +1970-01-01 00:01 item-not-found \(1 in a row\)\n$/,
+  )
+  const [info] = (await json(dir, 'push')) as Record<string, unknown>[]
+  assert.deepEqual([info?.state, info?.errors, info?.lastSuccess], ['disabled', 1, null])
+  assert.doesNotMatch(JSON.stringify(info) + pushes, /t0ken|s3cret/)
+  assert.deepEqual(await json(dir, 'push', 'juliet@example.org'), [])
+  assert.match((await run(dir, ['push', 'romeo'])).err, /is not the address of an account/)
+  assert.match(
+    (await run(dir, ['reports'])).out,
+    /\n3 +1970-01-01 00:00 +iago3@example\.net +spam +romeo@example\.org +Tiring \[2J spam\n/,
+  )
+  assert.equal((await run(dir, ['reports', '--rm', '1', 'two'])).status, 2)
+  assert.equal((await run(dir, ['reports', '--rm', '1', '7'])).out, 'Removed 1 report.\n')
+  assert.equal(((await json(dir, 'reports')) as unknown[]).length, 2)
+  assert.deepEqual(await json(dir, 'reports', '--clear'), { removed: 2 })
+  assert.equal((await run(dir, ['reports'])).out, 'Nobody reported anything.\n')
 })
 
 test('a server for real domains: status, reload, stop', async (t) => {

@@ -37,11 +37,11 @@ test('who runs at each hook', () => {
       onAvailable: takingPart('onAvailable'),
     },
     {
-      onSend: ['blocking', 'carbons', 'caps', 'last-activity'],
-      onReceive: ['blocking', 'archive', 'carbons', 'last-activity'],
+      onSend: ['blocking', 'spam-brakes', 'carbons', 'caps', 'last-activity'],
+      onReceive: ['blocking', 'spam-brakes', 'archive', 'carbons', 'push', 'last-activity'],
       onAway: ['offline'],
       onDeliver: ['blocking', 'csi'],
-      onAvailable: ['offline', 'stream-management'],
+      onAvailable: ['push', 'offline', 'stream-management'],
     },
   )
 })

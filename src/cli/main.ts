@@ -4,7 +4,9 @@ import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { addConfig } from './config-check.ts'
 import { failureOf, report } from './failure.ts'
+import { addPush } from './push.ts'
 import { addReload } from './reload.ts'
+import { addReports } from './reports.ts'
 import { addSessions } from './sessions.ts'
 import { addStatus } from './status.ts'
 import { addStop } from './stop.ts'
@@ -27,7 +29,8 @@ function program(): Command {
     .addHelpText('after', EXAMPLES)
     .showSuggestionAfterError()
     .exitOverride()
-  for (const add of [addUp, addStatus, addSessions, addReload, addStop, addUser, addConfig]) add(all)
+  for (const add of [addUp, addStatus, addSessions, addPush, addReports, addReload, addStop, addUser, addConfig])
+    add(all)
   return all
 }
 

@@ -28,6 +28,8 @@ export interface Limits {
   readonly failedLoginsPerAddress: number
   readonly failedLoginsPerAccount: number
   readonly registrationsPerHourPerAddress: number
+  readonly strangerMessagesPerHour: number
+  readonly strangerRequestsPerHour: number
   readonly sessionsPerAccount: number
   readonly loginTimeout: number
   readonly idleTimeout: number

@@ -77,7 +77,14 @@ function keysAt(schema: Schema, path: Path): readonly string[] {
   const { def } = inner._zod
   const [key, ...rest] = path
   if (key === undefined) return 'shape' in def ? Object.keys(def.shape as object) : []
-  const below = 'shape' in def ? Reflect.get(def.shape as object, key) : 'valueType' in def ? def.valueType : undefined
+  const below =
+    'shape' in def
+      ? Reflect.get(def.shape as object, key)
+      : 'valueType' in def
+        ? def.valueType
+        : 'element' in def
+          ? def.element
+          : undefined
   return below === undefined ? [] : keysAt(below as Schema, rest)
 }
 

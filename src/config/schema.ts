@@ -107,6 +107,16 @@ const limits = section(
       min: 0,
       help: 'New accounts in an hour from one network, where registration is open.',
     }),
+    strangerMessagesPerHour: count({
+      default: 100,
+      min: 0,
+      help: 'Messages in an hour from one sender to people who do not know it; ten times as many from another server, or to one account.',
+    }),
+    strangerRequestsPerHour: count({
+      default: 20,
+      min: 0,
+      help: 'Subscription requests in an hour from one sender; ten times as many from another server, or to one account.',
+    }),
     sessionsPerAccount: count({
       default: 20,
       min: 1,

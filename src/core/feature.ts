@@ -216,6 +216,9 @@ export interface FeatureLimits {
   /** Silence after which a client is asked whether it is there, in ms. */
   readonly idleTimeout: number
   readonly registrationsPerHourPerAddress: number
+  /** From one whom the addressees do not know, to all of our accounts together. */
+  readonly strangerMessagesPerHour: number
+  readonly strangerRequestsPerHour: number
 }
 
 /** A XEP (or a few that make no sense apart). */

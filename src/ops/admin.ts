@@ -6,6 +6,7 @@ import { AccountError, type Accounts } from '../accounts/accounts.ts'
 import { AdminError, type AdminHandler, type Progress } from '../net/admin-socket.ts'
 import type { Account } from '../store/store.ts'
 import { Jid } from '../xmpp/jid.ts'
+import { insightCommands } from './insight.ts'
 import type { RunningServer } from './running-server.ts'
 
 /** Does one thing. Rejects with an AdminError or an AccountError that is meant to be read by people. */
@@ -62,6 +63,7 @@ export function serverCommands(server: RunningServer, control: Control): Command
     ...accountCommands(server.accounts, server.info.hosts),
     status: () => server.status(),
     sessions: async () => server.sessions(),
+    ...insightCommands(server),
     'end-session': async (args) => ({ ended: server.endSession(z.object({ id: z.string() }).parse(args).id) }),
     reload: async () => ({ restart: await control.reload() }),
     async stop() {

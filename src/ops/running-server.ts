@@ -2,6 +2,7 @@
 // What the command line and the administrators' socket may ask of a server that runs.
 import type { Accounts } from '../accounts/accounts.ts'
 import type { Config } from '../config/config.ts'
+import type { PushStore, ReportStore } from '../store/store.ts'
 
 /** A socket that listens. */
 export interface ListenInfo {
@@ -63,6 +64,8 @@ export interface RunningServer {
   readonly accounts: Accounts
   status(): Promise<Status>
   sessions(): readonly SessionInfo[]
+  readonly pushes: Pick<PushStore, 'list'>
+  readonly reports: Pick<ReportStore, 'list' | 'remove'>
   /** @returns false if there is no such session */
   endSession(id: string): boolean
   /** Puts a newer configuration and the certificates in force. Rejects, and changes nothing, if a certificate cannot be used. @returns the options that need a restart */

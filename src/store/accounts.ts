@@ -120,6 +120,8 @@ function removeAccount(db: Database, { key }: Jid): readonly Statement[] {
     db.sql`delete from contact where owner = (select jid from account where jid = ${key})`,
     db.sql`delete from document where owner = (select jid from account where jid = ${key})`,
     db.sql`delete from member where owner = (select jid from account where jid = ${key})`,
+    db.sql`delete from push where owner = (select jid from account where jid = ${key})`,
+    db.sql`delete from report where reporter = (select jid from account where jid = ${key})`,
     db.sql`delete from verifier where jid = ${key}`,
     db.sql`delete from account where jid = ${key} returning jid`,
   ]
@@ -132,6 +134,8 @@ function removeLeftovers(db: Database, { key }: Jid): readonly Statement[] {
     db.sql`delete from contact where owner = ${key} and not exists (select 1 from account where jid = ${key})`,
     db.sql`delete from document where owner = ${key} and not exists (select 1 from account where jid = ${key})`,
     db.sql`delete from member where owner = ${key} and not exists (select 1 from account where jid = ${key})`,
+    db.sql`delete from push where owner = ${key} and not exists (select 1 from account where jid = ${key})`,
+    db.sql`delete from report where reporter = ${key} and not exists (select 1 from account where jid = ${key})`,
   ]
 }
 

@@ -5,6 +5,8 @@ import { accountStore } from './accounts.ts'
 import type { Database } from './db.ts'
 import { documentStore, secret } from './documents.ts'
 import { openMessages } from './messages.ts'
+import { pushStore } from './pushes.ts'
+import { reportStore } from './reports.ts'
 import { rosterStore } from './rosters.ts'
 import { setStore } from './sets.ts'
 import type { Store } from './store.ts'
@@ -28,6 +30,8 @@ export async function assembleStore(db: Database, clock: Clock): Promise<Store> 
     messages,
     documents: documentStore(db),
     sets: setStore(db),
+    pushes: pushStore(db),
+    reports: reportStore(db),
     secret: (name) => secret(db, name),
     durable: () => db.durable(),
     get uncommitted() {

@@ -14,6 +14,8 @@ export function delayedStore(store: Store, random: () => number): Store {
     messages: delayed(store.messages, random),
     documents: delayed(store.documents, random),
     sets: delayed(store.sets, random),
+    pushes: delayed(store.pushes, random),
+    reports: delayed(store.reports, random),
     secret: (name) => later(store.secret(name), random),
     durable: () => store.durable(),
     get uncommitted() {

@@ -167,6 +167,75 @@ export interface SetStore {
   clear(owner: Jid, name: string): Promise<void>
 }
 
+/** Where an account wants to be notified, named by the service and its node (XEP-0357 §5). */
+export interface PushTarget {
+  readonly owner: Jid
+  readonly service: Jid
+  /** '' if it was enabled without one. */
+  readonly node: string
+}
+
+/** A wish to be notified. */
+export interface PushWish extends PushTarget {
+  /** The resource of the client that wished it. */
+  readonly device: string
+  /** A form for the service as XML text: may hold its secrets. */
+  readonly options: string | undefined
+}
+
+/** A wish with what became of it; times in ms since 1970, undefined for never. */
+export interface PushRegistration extends PushWish {
+  readonly enabled: number
+  readonly lastPush: number | undefined
+  readonly lastSuccess: number | undefined
+  readonly lastError: number | undefined
+  /** The condition of the last error. */
+  readonly error: string | undefined
+  /** How many errors there were since the last success. */
+  readonly errors: number
+  /** Whether nothing is sent any more, because of errors. */
+  readonly disabled: boolean
+}
+
+export interface PushStore {
+  /** Of one account, or the first of all; sorted by account. */
+  list(owner: Jid | undefined, limit: number): Promise<readonly PushRegistration[]>
+  /** Makes the registration, or renews it without its errors. Those of the owner beyond `most` go: disabled ones, then the oldest. */
+  enable(wish: PushWish, time: number, most: number): Promise<void>
+  /** Removes one registration, or all of the service. */
+  disable(owner: Jid, service: Jid, node: string | undefined): Promise<void>
+  /** Notes that a notification was taken. */
+  succeeded(target: PushTarget, time: number): Promise<void>
+  /** Notes that a notification was refused. */
+  failed(target: PushTarget, time: number, error: string, disabled: boolean): Promise<void>
+}
+
+/** What a user reports about somebody else (XEP-0377). */
+export interface NewReport {
+  readonly reporter: Jid
+  readonly subject: Jid
+  readonly reason: string
+  readonly text: string | undefined
+  /** Messages that are meant, by whose id (XEP-0359). */
+  readonly stanzas: readonly { readonly by: string; readonly id: string }[]
+}
+
+/** A kept report. */
+export interface Report extends NewReport {
+  readonly id: number
+  /** ms since 1970. */
+  readonly time: number
+}
+
+export interface ReportStore {
+  /** Keeps reports. The oldest go beyond `most.each` of the reporter, and beyond `most.all`. */
+  add(reports: readonly NewReport[], time: number, most: { readonly each: number; readonly all: number }): Promise<void>
+  /** The newest first. */
+  list(limit: number): Promise<readonly Report[]>
+  /** @param ids undefined: all of them @returns how many there were */
+  remove(ids: readonly number[] | undefined): Promise<number>
+}
+
 /** Everything that survives a restart. */
 export interface Store {
   readonly accounts: AccountStore
@@ -174,6 +243,8 @@ export interface Store {
   readonly messages: MessageStore
   readonly documents: DocumentStore
   readonly sets: SetStore
+  readonly pushes: PushStore
+  readonly reports: ReportStore
   /** A random secret of 32 bytes that is made on first use and then stays. */
   secret(name: string): Promise<Buffer>
   /** Resolves when everything written so far is on disk; at once when nothing waits. Rejects if some of it could not be kept. */

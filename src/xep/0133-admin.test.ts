@@ -75,8 +75,9 @@ test('only administrators find the commands and may run them', async () => {
   const romeo = await stage.enter('romeo')
   const query = `<query xmlns='${ITEMS}' node='${COMMANDS}'/>`
   const nodes = (answer: Element) => answer.child('query', ITEMS)?.elements.map(({ attrs }) => attrs.node) ?? []
-  assert.equal(nodes(await bard.gets(query, 'localhost')).length, 12)
-  assert.ok(nodes(await bard.gets(query, 'localhost')).includes(`${NS}#add-user`))
+  const administration = nodes(await bard.gets(query, 'localhost')).filter((node) => node?.startsWith(`${NS}#`))
+  assert.equal(administration.length, 12)
+  assert.ok(administration.includes(`${NS}#add-user`))
   assert.deepEqual(nodes(await romeo.gets(query, 'localhost')), [])
   for (const id of ['add-user', 'get-registered-users-num'])
     assertLike(await execute(romeo, id), `<iq type='error'><error><forbidden xmlns='${STANZAS}'/></error></iq>`)

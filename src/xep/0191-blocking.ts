@@ -19,6 +19,7 @@ import { type Element, el } from '../xml/element.ts'
 import { StanzaError } from '../xmpp/errors.ts'
 import { Jid } from '../xmpp/jid.ts'
 import { NS_CLIENT, Stanza } from '../xmpp/stanza.ts'
+import { keepReports, reportsIn } from './0377-reports.ts'
 
 const NS = 'urn:xmpp:blocking'
 /** The name of the stored set. */
@@ -172,6 +173,7 @@ class Commands {
     if (!account) return undefined
     const jids = itemsOf(payload)
     if (jids.length === 0) throw new StanzaError('modify', 'bad-request', 'Whom?')
+    const reported = reportsIn(payload, account.jid)
     const list = await this.#lists.of(account)
     return list.inTurn(async () => {
       const added = jids.filter((jid) => !list.texts.has(jid.key))
@@ -182,6 +184,7 @@ class Commands {
       for (const { key } of added) list.texts.add(key)
       this.#disappear(account, added, before)
       this.#push(account, el('block', NS, null, ...jids.map(itemElement)))
+      await keepReports(reported, this.#ctx)
       return undefined
     })
   }

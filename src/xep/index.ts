@@ -16,16 +16,22 @@ import { blocking } from './0191-blocking.ts'
 import { streamManagement } from './0198-stream-management.ts'
 import { ping } from './0199-ping.ts'
 import { time } from './0202-time.ts'
+import { spamBrakes } from './0205-spam-brakes/feature.ts'
+import { externalServices } from './0215-external-services.ts'
 import { carbons } from './0280-carbons.ts'
 import { archive } from './0313-archive.ts'
 import { csi } from './0352-csi.ts'
+import { push } from './0357-push/feature.ts'
+import { reports } from './0377-reports.ts'
 import { streamLimits } from './0478-stream-limits.ts'
 
 /** All features, in the order of their hooks, with the reason where the place matters. */
 export const features: readonly Feature[] = [
   blocking, // first: what is blocked is neither archived, copied nor pushed
+  spamBrakes, // like `blocking`, before anything is kept
   archive, // what is refused above is not kept; leaves to `offline` what nobody is there to get, so nothing may wait between them
   carbons, // copies what the archive passed on, with its id; waits for nothing, so it may stand before `offline`
+  push, // only for what is not refused above; it waits for nothing
   offline, // the last resort
   caps, // only listens
   csi, // what it holds back has passed all others, and is counted when it goes; gives it back before `streamManagement` ends
@@ -37,6 +43,8 @@ export const features: readonly Feature[] = [
   registration,
   commands,
   admin,
+  reports,
+  externalServices,
   version,
   contactAddresses,
   time,

@@ -44,6 +44,8 @@ export const LIMITS = {
   offlineMessages: 100,
   privateBytes: 65_536,
   registrationsPerHourPerAddress: 3,
+  strangerMessagesPerHour: 1_000_000,
+  strangerRequestsPerHour: 1_000_000,
   rosterItems: 50,
   failedLoginsPerAddress: 50,
   failedLoginsPerAccount: 10,

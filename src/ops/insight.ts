@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// What administrators may look into through the admin socket: the state of push notifications, and reports of abuse.
+import { z } from 'zod'
+import { AdminError } from '../net/admin-socket.ts'
+import type { PushRegistration, Report } from '../store/store.ts'
+import { Jid } from '../xmpp/jid.ts'
+import type { RunningServer } from './running-server.ts'
+
+/** Where an account wants push notifications, and what became of them; times in ms since 1970, null for never. */
+export interface PushInfo {
+  readonly jid: string
+  /** The resource of the client. */
+  readonly device: string
+  /** The app server. */
+  readonly service: string
+  readonly state: 'active' | 'disabled'
+  readonly enabled: number
+  readonly lastPush: number | null
+  readonly lastSuccess: number | null
+  readonly lastError: number | null
+  /** The condition of the last error. */
+  readonly error: string | null
+  /** How many there were since the last success. */
+  readonly errors: number
+}
+
+/** A report of spam or abuse. */
+export interface ReportInfo {
+  readonly id: number
+  /** ms since 1970. */
+  readonly time: number
+  readonly subject: string
+  readonly reason: string
+  readonly reporter: string
+  readonly text: string | null
+  readonly stanzas: Report['stanzas']
+}
+
+/** How many of either are shown. */
+const SHOWN = 1000
+
+/** The commands, as in `admin.ts`. */
+export function insightCommands({ pushes, reports }: Pick<RunningServer, 'pushes' | 'reports'>) {
+  return {
+    async push(args: unknown): Promise<readonly PushInfo[]> {
+      const { jid } = z.object({ jid: z.string().optional() }).parse(args)
+      return (await pushes.list(jid === undefined ? undefined : accountOf(jid), SHOWN)).map(pushInfo)
+    },
+    reports: async (): Promise<readonly ReportInfo[]> => (await reports.list(SHOWN)).map(reportInfo),
+    async 'reports.rm'(args: unknown): Promise<{ readonly removed: number }> {
+      const { ids } = z.object({ ids: z.array(z.int()).max(SHOWN).optional() }).parse(args)
+      return { removed: await reports.remove(ids) }
+    },
+  }
+}
+
+function accountOf(text: string): Jid {
+  const jid = Jid.tryParse(text)
+  if (jid?.local !== undefined) return jid.bare
+  throw new AdminError('bad-address', `"${text}" is not the address of an account; one looks like romeo@example.org`)
+}
+
+/** Without the node and the form, which are secrets between the device and its app server. */
+function pushInfo(registration: PushRegistration): PushInfo {
+  const { owner, device, service, disabled, enabled, lastPush, lastSuccess, lastError, error, errors } = registration
+  return {
+    jid: owner.toString(),
+    device,
+    service: service.toString(),
+    state: disabled ? 'disabled' : 'active',
+    enabled,
+    lastPush: lastPush ?? null,
+    lastSuccess: lastSuccess ?? null,
+    lastError: lastError ?? null,
+    error: error ?? null,
+    errors,
+  }
+}
+
+function reportInfo({ id, time, subject, reason, reporter, text, stanzas }: Report): ReportInfo {
+  return { id, time, subject: subject.toString(), reason, reporter: reporter.toString(), text: text ?? null, stanzas }
+}

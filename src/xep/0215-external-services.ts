@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+// XEP-0215: External Service Discovery. Tells our users which STUN and TURN servers their calls may use, with credentials that
+// end after a while ("REST API for access to TURN services", draft-uberti-behave-turn-rest): nobody else gets any.
+import { createHmac } from 'node:crypto'
+import { z } from 'zod'
+import type { Feature, FeatureContext, IqRequest } from '../core/feature.ts'
+import { type Element, el } from '../xml/element.ts'
+import { StanzaError } from '../xmpp/errors.ts'
+import type { Jid } from '../xmpp/jid.ts'
+
+const NS = 'urn:xmpp:extdisco:2'
+const TYPES = ['stun', 'turn', 'stuns', 'turns'] as const
+/** RFC 8489 §18.6 and RFC 8656 §17. */
+const PORT = 3478
+const TLS_PORT = 5349
+
+/** A secret, which no message about a mistake repeats. */
+const secret = (what: string) =>
+  z
+    .unknown()
+    .refine((value) => value === undefined || (typeof value === 'string' && value !== ''), `${what} must be text`)
+    .transform((value) => (typeof value === 'string' ? value : undefined))
+
+const SERVICE = z
+  .strictObject({
+    type: z.enum(TYPES),
+    host: z.string().min(1),
+    port: z.int().min(1).max(65_535).optional(),
+    transport: z.enum(['udp', 'tcp']).optional(),
+    username: z.string().min(1).optional(),
+    password: secret('the password').optional(),
+    secret: secret('the secret').optional(),
+    ttl: z.int().min(60).max(604_800).default(86_400),
+  })
+  .refine(({ secret, username, password }) => secret === undefined || (username ?? password) === undefined, {
+    error: 'give either secret, or username and password',
+  })
+  .refine(({ username, password }) => (username === undefined) === (password === undefined), {
+    error: 'username and password belong together',
+  })
+type Service = z.output<typeof SERVICE>
+
+const SERVICES = z.array(SERVICE)
+
+/** XEP-0215: External Service Discovery. */
+export const externalServices: Feature = {
+  name: 'external-services',
+  implements: [{ xep: 215, version: '1.0.0', name: 'External Service Discovery', note: 'STUN and TURN' }],
+  options: {
+    externalServices: SERVICES.default([]).meta({
+      description:
+        'STUN and TURN servers for calls, each with `type` (stun, turn, stuns, turns), `host`, and if need be `port`, `transport` (udp, tcp), and either `username` with `password` or the `secret` that the TURN server shares with us (its `static-auth-secret`), which makes credentials that last `ttl` seconds.',
+      kind: 'list of services',
+    }),
+  },
+  setup(ctx) {
+    const known = new Services(ctx)
+    return {
+      iq: [
+        { at: ['server'], type: 'get', ns: NS, name: 'services', answer: (request) => known.list(request) },
+        { at: ['server'], type: 'get', ns: NS, name: 'credentials', answer: (request) => known.credentials(request) },
+      ],
+      disco: { server: { features: [NS] } },
+    }
+  },
+}
+
+/** What the configuration says, as it is at this moment. */
+class Services {
+  readonly #ctx: FeatureContext
+
+  constructor(ctx: FeatureContext) {
+    this.#ctx = ctx
+  }
+
+  /** XEP-0215 §3.1 and §3.2. */
+  list({ payload, from, session }: IqRequest): Element {
+    if (!session) throw notForStrangers()
+    const { type } = payload.attrs
+    const services = this.#configured().filter((service) => type === undefined || service.type === type)
+    return el('services', NS, { type }, ...services.map((service) => this.#element(service, from)))
+  }
+
+  /** XEP-0215 §3.3. */
+  credentials({ payload, from, session }: IqRequest): Element {
+    if (!session) throw notForStrangers()
+    const wanted = payload.child('service')?.attrs
+    if (wanted?.host === undefined || wanted.type === undefined) {
+      throw new StanzaError('modify', 'bad-request', 'Which service? It takes a host and a type.')
+    }
+    const { host, type, port } = wanted
+    const found = this.#configured().filter(
+      (service) =>
+        service.host === host && service.type === type && (port === undefined || String(portOf(service)) === port),
+    )
+    if (found.length === 0) throw new StanzaError('cancel', 'item-not-found')
+    return el('credentials', NS, null, ...found.map((service) => this.#element(service, from)))
+  }
+
+  #configured(): readonly Service[] {
+    return SERVICES.parse(this.#ctx.options.externalServices ?? [])
+  }
+
+  #element(service: Service, from: Jid): Element {
+    const { type, host, transport, secret: shared, ttl } = service
+    const place = { type, host, port: String(portOf(service)), transport: transport ?? defaultTransport(type) }
+    if (shared === undefined) {
+      const { username, password } = service
+      const restricted = username === undefined ? undefined : 'true'
+      return el('service', NS, { ...place, restricted, username, password })
+    }
+    const expires = Math.floor(this.#ctx.clock.now() / 1000) + ttl
+    const credentials = temporaryCredentials(shared, expires, from.bare.toString())
+    const until = new Date(expires * 1000).toISOString().replace('.000', '')
+    return el('service', NS, { ...place, restricted: 'true', ...credentials, expires: until })
+  }
+}
+
+/**
+ * Credentials that a TURN server with the same secret accepts until then. Its log must not tell who calls, but may tell that
+ * it was the same one: the account stands in the name as a hash that takes the secret to make.
+ * @param expires in seconds since 1970
+ */
+export function temporaryCredentials(
+  secret: string,
+  expires: number,
+  account: string,
+): { readonly username: string; readonly password: string } {
+  const pseudonym = createHmac('sha256', secret).update(`account ${account}`).digest('base64url').slice(0, 16)
+  const username = `${expires}:${pseudonym}`
+  return { username, password: createHmac('sha1', secret).update(username).digest('base64') }
+}
+
+function portOf({ port, type }: Service): number {
+  return port ?? (type.endsWith('s') ? TLS_PORT : PORT)
+}
+
+function defaultTransport(type: Service['type']): 'udp' | 'tcp' {
+  return type.endsWith('s') ? 'tcp' : 'udp'
+}
+
+function notForStrangers(): StanzaError {
+  return new StanzaError('auth', 'forbidden', 'Only for users of this server.')
+}
