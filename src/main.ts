@@ -262,6 +262,7 @@ function sessionInfo(session: ReturnType<Server['sessions']> extends Iterable<in
     since: login.since,
     encrypted: login.encrypted,
     mechanism: login.mechanism,
+    client: login.client && { ...login.client },
     priority,
     show,
   }

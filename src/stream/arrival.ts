@@ -57,6 +57,15 @@ export interface Arrival {
   readonly replay: () => void
 }
 
+/** Where somebody comes in. */
+interface Door {
+  readonly link: Link
+  readonly host: string
+  readonly parts: ClientParts
+  /** Whether the stream has ended meanwhile. */
+  readonly over: () => boolean
+}
+
 type Resumption = Awaited<ReturnType<NonNullable<Hooks['resume']>>>
 
 /** Reads what an `<authenticate/>` asks for. */
@@ -88,7 +97,7 @@ export function inlineOffer(ns: string, link: Link, hooks: readonly Hooks[]): El
 /** Lets somebody in. `arrived` is called in the same turn in which a session begins, so that nothing overtakes it. */
 export async function arrive(
   proved: Proved,
-  { link, host, parts }: { readonly link: Link; readonly host: string; readonly parts: ClientParts },
+  { link, host, parts, over }: Door,
   arrived: (arrival: Arrival) => void,
 ): Promise<void> {
   const { username, mechanism, wishes } = proved
@@ -98,6 +107,7 @@ export async function arrive(
   const token = await giveToken(proved, jid, login, link, parts)
   const account = wishes.bind && (await parts.directory.find(jid))
   if (wishes.bind && !account) throw new StreamError('not-authorized', 'The account is gone.')
+  if (over()) return
   const asked = resume(wishes.authenticate, jid, login, link, parts.hooks)
   const resumption = asked instanceof Promise ? await asked : asked
   const answers = [resumption?.answer, token].filter((element) => element !== undefined)

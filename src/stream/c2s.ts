@@ -158,7 +158,8 @@ export class ClientStream implements LinkEvents {
     const attempts = new Attempts(link, host, parts)
     this.#login = new Login(link, host, parts, attempts)
     const entered = (entry: Entry): void => this.#entered(entry, host)
-    this.#login2 = new Login2({ link, host, from: this.#from, parts, attempts, entered })
+    const over = (): boolean => this.#over
+    this.#login2 = new Login2({ link, host, from: this.#from, parts, attempts, over, entered })
   }
 
   /** Before login: TLS, SASL, and what a feature allows strangers (registration). */

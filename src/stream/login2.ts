@@ -48,6 +48,8 @@ export interface Place {
   readonly from: Jid | undefined
   readonly parts: ClientParts
   readonly attempts: Attempts
+  /** Whether the stream has ended meanwhile. */
+  readonly over: () => boolean
   /** Called in the turn in which the session begins. */
   readonly entered: (entry: Entry) => void
 }
@@ -164,6 +166,7 @@ export class Login2 {
     }
     this.#username = exchange.username
     const end = await this.#place.attempts.judge(exchange, step)
+    if (this.#place.over()) return undefined
     if (end.kind === 'failure') return this.#refuse(end)
     const { username, data } = end
     const { from } = this.#place

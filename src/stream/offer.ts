@@ -48,12 +48,7 @@ export const OFFERS: readonly Offer[] = [
     elements: ({ mechanisms, bindings, authentication }) => [
       el('mechanisms', NS_SASL, null, ...mechanisms.map((name) => el('mechanism', NS_SASL, null, name))),
       ...(authentication ? [authentication] : []),
-      el(
-        'sasl-channel-binding',
-        NS_CHANNEL_BINDING,
-        null,
-        ...bindings.map((type) => el('channel-binding', NS_CHANNEL_BINDING, { type })),
-      ),
+      ...(bindings.length > 0 ? [channelBindings(bindings)] : []),
     ],
   },
   {
@@ -77,4 +72,10 @@ export function streamFeatures(stream: StreamState, more: readonly Element[]): W
   return {
     xml: (inherited) => `<stream:features>${all.map((child) => child.xml(inherited)).join('')}</stream:features>`,
   }
+}
+
+/** XEP-0440; only if there is something to say, which the hash of XEP-0474 depends on. */
+function channelBindings(types: readonly string[]): Element {
+  const each = types.map((type) => el('channel-binding', NS_CHANNEL_BINDING, { type }))
+  return el('sasl-channel-binding', NS_CHANNEL_BINDING, null, ...each)
 }
