@@ -18,7 +18,7 @@ export interface AccountEvent {
 }
 
 /** Why something could not be done with an account. */
-export type AccountProblem = 'exists' | 'unknown-host' | 'no-local-part' | 'bad-password' | 'not-found'
+export type AccountProblem = 'exists' | 'unknown-host' | 'no-local-part' | 'bad-password' | 'not-found' | 'no-client'
 
 /** Something could not be done with an account; the message is for people. */
 export class AccountError extends Error {
@@ -54,7 +54,7 @@ export interface Accounts {
   remove(jid: Jid, keep?: string): Promise<void>
   /** The clients that can log in by a token (XEP-0484), the last used first. @throws AccountError `not-found` */
   clients(jid: Jid): Promise<readonly KnownClient[]>
-  /** Takes the tokens of a client away and ends its session. @throws AccountError `not-found` */
+  /** Takes the tokens of a client away and ends its session. @throws AccountError `not-found`, `no-client` */
   revoke(jid: Jid, client: string): Promise<void>
   find(jid: Jid): Promise<Account | undefined>
   list(range: AccountRange): Promise<readonly Account[]>
@@ -132,7 +132,7 @@ export function createAccounts(parts: AccountsParts): Accounts {
     async revoke(jid, client) {
       done((await accounts.find(jid.bare)) !== undefined, jid)
       if (!(await clients.revoke(jid.bare, client)))
-        throw new AccountError('not-found', `${jid.bare} has no client ${client} with a token.`)
+        throw new AccountError('no-client', `${jid.bare} has no client ${client} with a token.`)
       for (const listener of listeners) listener({ kind: 'revoked', jid: jid.bare, keep: undefined, client })
     },
     find: (jid) => accounts.find(jid.bare),

@@ -276,6 +276,6 @@ test('clients with tokens are listed, and revoked one by one with their sessions
   await client.isClosed('not-authorized')
   assert.equal(condition(await uses(juliet, phone)), 'not-authorized')
   assert.equal(condition(await uses(juliet, laptop, { agent: LAPTOP })), 'success')
-  await assert.rejects(stage.accounts.revoke(juliet, id), { problem: 'not-found' })
+  await assert.rejects(stage.accounts.revoke(juliet, id), { problem: 'no-client' })
   await assert.rejects(stage.accounts.clients(Jid.parse('nobody@localhost')), { problem: 'not-found' })
 })
