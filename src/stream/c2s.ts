@@ -196,6 +196,7 @@ export class ClientStream implements LinkEvents {
   async #sasl(element: Element, login: Login): Promise<void> {
     const outcome = await login.step(element)
     if (!outcome) return
+    this.#login2 = undefined
     this.#username = outcome.username
     this.#mechanism = outcome.mechanism
     this.#link.allowStanzas(this.#parts.limits.stanzaBytes)
@@ -211,6 +212,7 @@ export class ClientStream implements LinkEvents {
     }
     this.#username = username
     this.#mechanism = mechanism
+    this.#login2 = undefined // and with it what the client asked for
     this.#session = session
     if (session) this.#cancelTimeout()
     this.#link.allowStanzas(this.#parts.limits.stanzaBytes)

@@ -20,7 +20,7 @@ export interface SaslLimits {
   readonly plain: boolean
   /** PBKDF2 rounds that unknown users seem to have. */
   readonly iterations: number
-  /** Makes the answers for unknown users; stays the same over restarts. */
+  /** Makes the answers for unknown users, and the resources of known clients; stays the same over restarts. */
   readonly fakeSecret: Buffer
   /** How long a token for logins without a password is good (XEP-0484), in ms; each use may renew it. */
   readonly tokenLifetime: number
