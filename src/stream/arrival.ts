@@ -123,8 +123,15 @@ export async function arrive(
   const tag = wishes.bind.childText('tag')
   const resource = resourceFor(tag, wishes.agent, jid, parts.sasl.fakeSecret)
   const session = enterAccount(account, { jid, request: { resource }, login, link }, parts)
-  const made = enable(wishes.bind, session, parts.hooks)
-  const bound = el('bound', NS_BIND2, null, ...(made instanceof Promise ? await made : made))
+  let made: Element[] | Promise<Element[]>
+  try {
+    made = enable(wishes.bind, session, parts.hooks)
+    if (made instanceof Promise) made = await made
+  } catch (error) {
+    parts.sessionEnded(session) // nobody else knows of it yet
+    throw error
+  }
+  const bound = el('bound', NS_BIND2, null, ...made)
   arrived({ session, jid: session.jid, elements: [...answers, bound], replay: () => undefined })
 }
 

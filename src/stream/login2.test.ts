@@ -10,6 +10,7 @@ import { fieldsOf, ScramClient } from '../../test/support/scram-client.ts'
 import type { Feature } from '../core/feature.ts'
 import { ping } from '../xep/0199-ping.ts'
 import { el } from '../xml/element.ts'
+import { StreamError } from '../xmpp/errors.ts'
 import { Jid } from '../xmpp/jid.ts'
 
 const SASL2 = 'urn:xmpp:sasl:2'
@@ -26,6 +27,9 @@ const inline: Feature = {
       bind: ['urn:test:copies'],
       onBind: {
         'urn:test:copies enable': (_, client) => el('enabled', 'urn:test:copies', { for: client.jid.toString() }),
+        'urn:test:copies fail': () => {
+          throw new StreamError('policy-violation')
+        },
         'urn:test:copies later': () => Promise.resolve(el('done', 'urn:test:copies')),
       },
     },
@@ -292,6 +296,13 @@ test('features take part in binding, each element once (XEP-0386 §3.2)', async 
   )
   const features = await client.receives('<features/>')
   assert.equal(features.child('bind', 'urn:ietf:params:xml:ns:xmpp-bind'), undefined)
+})
+
+test('what a feature refuses ends the stream, and leaves no session behind', async () => {
+  const [juliet, client] = [await person(), await stranger()]
+  client.sends(authenticate(juliet, bind(`<fail xmlns='urn:test:copies'/>`)))
+  await client.isClosed('policy-violation')
+  assert.ok([...stage.server.sessions()].every(({ account }) => !account.jid.equals(juliet)))
 })
 
 test('a session that cannot be resumed is told so, and a new one begins (XEP-0386 §3.2)', async () => {

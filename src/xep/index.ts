@@ -18,6 +18,7 @@ import { ping } from './0199-ping.ts'
 import { time } from './0202-time.ts'
 import { archive } from './0313-archive.ts'
 import { streamLimits } from './0478-stream-limits.ts'
+import { clientAccess } from './0494-client-access.ts'
 
 /** All features, in the order of their hooks, with the reason where the place matters. */
 export const features: readonly Feature[] = [
@@ -37,5 +38,6 @@ export const features: readonly Feature[] = [
   contactAddresses,
   time,
   streamLimits,
+  clientAccess,
   ping, // answers questions only: its place does not matter
 ]
