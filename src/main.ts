@@ -89,7 +89,7 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
   stops.push(() => store.close())
   const closing: Promise<void>[] = []
   stops.push(() => Promise.all(closing).then(() => undefined)) // each client gets its last words first
-  const { scramIterations: iterations, plain } = config.accounts
+  const { scramIterations: iterations, plain, tokenLifetime } = config.accounts
   const accounts = createAccounts({
     store,
     hosts: live.hosts,
@@ -106,7 +106,13 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
     options: live.options,
     admins: live.admins,
     limits: live.limits,
-    sasl: { hashes: hashesOf(config), plain, iterations, fakeSecret: await store.secret('fake-verifiers') },
+    sasl: {
+      hashes: hashesOf(config),
+      plain,
+      iterations,
+      fakeSecret: await store.secret('fake-verifiers'),
+      tokenLifetime,
+    },
     software,
     clock: systemClock,
     log,
@@ -260,6 +266,7 @@ function sessionInfo(session: ReturnType<Server['sessions']> extends Iterable<in
     since: login.since,
     encrypted: login.encrypted,
     mechanism: login.mechanism,
+    client: login.client && { ...login.client },
     priority,
     show,
   }

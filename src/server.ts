@@ -144,9 +144,9 @@ function throttleLimits(limits: LoginLimits): ThrottleLimits {
   }
 }
 
-/** Who was removed, disabled or got another password is logged out (RFC 6120 §4.9.3.12). */
+/** Who was removed, disabled or got another password is logged out, as is a client that was revoked (RFC 6120 §4.9.3.12). */
 function endSessionsOfChanged(accounts: Accounts, directory: Directory, streams: ClientStreams): () => void {
-  return accounts.onChange(({ kind, jid, keep }) => {
+  return accounts.onChange(({ kind, jid, keep, client }) => {
     const account = directory.loaded(jid.toString())
     if (kind === 'promoted' || kind === 'demoted') {
       if (account) account.admin = kind === 'promoted'
@@ -158,7 +158,7 @@ function endSessionsOfChanged(accounts: Accounts, directory: Directory, streams:
     const error = new StreamError('not-authorized', 'The account was changed.')
     streams.endEntering(jid, error)
     for (const session of [...(account?.sessions.values() ?? [])]) {
-      if (session.id !== keep) session.close(error)
+      if (session.id !== keep && (client === undefined || session.login.client?.id === client)) session.close(error)
     }
   })
 }

@@ -123,6 +123,11 @@ async function lifeOfAnAccount(dir: string): Promise<void> {
     (await run(dir, ['user', 'list', '--domain', 'example.org'])).out,
     /^ADDRESS .*\nromeo@example\.org +admin .*never\n$/,
   )
+  assert.deepEqual(await json(dir, 'user', 'clients', 'romeo@example.org'), [])
+  assert.equal((await run(dir, ['user', 'clients', 'romeo@example.org'])).out, 'No client has a token.\n')
+  const unknown = await run(dir, ['user', 'revoke', 'romeo@example.org', '0f3a5c7e9b1d2f40'])
+  assert.equal(unknown.status, 1)
+  assert.match(unknown.err, /romeo@example\.org has no client 0f3a5c7e9b1d2f40 with a token\.\n.*aenigma user clients/)
   await json(dir, 'user', 'enable', 'juliet@example.net')
   assert.equal((await run(dir, ['user', 'rm', 'juliet@example.net'])).out, 'Removed juliet@example.net.\n')
   const gone = await run(dir, ['user', 'rm', 'juliet@example.net', '--json'])

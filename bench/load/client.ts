@@ -2,6 +2,7 @@
 // A client that is just enough of one: it logs in, answers `<r/>` at once, and leaves what comes then to a receiver.
 // It looks for marks in the bytes instead of parsing, so that the load costs little beside the server.
 
+import { createHmac } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { connect, createSecureContext, type SecureContext, type TLSSocket } from 'node:tls'
 import { PASSWORD } from '../accounts.ts'
@@ -15,11 +16,17 @@ export const FEATURES = /<\/(?:stream:)?features>/
 export interface Session {
   readonly user: string
   readonly carbons: boolean
+  /** `sasl2`: with Bind 2, and a token is asked for; `token`: by that token, everything in one write. */
+  readonly way?: 'sasl2' | 'token'
 }
 
 const LIMIT = 60_000
 const SM = 'urn:xmpp:sm:3'
 const MARKS = /<(message|presence|iq|r|a)[\s/>]/g
+const SASL2 = 'urn:xmpp:sasl:2'
+const FAST = 'urn:xmpp:fast:0'
+/** Tokens by user. */
+const tokens = new Map<string, string>()
 const contexts = new Map<string, SecureContext>()
 
 /** The start of a client's stream. */
@@ -54,6 +61,8 @@ export class Client {
   messages = 0
   /** The full JID that was bound. */
   jid = ''
+  /** What the server offered before login. */
+  features = ''
   readonly #target: Target
   readonly #socket: TLSSocket
   #text = ''
@@ -130,6 +139,20 @@ export class Client {
     await this.#until(() => this.acknowledged >= this.sent)
   }
 
+  /** The same in one round trip more than SCRAM needs (XEP-0388, XEP-0386), or in a single one (XEP-0484). */
+  async loginAtOnce({ user, way }: Session): Promise<void> {
+    const success = way === 'token' ? await this.#showToken(user) : await this.#provePassword(user)
+    this.jid = /<authorization-identifier>([^<]*)/.exec(success)?.[1] ?? ''
+    if (!this.jid.includes('/')) throw new Error(`${user} was not bound`)
+    const token = /<token [^>]*\btoken=['"]([^'"]*)/.exec(success)?.[1]
+    if (token !== undefined) tokens.set(user, token)
+    await this.#read(FEATURES)
+    this.write(`<presence/><r xmlns='${SM}'/>`)
+    this.sent = 1
+    this.handOver((text) => this.#attend(text))
+    await this.#until(() => this.acknowledged >= this.sent)
+  }
+
   /** Says who it is to the relay. */
   async greet(line: string): Promise<void> {
     this.write(`${line}\n`)
@@ -153,7 +176,7 @@ export class Client {
 
   async #authenticate(user: string): Promise<void> {
     this.write(streamHeader(this.#target.domain))
-    await this.#read(FEATURES)
+    this.features = await this.#read(FEATURES)
     const first = firstMessage(user)
     const sasl = "xmlns='urn:ietf:params:xml:ns:xmpp-sasl'"
     this.write(`<auth ${sasl} mechanism='SCRAM-SHA-256'>${base64(`n,,${first}`)}</auth>`)
@@ -161,6 +184,35 @@ export class Client {
     const answer = await answerChallenge(first, challenge, PASSWORD)
     this.write(`<response ${sasl}>${base64(answer.final)}</response>`)
     if (!isProof(answer, await this.#readSasl('success'))) throw new Error(`wrong server signature for ${user}`)
+  }
+
+  async #provePassword(user: string): Promise<string> {
+    this.write(streamHeader(this.#target.domain))
+    await this.#read(FEATURES)
+    const first = firstMessage(user)
+    const wish = `<request-token xmlns='${FAST}' mechanism='HT-SHA-256-EXPR'/>`
+    this.write(authenticate('SCRAM-SHA-256', `n,,${first}`, user, wish))
+    const answer = await answerChallenge(first, await this.#readSasl('challenge'), PASSWORD)
+    this.write(`<response xmlns='${SASL2}'>${base64(answer.final)}</response>`)
+    const success = await this.#read(/<\/(?:success|failure)>/)
+    const proof = /<additional-data>([^<]*)/.exec(success)?.[1] ?? ''
+    if (!isProof(answer, Buffer.from(proof, 'base64').toString())) throw new Error(`wrong server signature for ${user}`)
+    return success
+  }
+
+  async #showToken(user: string): Promise<string> {
+    await new Promise<void>((resolve) => this.#socket.once('secureConnect', resolve))
+    const binding = this.#socket.exportKeyingMaterial(32, 'EXPORTER-Channel-Binding', Buffer.alloc(0))
+    const mac = createHmac('sha256', tokens.get(user) ?? '')
+      .update('Initiator')
+      .update(binding)
+    const message = `${user}\0${mac.digest('latin1')}`
+    const wish = authenticate('HT-SHA-256-EXPR', message, user, `<fast xmlns='${FAST}'/>`)
+    this.write(streamHeader(this.#target.domain) + wish)
+    await this.#read(FEATURES)
+    const answer = await this.#read(/<\/(?:success|failure)>/)
+    if (!answer.includes('<success')) throw new Error(`the token of ${user} was refused: ${answer}`)
+    return answer
   }
 
   async #readSasl(name: string): Promise<string> {
@@ -216,10 +268,21 @@ export class Client {
   }
 }
 
+/** An `<authenticate/>` that binds and enables stream management. */
+function authenticate(mechanism: string, message: string, user: string, wish: string): string {
+  const id = `d4565fa7-4d72-4749-b3d3-${user.slice(1).padStart(12, '0')}`
+  return (
+    `<authenticate xmlns='${SASL2}' mechanism='${mechanism}'>` +
+    `<initial-response>${Buffer.from(message, 'latin1').toString('base64')}</initial-response><user-agent id='${id}'/>` +
+    `<bind xmlns='urn:xmpp:bind:0'><tag>load</tag><enable xmlns='${SM}' resume='true'/></bind>${wish}</authenticate>`
+  )
+}
+
 /** Opens a connection and logs in; the relay is told `line` instead. */
 export async function open(target: Target, session: Session, line: string): Promise<Client> {
   const client = new Client(target)
-  if (target.protocol === 'xmpp') await client.login(session)
+  if (session.way !== undefined) await client.loginAtOnce(session)
+  else if (target.protocol === 'xmpp') await client.login(session)
   else await client.greet(line)
   return client
 }

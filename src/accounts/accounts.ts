@@ -1,22 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 // Accounts as deeds for everybody who manages them: the command line, the administrators' commands, the account's owner.
 import type { Clock } from '../clock.ts'
-import type { Account, AccountRange, NewAccount, ScramHash, Store } from '../store/store.ts'
+import type { Account, AccountRange, KnownClient, NewAccount, ScramHash, Store } from '../store/store.ts'
 import type { Jid } from '../xmpp/jid.ts'
 import { makeVerifiers } from './credentials.ts'
 import { preparePassword } from './password.ts'
 
 /** What happened to an account. */
 export interface AccountEvent {
-  readonly kind: 'created' | 'removed' | 'disabled' | 'enabled' | 'password' | 'promoted' | 'demoted'
+  readonly kind: 'created' | 'removed' | 'disabled' | 'enabled' | 'password' | 'promoted' | 'demoted' | 'revoked'
   /** Bare. */
   readonly jid: Jid
   /** The id of the session that asked for it and goes on. */
   readonly keep: string | undefined
+  /** The id of the client that was revoked. */
+  readonly client?: string
 }
 
 /** Why something could not be done with an account. */
-export type AccountProblem = 'exists' | 'unknown-host' | 'no-local-part' | 'bad-password' | 'not-found'
+export type AccountProblem = 'exists' | 'unknown-host' | 'no-local-part' | 'bad-password' | 'not-found' | 'no-client'
 
 /** Something could not be done with an account; the message is for people. */
 export class AccountError extends Error {
@@ -50,6 +52,10 @@ export interface Accounts {
   setAdmin(jid: Jid, admin: boolean): Promise<void>
   /** Ends its sessions, too. @param keep a session that whoever asks ends himself, once it has its answer */
   remove(jid: Jid, keep?: string): Promise<void>
+  /** The clients that can log in by a token (XEP-0484), the last used first. @throws AccountError `not-found` */
+  clients(jid: Jid): Promise<readonly KnownClient[]>
+  /** Takes the tokens of a client away and ends its session. @throws AccountError `not-found`, `no-client` */
+  revoke(jid: Jid, client: string): Promise<void>
   find(jid: Jid): Promise<Account | undefined>
   list(range: AccountRange): Promise<readonly Account[]>
   count(domain?: string): Promise<number>
@@ -86,7 +92,7 @@ const BATCH = 64
 
 /** Makes the deeds. */
 export function createAccounts(parts: AccountsParts): Accounts {
-  const { accounts } = parts.store
+  const { accounts, clients } = parts.store
   const listeners = new Set<(event: AccountEvent) => void>()
   const mourners = new Set<(jid: Jid) => Promise<Farewell>>()
   const tell = (kind: AccountEvent['kind'], jid: Jid, keep?: string): void => {
@@ -118,6 +124,16 @@ export function createAccounts(parts: AccountsParts): Accounts {
       done(await accounts.remove(jid.bare), jid)
       tell('removed', jid, keep)
       for (const farewell of farewells) await farewell()
+    },
+    async clients(jid) {
+      done((await accounts.find(jid.bare)) !== undefined, jid)
+      return clients.list(jid.bare)
+    },
+    async revoke(jid, client) {
+      done((await accounts.find(jid.bare)) !== undefined, jid)
+      if (!(await clients.revoke(jid.bare, client)))
+        throw new AccountError('no-client', `${jid.bare} has no client ${client} with a token.`)
+      for (const listener of listeners) listener({ kind: 'revoked', jid: jid.bare, keep: undefined, client })
     },
     find: (jid) => accounts.find(jid.bare),
     list: (range) => accounts.list(range),

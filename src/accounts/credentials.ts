@@ -50,6 +50,24 @@ export async function makeVerifier(
 ): Promise<Verifier> {
   const digest = DIGESTS[mechanism]
   const salted = await derive(prepared, salt, iterations, hashLength(mechanism), digest)
+  return verifierOf(mechanism, salted, salt, iterations)
+}
+
+/**
+ * The verifier that belongs to a salted password, which a client made itself (XEP-0480 §3).
+ * @returns undefined if it is none: of another length
+ */
+export function saltedVerifier(
+  mechanism: ScramHash,
+  salted: Buffer,
+  salt: Buffer,
+  iterations: number,
+): Verifier | undefined {
+  return salted.length === hashLength(mechanism) ? verifierOf(mechanism, salted, salt, iterations) : undefined
+}
+
+function verifierOf(mechanism: ScramHash, salted: Buffer, salt: Buffer, iterations: number): Verifier {
+  const digest = DIGESTS[mechanism]
   const storedKey = createHash(digest)
     .update(hmac(mechanism, salted, 'Client Key'))
     .digest()

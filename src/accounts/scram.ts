@@ -195,6 +195,8 @@ function downgradeHash(hash: ScramHash, offered: SaslContext['offered']): string
   if (!offered) return ''
   const list = (names: readonly string[]) =>
     names.toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b))).join('\x1e')
-  const text = `${list(offered.mechanisms)}\x1f${list(offered.bindings)}`
+  // Types of channel binding count only where they were announced, and without any nothing is.
+  const bindings = offered.bindings.length > 0 ? `\x1f${list(offered.bindings)}` : ''
+  const text = list(offered.mechanisms) + bindings
   return `,h=${createHash(DIGESTS[hash]).update(text).digest('base64')}`
 }

@@ -33,9 +33,21 @@ async function end(options: CommonOptions, id: string): Promise<void> {
 }
 
 function sessionsText(sessions: readonly SessionInfo[]): string {
-  const rows = sessions.map(({ id, jid, since, mechanism, priority, show }) => {
+  const rows = sessions.map(({ id, jid, since, mechanism, client, priority, show }) => {
     const state = show === undefined ? 'unavailable' : show || 'available'
-    return [jid, state, priority === undefined ? '' : String(priority), mechanism, timeText(since), id]
+    return [
+      jid,
+      state,
+      priority === undefined ? '' : String(priority),
+      mechanism,
+      clientText(client),
+      timeText(since),
+      id,
+    ]
   })
-  return table(['ADDRESS', 'STATE', 'PRIORITY', 'LOGIN', 'SINCE (UTC)', 'ID'], rows)
+  return table(['ADDRESS', 'STATE', 'PRIORITY', 'LOGIN', 'CLIENT', 'SINCE (UTC)', 'ID'], rows)
+}
+
+function clientText(client: SessionInfo['client']): string {
+  return [client?.software, client?.device].filter(Boolean).join(' on ')
 }

@@ -12,13 +12,25 @@ import {
   type PasswordOptions,
   withPasswordOptions,
 } from './passwords.ts'
+import { addUserClients, addUserRevoke } from './user-clients.ts'
 import { addUserImport } from './user-import.ts'
 import { type CommonOptions, withCommonOptions } from './where.ts'
 
 /** Adds the commands about accounts. */
 export function addUser(program: Command): void {
   const user = program.command('user').description('Add, list, change, import and remove accounts.')
-  for (const add of [addAdd, addList, addPasswd, addDisable, addEnable, addRm, addUserImport]) add(user)
+  for (const add of [
+    addAdd,
+    addList,
+    addPasswd,
+    addDisable,
+    addEnable,
+    addRm,
+    addUserClients,
+    addUserRevoke,
+    addUserImport,
+  ])
+    add(user)
 }
 
 function addAdd(user: Command): void {

@@ -44,6 +44,8 @@ interface AccountRules {
   readonly scramIterations: number
   readonly sha1: boolean
   readonly plain: boolean
+  /** In ms. */
+  readonly tokenLifetime: number
 }
 
 /** Whom to write to about this server, as URIs (XEP-0157). */

@@ -50,6 +50,12 @@ const accounts = section(
     }),
     sha1: flag({ default: true, help: 'Keep SCRAM-SHA-1 verifiers too, for clients that know nothing newer.' }),
     plain: flag({ default: false, help: 'Offer PLAIN (always inside TLS), for clients without SCRAM.' }),
+    tokenLifetime: duration({
+      default: '30d',
+      min: '1h',
+      max: '365d',
+      help: 'How long a client that was away may log in without the password, by a token (XEP-0484).',
+    }),
   },
   'How passwords are kept and proved.',
 )

@@ -9,6 +9,7 @@ const ERRORS: Readonly<Record<AccountProblem, readonly [StanzaError['type'], Sta
   'no-local-part': ['modify', 'not-acceptable'],
   'bad-password': ['modify', 'not-acceptable'],
   'not-found': ['cancel', 'item-not-found'],
+  'no-client': ['cancel', 'item-not-found'],
 }
 
 /** The refusal that an error of `Accounts` comes to (RFC 6120 §8.3.3); any other error as it is. */

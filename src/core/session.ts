@@ -13,6 +13,16 @@ export interface LoginFacts {
   readonly encrypted: boolean
   /** ms since 1970. */
   readonly since: number
+  /** The client program on its device, if it told who it is (XEP-0388 §2.3); only for its owner and the administrators. */
+  readonly client?: ClientAgent | undefined
+}
+
+/** A client program on a device. */
+export interface ClientAgent {
+  /** As the store has it: unique in its account. */
+  readonly id: string
+  readonly software: string | undefined
+  readonly device: string | undefined
 }
 
 /** One client of one account, from resource binding until it goes. */

@@ -4,7 +4,7 @@
 import { z } from 'zod'
 import { AccountError, type Accounts } from '../accounts/accounts.ts'
 import { AdminError, type AdminHandler, type Progress } from '../net/admin-socket.ts'
-import type { Account } from '../store/store.ts'
+import type { Account, KnownClient } from '../store/store.ts'
 import { Jid } from '../xmpp/jid.ts'
 import { insightCommands } from './insight.ts'
 import type { RunningServer } from './running-server.ts'
@@ -24,6 +24,17 @@ export interface AccountInfo {
   readonly created: number
   /** ms since 1970; null before the first session ended. */
   readonly lastSeen: number | null
+}
+
+/** A client that can log in by a token (XEP-0484), as the command line sees it. */
+export interface ClientInfo {
+  readonly id: string
+  readonly software: string | null
+  readonly device: string | null
+  /** ms since 1970. */
+  readonly created: number
+  readonly lastUsed: number
+  readonly expires: number
 }
 
 /** An entry of an import that cannot be made, by its place among those that were sent. */
@@ -98,6 +109,12 @@ export function accountCommands(accounts: Accounts, hosts: readonly string[]): C
       await accounts.remove(jid)
       return { jid: jid.toString() }
     },
+    'user.clients': async (args) => (await accounts.clients(address(named.parse(args).jid))).map(clientInfoOf),
+    async 'user.revoke'(args) {
+      const { jid, client } = named.extend({ client: z.string() }).parse(args)
+      await accounts.revoke(address(jid), client)
+      return { jid: address(jid).toString(), client }
+    },
     async 'user.list'(args) {
       const { domain, after } = z.object({ domain: z.string().optional(), after: z.string().optional() }).parse(args)
       const range = {
@@ -159,4 +176,8 @@ function problemOf(check: () => Error | undefined): string | undefined {
 
 function infoOf({ jid, admin, disabled, created, lastSeen }: Account): AccountInfo {
   return { jid: jid.toString(), admin, disabled, created, lastSeen: lastSeen ?? null }
+}
+
+function clientInfoOf({ id, software, device, created, lastUsed, expires }: KnownClient): ClientInfo {
+  return { id, software: software ?? null, device: device ?? null, created, lastUsed, expires }
 }

@@ -52,6 +52,10 @@ export interface SessionInfo {
   readonly since: number
   readonly encrypted: boolean
   readonly mechanism: string
+  /** The client program on its device, if it told (XEP-0388): `id` is what `aenigma user revoke` takes. */
+  readonly client:
+    | { readonly id: string; readonly software: string | undefined; readonly device: string | undefined }
+    | undefined
   /** Undefined while it is not available. */
   readonly priority: number | undefined
   /** RFC 6121 §4.7.2.1: '' when plainly available; undefined while it is not available. */

@@ -2,6 +2,7 @@
 // Accounts and what proves their owners.
 import type { Clock } from '../clock.ts'
 import { Jid } from '../xmpp/jid.ts'
+import { forgetClients } from './clients.ts'
 import type { Answer, Database, Statement } from './db.ts'
 import type { Messages } from './messages.ts'
 import type { Account, AccountRange, AccountStore, NewAccount, ScramHash, Verifier } from './store.ts'
@@ -70,10 +71,15 @@ export function accountStore(
       changed([
         db.sql`delete from verifier where jid = (select jid from account where jid = ${jid.key})`,
         ...verifiers.map((verifier) => insertVerifier(db, jid, verifier, 1)),
+        ...forgetClients(db, jid),
         db.sql`select jid from account where jid = ${jid.key}`,
       ]),
+    addVerifier: (jid, verifier, proof) => changed([insertProvedVerifier(db, jid, verifier, proof)]),
     setDisabled: (jid, disabled) =>
-      changed([db.sql`update account set disabled = ${Number(disabled)} where jid = ${jid.key} returning jid`]),
+      changed([
+        ...(disabled ? forgetClients(db, jid) : []),
+        db.sql`update account set disabled = ${Number(disabled)} where jid = ${jid.key} returning jid`,
+      ]),
     setAdmin: (jid, admin) =>
       changed([db.sql`update account set admin = ${Number(admin)} where jid = ${jid.key} returning jid`]),
     remove: (jid) => changed([...messages.forget(jid), ...removeAccount(db, jid)]),
@@ -105,6 +111,17 @@ function insertVerifier(db: Database, jid: Jid, verifier: Verifier, existing: 0 
       stored_key = excluded.stored_key, server_key = excluded.server_key`
 }
 
+/** One more for the same password, if `proof` is the stored key of one that is there. */
+function insertProvedVerifier(db: Database, { key }: Jid, verifier: Verifier, proof: Buffer): Statement {
+  return db.sql`insert into verifier (jid, mechanism, salt, iterations, stored_key, server_key)
+    select ${key}, ${verifier.mechanism}, ${verifier.salt}, ${verifier.iterations}, ${verifier.storedKey},
+      ${verifier.serverKey}
+    where exists (select 1 from verifier where jid = ${key} and stored_key = ${proof})
+    on conflict (jid, mechanism) do update set salt = excluded.salt, iterations = excluded.iterations,
+      stored_key = excluded.stored_key, server_key = excluded.server_key
+    returning jid`
+}
+
 function listQuery(db: Database, { domain, after = '', limit }: AccountRange): Statement {
   return domain === undefined
     ? db.sql`select jid, admin, disabled, created, last_seen, last_status from account
@@ -122,6 +139,7 @@ function removeAccount(db: Database, { key }: Jid): readonly Statement[] {
     db.sql`delete from member where owner = (select jid from account where jid = ${key})`,
     db.sql`delete from push where owner = (select jid from account where jid = ${key})`,
     db.sql`delete from report where reporter = (select jid from account where jid = ${key})`,
+    ...forgetClients(db, { key }),
     db.sql`delete from verifier where jid = ${key}`,
     db.sql`delete from account where jid = ${key} returning jid`,
   ]

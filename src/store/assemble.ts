@@ -2,6 +2,7 @@
 // Makes the store out of a database: all deeds are written once, whatever stands behind them.
 import type { Clock } from '../clock.ts'
 import { accountStore } from './accounts.ts'
+import { clientStore } from './clients.ts'
 import type { Database } from './db.ts'
 import { documentStore, secret } from './documents.ts'
 import { openMessages } from './messages.ts'
@@ -26,6 +27,7 @@ export async function assembleStore(db: Database, clock: Clock): Promise<Store> 
         return removed
       },
     },
+    clients: clientStore(db, clock),
     rosters: rosterStore(db),
     messages,
     documents: documentStore(db),

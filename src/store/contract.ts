@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import type { Clock } from '../clock.ts'
 import { Jid } from '../xmpp/jid.ts'
+import { clientTests } from './clients-contract.ts'
 import { pushContract } from './push-contract.ts'
 import type { KeptMessage, NewAccount, NewMessage, RosterItem, Store, StoreObserver, Verifier } from './store.ts'
 
@@ -84,6 +85,7 @@ export function storeContract(engine: string, newPlace: NewPlace): void {
   restTests(check)
   failureTests(check)
   pushContract(check)
+  clientTests((name, body) => check(name, (store, _place, clock) => body(store, clock)), account(romeo))
 }
 
 type Check = (name: string, body: (store: Store, place: Place, clock: HandClock) => Promise<void>) => void

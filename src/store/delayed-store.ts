@@ -10,6 +10,7 @@ import type { Store } from './store.ts'
 export function delayedStore(store: Store, random: () => number): Store {
   return {
     accounts: delayed(store.accounts, random),
+    clients: delayed(store.clients, random),
     rosters: delayed(store.rosters, random),
     messages: delayed(store.messages, random),
     documents: delayed(store.documents, random),

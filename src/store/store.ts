@@ -54,14 +54,80 @@ export interface AccountStore {
   find(jid: Jid): Promise<Credentials | undefined>
   list(range: AccountRange): Promise<readonly Account[]>
   count(domain?: string): Promise<number>
-  /** @returns false if there is no such account (so do the next four) */
+  /** Takes the tokens of all clients away, too. @returns false if there is no such account (so do the next ones) */
   setVerifiers(jid: Jid, verifiers: readonly Verifier[]): Promise<boolean>
+  /**
+   * Adds a verifier of the same password (XEP-0480). @param proof the stored key of another one, just proved
+   * @returns false if that is none of the account's any more
+   */
+  addVerifier(jid: Jid, verifier: Verifier, proof: Buffer): Promise<boolean>
+  /** Who is disabled loses the tokens of all clients. */
   setDisabled(jid: Jid, disabled: boolean): Promise<boolean>
   setAdmin(jid: Jid, admin: boolean): Promise<boolean>
-  /** Removes the account and everything that belongs to it: roster, offline messages, archive, documents, sets. */
+  /** Removes the account and everything that belongs to it: roster, offline messages, archive, documents, sets, clients. */
   remove(jid: Jid): Promise<boolean>
   /** Notes the end of a session. @param time ms since 1970 */
   seen(jid: Jid, time: number, status: string | undefined): Promise<void>
+}
+
+/** What a client logs in with instead of a password (XEP-0484). */
+export interface Token {
+  /** The one SASL mechanism that it may be used with. */
+  readonly mechanism: string
+  /** What the token is made from, together with something that only the client has; unique. */
+  readonly seed: Buffer
+  /** ms since 1970. */
+  readonly issued: number
+  readonly expires: number
+}
+
+/** A client of an account, as its owner may know it. */
+export interface ClientName {
+  /** Unique in its account; tells nothing about the client. */
+  readonly id: string
+  readonly software: string | undefined
+  readonly device: string | undefined
+}
+
+/** A client that has a token. */
+export interface KnownClient extends ClientName {
+  /** ms since 1970. */
+  readonly created: number
+  readonly lastUsed: number
+  /** When the last of its tokens expires. */
+  readonly expires: number
+}
+
+/** A token to be given out. */
+export interface NewToken {
+  readonly client: ClientName
+  readonly token: Token
+  /** What its owner has just proved: a verifier's stored key, or the seed of a token of the same client. */
+  readonly proof: Buffer
+  /** How many clients of an account may have tokens; the longest unused go first. */
+  readonly most: number
+}
+
+export interface ClientStore {
+  /** The tokens of one client: the one that was given out last, and the one before it until that is used. */
+  tokens(owner: Jid, client: string): Promise<readonly Token[]>
+  /**
+   * Notes that a token proved its owner; the one before it is worth nothing from now on.
+   * @param count of XEP-0484 §3.4, which must be greater than each before it
+   * @returns false if the token is not there any more, has expired, or the count came before
+   */
+  use(owner: Jid, client: string, token: Token, count: number | undefined): Promise<boolean>
+  /**
+   * Keeps a new token in the place of one that was given out and never used.
+   * @returns false if what proved the owner does so no more: another password was set, the client was revoked
+   */
+  give(owner: Jid, request: NewToken): Promise<boolean>
+  /** Takes one token away, and the client if it has no other. */
+  drop(owner: Jid, client: string, token: Token): Promise<void>
+  /** Those that have a token which has not expired, the last used first. */
+  list(owner: Jid): Promise<readonly KnownClient[]>
+  /** Takes all its tokens away. @returns false if there is no such client */
+  revoke(owner: Jid, client: string): Promise<boolean>
 }
 
 /** RFC 6121 §2.1.2.5. */
@@ -239,6 +305,7 @@ export interface ReportStore {
 /** Everything that survives a restart. */
 export interface Store {
   readonly accounts: AccountStore
+  readonly clients: ClientStore
   readonly rosters: RosterStore
   readonly messages: MessageStore
   readonly documents: DocumentStore

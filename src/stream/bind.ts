@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Resource binding (RFC 6120 §7): the moment at which a stream becomes a client of an account.
 import { randomBytes } from 'node:crypto'
+import type { LocalAccount } from '../core/directory.ts'
 import { type LoginFacts, Session } from '../core/session.ts'
 import type { Element } from '../xml/element.ts'
 import { StanzaError, StreamError } from '../xmpp/errors.ts'
@@ -32,18 +33,24 @@ export function bindRequest(element: Element): BindRequest | undefined {
 }
 
 /**
- * Makes the session. A resource in use goes to the newcomer, who is mostly the same client after a broken connection;
- * the older stream ends with `conflict` (RFC 6120 §7.7.2.2).
- * @returns undefined if the account does not exist any more
- * @throws StanzaError `bad-request` for a bad resource (RFC 6120 §7.7.2.1), `resource-constraint` for too many clients
+ * Makes the session, unless the account does not exist any more.
+ * @throws StanzaError as `enterAccount`
  */
 export async function enterSession(binding: Binding, parts: ClientParts): Promise<Session | undefined> {
+  const account = await parts.directory.find(binding.jid)
+  return account && enterAccount(account, binding, parts)
+}
+
+/**
+ * Makes the session, at once. A resource in use goes to the newcomer, who is mostly the same client after a broken
+ * connection; the older stream ends with `conflict` (RFC 6120 §7.7.2.2).
+ * @throws StanzaError `bad-request` for a bad resource (RFC 6120 §7.7.2.1), `resource-constraint` for too many clients
+ */
+export function enterAccount(account: LocalAccount, binding: Binding, parts: ClientParts): Session {
   const { jid, request, login, link } = binding
   const full = Jid.tryParse(`${jid}/${request.resource ?? randomBytes(9).toString('base64url')}`)
   const resource = full?.resource
   if (!full || resource === undefined) throw new StanzaError('modify', 'bad-request', 'This cannot be a resource.')
-  const account = await parts.directory.find(jid)
-  if (!account) return undefined
   account.sessions.get(resource)?.close(new StreamError('conflict', 'Replaced by a newer stream.'))
   if (account.sessions.size >= parts.limits.sessionsPerAccount) {
     throw new StanzaError('wait', 'resource-constraint', 'Too many clients of this account are connected.')

@@ -9,10 +9,12 @@ import { type Element, el } from '../xml/element.ts'
 import { StanzaError, StreamError } from '../xmpp/errors.ts'
 import { Jid } from '../xmpp/jid.ts'
 import { isStanza, NS_CLIENT, Stanza } from '../xmpp/stanza.ts'
+import { Attempts } from './attempts.ts'
 import { bindRequest, enterSession } from './bind.ts'
 import type { ClientParts } from './client-parts.ts'
 import type { Link, LinkEvents, MaybeAsync, StreamHeader } from './link.ts'
 import { Login } from './login.ts'
+import { type Entry, Login2, NS_SASL2 } from './login2.ts'
 import { NS_SASL, NS_SESSION, NS_STREAMS, NS_TLS, streamFeatures } from './offer.ts'
 
 /** Above this many uncommitted writes a stream is not read (HOTPATH: bounds memory and the delay of acknowledgements). */
@@ -39,7 +41,9 @@ export class ClientStream implements LinkEvents {
   readonly #cancelTimeout: () => void
   #host: string | undefined
   #lang: string | undefined
+  #from: Jid | undefined
   #login: Login | undefined
+  #login2: Login2 | undefined
   #username: string | undefined
   #mechanism = ''
   #bindFailures = 0
@@ -66,7 +70,8 @@ export class ClientStream implements LinkEvents {
   /** Whether it is about to become a client of this account: it is logging in, or has not bound a resource yet. */
   isEntering(account: Jid): boolean {
     if (this.#session || this.#host !== account.domain) return false
-    return (this.#username ?? this.#login?.username) === account.local
+    if (this.#username !== undefined) return this.#username === account.local
+    return [this.#login?.username, this.#login2?.username].includes(account.local)
   }
 
   /** Ends the stream if its domain is not served any more: the client learns where it is now, or that it is gone. */
@@ -94,8 +99,8 @@ export class ClientStream implements LinkEvents {
     this.#lang = LANGUAGE.exec(attrs['xml:lang'] ?? '')?.[0]
     const problem = this.#judge(header)
     const host = this.#host ?? [...this.#parts.hosts][0] ?? ''
-    const to = Jid.tryParse(attrs.from)?.bare.toString()
-    this.#link.open({ from: host, to, id: randomUUID(), lang: 'en' })
+    this.#from = Jid.tryParse(attrs.from)?.bare
+    this.#link.open({ from: host, to: this.#from?.toString(), id: randomUUID(), lang: 'en' })
     if (problem) this.close(problem)
     else this.#offer(host)
   }
@@ -149,17 +154,28 @@ export class ClientStream implements LinkEvents {
   #offer(host: string): void {
     const { encrypted } = this.#link
     const authenticated = this.#username !== undefined
-    this.#login ??= encrypted ? new Login(this.#link, host, this.#parts) : undefined
-    const login = this.#login
+    if (encrypted && !this.#login) this.#beginLogin(host)
+    const mechanisms = this.#login?.mechanisms ?? []
     const state = {
       host,
       encrypted,
       authenticated,
-      mechanisms: login?.mechanisms ?? [],
-      bindings: login?.bindings ?? [],
+      bound: this.#session !== undefined,
+      mechanisms,
+      bindings: this.#login?.bindings ?? [],
+      authentication: authenticated ? undefined : this.#login2?.offer(mechanisms),
     }
     const more = this.#parts.hooks.flatMap((hook) => hook.streamFeatures?.({ host, encrypted, authenticated }) ?? [])
     this.#link.send(streamFeatures(state, more))
+  }
+
+  #beginLogin(host: string): void {
+    const [link, parts] = [this.#link, this.#parts]
+    const attempts = new Attempts(link, host, parts)
+    this.#login = new Login(link, host, parts, attempts)
+    const entered = (entry: Entry): void => this.#entered(entry, host)
+    const over = (): boolean => this.#over
+    this.#login2 = new Login2({ link, host, from: this.#from, parts, attempts, over, entered })
   }
 
   /** Before login: TLS, SASL, and what a feature allows strangers (registration). */
@@ -168,6 +184,8 @@ export class ClientStream implements LinkEvents {
       if (element.is('starttls', NS_TLS)) return this.#startTls()
       return this.close(new StreamError('policy-violation', 'Use TLS first.'))
     }
+    if (element.ns === NS_SASL2 && this.#login2) return this.#login2.step(element)
+    if (this.#login2?.busy) return this.close(new StreamError('policy-violation', 'Finish the login first.'))
     if (element.is('starttls', NS_TLS)) return this.#refuseTls()
     if (element.ns === NS_SASL && this.#login) return this.#sasl(element, this.#login)
     if (isStanza(element) && element.name === 'iq') return this.#beforeLogin(element)
@@ -195,11 +213,29 @@ export class ClientStream implements LinkEvents {
   async #sasl(element: Element, login: Login): Promise<void> {
     const outcome = await login.step(element)
     if (!outcome) return
+    this.#login2 = undefined
     this.#username = outcome.username
     this.#mechanism = outcome.mechanism
     this.#link.allowStanzas(this.#parts.limits.stanzaBytes)
     this.#link.restart()
     this.#link.send(outcome.answer)
+  }
+
+  /** Logged in by SASL2, perhaps with a session already; no new stream begins. */
+  #entered({ username, mechanism, session, answer, replay }: Entry, host: string): void {
+    if (this.#over) {
+      if (session) this.#parts.sessionEnded(session) // it left while the account was looked up
+      return
+    }
+    this.#username = username
+    this.#mechanism = mechanism
+    this.#login2 = undefined // and with it what the client asked for
+    this.#session = session
+    if (session) this.#cancelTimeout()
+    this.#link.allowStanzas(this.#parts.limits.stanzaBytes)
+    this.#link.send(answer)
+    this.#offer(host)
+    replay()
   }
 
   async #beforeLogin(element: Element): Promise<void> {

@@ -6,14 +6,11 @@ import { mechanismsFor, startSasl } from '../accounts/sasl.ts'
 import { bindingTypes } from '../accounts/scram.ts'
 import type { ScramHash } from '../store/store.ts'
 import { type Element, el } from '../xml/element.ts'
-import { StreamError } from '../xmpp/errors.ts'
 import { Jid } from '../xmpp/jid.ts'
+import type { Attempts } from './attempts.ts'
 import type { ClientParts } from './client-parts.ts'
 import type { Link } from './link.ts'
 import { NS_SASL } from './offer.ts'
-
-/** RFC 6120 §6.4.5: at least two, at most five retries on one stream. */
-const ATTEMPTS = 5
 
 /** How logins are done. */
 export interface SaslLimits {
@@ -23,8 +20,10 @@ export interface SaslLimits {
   readonly plain: boolean
   /** PBKDF2 rounds that unknown users seem to have. */
   readonly iterations: number
-  /** Makes the answers for unknown users; stays the same over restarts. */
+  /** Makes the answers for unknown users, and the resources of known clients; stays the same over restarts. */
   readonly fakeSecret: Buffer
+  /** How long a token for logins without a password is good (XEP-0484), in ms; each use may renew it. */
+  readonly tokenLifetime: number
 }
 
 /** A login that succeeded. */
@@ -41,37 +40,18 @@ export class Login {
   readonly mechanisms: readonly string[]
   readonly bindings: readonly string[]
   readonly #link: Link
-  readonly #host: string
-  readonly #parts: ClientParts
+  readonly #attempts: Attempts
   readonly #context: SaslContext
   #exchange: SaslExchange | undefined
   #mechanism = ''
   #username: string | undefined
-  #failures = 0
 
-  constructor(link: Link, host: string, parts: ClientParts) {
-    const { sasl, store } = parts
+  constructor(link: Link, host: string, parts: ClientParts, attempts: Attempts) {
     this.#link = link
-    this.#host = host
-    this.#parts = parts
-    const { encrypted, bindings } = link
-    this.mechanisms = mechanismsFor({ encrypted, bindings, ...sasl })
-    this.bindings = bindingTypes({ encrypted, bindings })
-    this.#context = {
-      domain: host,
-      encrypted,
-      bindings,
-      hashes: sasl.hashes,
-      plain: sasl.plain,
-      offered: { mechanisms: this.mechanisms, bindings: this.bindings },
-      async verifierOf(username, mechanism) {
-        const account = await store.accounts.find(Jid.of(username, host))
-        if (!account || account.disabled) return undefined
-        return account.verifiers.find((verifier) => verifier.mechanism === mechanism)
-      },
-      fakeVerifier: (username, mechanism) =>
-        fakeVerifier(sasl.fakeSecret, mechanism, `${username}@${host}`, sasl.iterations),
-    }
+    this.#attempts = attempts
+    this.#context = saslContext(link, host, parts)
+    this.mechanisms = mechanismsFor(this.#context)
+    this.bindings = bindingTypes(this.#context)
   }
 
   /** As whom the client tries, or tried last, to log in: a prepared localpart, not proved. */
@@ -88,7 +68,7 @@ export class Login {
     const data = decode(element.text)
     if (data === null) return this.#fail({ kind: 'failure', condition: 'incorrect-encoding' })
     if (element.name === 'auth') {
-      if (this.#exchange && this.#tooMany()) return undefined // the one before was given up without an answer
+      if (this.#exchange && this.#attempts.tooMany()) return undefined // the one before was given up without an answer
       this.#mechanism = element.attrs.mechanism ?? ''
       this.#exchange = startSasl(this.#mechanism, this.#context)
       if (!this.#exchange) return this.#fail({ kind: 'failure', condition: 'invalid-mechanism' })
@@ -106,44 +86,36 @@ export class Login {
     }
     this.#username = exchange.username
     this.#exchange = undefined
-    const { throttle, clock, metrics } = this.#parts
-    const account = `${exchange.username ?? ''}@${this.#host}`
-    const { address } = this.#link
-    const delay = throttle.delayBefore(account, address)
-    if (delay > 0) await new Promise<void>((resolve) => clock.after(delay, resolve))
-    if (throttle.refused(account, address)) {
-      return this.#fail({
-        kind: 'failure',
-        condition: 'temporary-auth-failure',
-        text: 'Too many failed logins. Try again later.',
-      })
-    }
-    if (step.kind === 'success') {
-      throttle.succeeded(account, address)
-      const answer = el('success', NS_SASL, null, step.data && encode(step.data))
-      return { username: step.username, mechanism: this.#mechanism, answer }
-    }
-    if (step.cause !== undefined)
-      this.#parts.log.error('login failed inside', { stream: this.#link.id, error: step.cause })
-    if (step.condition === 'not-authorized') {
-      metrics.authFailures++
-      throttle.failed(account, address)
-    }
-    return this.#fail(step)
+    const end = await this.#attempts.judge(exchange, step)
+    if (end.kind === 'failure') return this.#fail(end)
+    const answer = el('success', NS_SASL, null, end.data && encode(end.data))
+    return { username: end.username, mechanism: this.#mechanism, answer }
   }
 
   #fail({ condition, text }: SaslFailure): undefined {
     const words = text !== undefined && el('text', NS_SASL, { 'xml:lang': 'en' }, text)
     this.#link.send(el('failure', NS_SASL, null, el(condition, NS_SASL), words))
-    this.#tooMany()
+    this.#attempts.tooMany()
     return undefined
   }
+}
 
-  /** Counts an attempt that led nowhere, and ends the stream if there were too many. */
-  #tooMany(): boolean {
-    if (++this.#failures <= ATTEMPTS) return false
-    this.#link.close(new StreamError('policy-violation', 'Too many failed attempts to log in.'))
-    return true
+/** What a login on this stream needs to know; the same for both profiles of SASL, which offer the same mechanisms. */
+export function saslContext(link: Link, host: string, { sasl, store }: ClientParts): SaslContext {
+  const { encrypted, bindings } = link
+  const { hashes, plain } = sasl
+  const offer = { encrypted, bindings, hashes, plain }
+  return {
+    ...offer,
+    domain: host,
+    offered: { mechanisms: mechanismsFor(offer), bindings: bindingTypes(offer) },
+    async verifierOf(username, mechanism) {
+      const account = await store.accounts.find(Jid.of(username, host))
+      if (!account || account.disabled) return undefined
+      return account.verifiers.find((verifier) => verifier.mechanism === mechanism)
+    },
+    fakeVerifier: (username, mechanism) =>
+      fakeVerifier(sasl.fakeSecret, mechanism, `${username}@${host}`, sasl.iterations),
   }
 }
 

@@ -24,6 +24,10 @@ export interface StreamState {
   readonly mechanisms: readonly string[]
   /** Channel-binding types that this connection can do (XEP-0440). */
   readonly bindings: readonly string[]
+  /** The other profile of SASL, with what it can do in the same round trip (XEP-0388 §2.1). */
+  readonly authentication?: Element | undefined
+  /** Whether a resource is bound already (XEP-0386), or a session resumed. */
+  readonly bound?: boolean
 }
 
 /** Something that may be offered. */
@@ -41,21 +45,19 @@ export const OFFERS: readonly Offer[] = [
   },
   {
     offeredWhen: (stream) => stream.encrypted && !stream.authenticated,
-    elements: ({ mechanisms, bindings }) => [
+    elements: ({ mechanisms, bindings, authentication }) => [
       el('mechanisms', NS_SASL, null, ...mechanisms.map((name) => el('mechanism', NS_SASL, null, name))),
-      el(
-        'sasl-channel-binding',
-        NS_CHANNEL_BINDING,
-        null,
-        ...bindings.map((type) => el('channel-binding', NS_CHANNEL_BINDING, { type })),
-      ),
+      ...(authentication ? [authentication] : []),
+      ...(bindings.length > 0 ? [channelBindings(bindings)] : []),
     ],
+  },
+  {
+    offeredWhen: (stream) => stream.encrypted && stream.authenticated && stream.bound !== true,
+    elements: () => [el('bind', NS_BIND), el('session', NS_SESSION, null, el('optional', NS_SESSION))],
   },
   {
     offeredWhen: (stream) => stream.encrypted && stream.authenticated,
     elements: () => [
-      el('bind', NS_BIND),
-      el('session', NS_SESSION, null, el('optional', NS_SESSION)),
       el('ver', 'urn:xmpp:features:rosterver'), // RFC 6121 §2.6.1
       el('sub', 'urn:xmpp:features:pre-approval'), // RFC 6121 §3.4
     ],
@@ -70,4 +72,10 @@ export function streamFeatures(stream: StreamState, more: readonly Element[]): W
   return {
     xml: (inherited) => `<stream:features>${all.map((child) => child.xml(inherited)).join('')}</stream:features>`,
   }
+}
+
+/** XEP-0440; only if there is something to say, which the hash of XEP-0474 depends on. */
+function channelBindings(types: readonly string[]): Element {
+  const each = types.map((type) => el('channel-binding', NS_CHANNEL_BINDING, { type }))
+  return el('sasl-channel-binding', NS_CHANNEL_BINDING, null, ...each)
 }

@@ -84,6 +84,16 @@ export const streamManagement: Feature = {
         [nonzaKey(NS, 'r')]: (_, client) => ofStream(client).acknowledge(),
         [nonzaKey(NS, 'a')]: (element, client) => ofStream(client).acknowledged(element),
       },
+      inline: {
+        bind: [NS],
+        onBind: {
+          [nonzaKey(NS, 'enable')]: (_, client) => {
+            managed.set(client, new Managed(client, ctx, moments))
+            counted.add(client)
+            return el('enabled', NS)
+          },
+        },
+      },
       onAvailable: (client) => moments.available(client),
       onEnd(client) {
         managed.get(client)?.end()

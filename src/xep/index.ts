@@ -24,6 +24,7 @@ import { csi } from './0352-csi.ts'
 import { push } from './0357-push/feature.ts'
 import { reports } from './0377-reports.ts'
 import { streamLimits } from './0478-stream-limits.ts'
+import { clientAccess } from './0494-client-access.ts'
 
 /** All features, in the order of their hooks, with the reason where the place matters. */
 export const features: readonly Feature[] = [
@@ -49,5 +50,6 @@ export const features: readonly Feature[] = [
   contactAddresses,
   time,
   streamLimits,
+  clientAccess,
   ping, // answers questions only: its place does not matter
 ]

@@ -17,8 +17,18 @@ const ELSEWHERE: readonly Implemented[] = [
     note: 'accepting direct TLS with ALPN',
     file: 'src/net/listen.ts',
   },
+  {
+    xep: 386,
+    version: '1.1.0',
+    name: 'Bind 2',
+    note: 'offline messages are delivered as ever; no archive metadata yet',
+    file: 'src/stream/arrival.ts',
+  },
+  { xep: 388, version: '1.0.4', name: 'Extensible SASL Profile', file: 'src/stream/login2.ts' },
   { xep: 440, version: '1.0.0', name: 'SASL Channel-Binding Type Capability', file: 'src/stream/offer.ts' },
   { xep: 474, version: '0.5.0', name: 'SASL SCRAM Downgrade Protection', file: 'src/accounts/scram.ts' },
+  { xep: 480, version: '0.2.0', name: 'SASL Upgrade Tasks', file: 'src/stream/login2.ts' },
+  { xep: 484, version: '0.2.0', name: 'Fast Authentication Streamlining Tokens', file: 'src/accounts/ht.ts' },
 ]
 
 interface Implemented {

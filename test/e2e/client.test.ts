@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Somebody else's client (xmpp.js) against the whole server, over STARTTLS and over direct TLS.
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { test } from 'node:test'
 import { client, type XmlElement, type XmppClient, xml } from '@xmpp/client'
 import { Jid } from '../../src/xmpp/jid.ts'
@@ -16,6 +17,8 @@ for (const name of ['romeo', 'juliet']) await place.accounts.add(Jid.of(name, 'l
 class Person {
   readonly xmpp: XmppClient
   readonly disconnected: Promise<void>
+  /** Its full JID, once it is logged in. */
+  full = ''
   readonly #heard: XmlElement[] = []
   readonly #errors: string[] = []
   #changed: () => void = () => undefined
@@ -59,7 +62,14 @@ class Person {
   }
 }
 
-/** Logs somebody in. */
+/** The same for the same client each time. */
+function userAgent(username: string, resource: string): XmlElement {
+  const hash = createHash('sha256').update(`${username}/${resource}`).digest('hex')
+  const id = hash.replace(/^(.{8})(.{4}).(.{3}).(.{3})(.{12}).*$/, '$1-$2-4$3-8$4-$5')
+  return xml('user-agent', { id }, xml('software', {}, 'xmpp.js'))
+}
+
+/** Logs somebody in: by SASL2, whose Bind 2 makes a resource of the wanted one and a text of its own. */
 async function person(
   username: string,
   resource: string,
@@ -67,8 +77,10 @@ async function person(
   at: Loopback = place,
 ): Promise<Person> {
   const service = way === 'direct' ? `xmpps://localhost:${at.direct}` : `xmpp://localhost:${at.plain}`
-  const one = new Person(client({ service, domain: 'localhost', resource, username, password: 'secret' }))
-  assert.equal(`${await one.xmpp.start()}`, `${username}@localhost/${resource}`)
+  const who = { username, password: 'secret', userAgent: userAgent(username, resource) }
+  const one = new Person(client({ service, domain: 'localhost', resource, ...who }))
+  one.full = `${await one.xmpp.start()}`
+  assert.ok(one.full.startsWith(`${username}@localhost/${resource}/`), one.full)
   return one
 }
 
@@ -79,7 +91,7 @@ function isFrom(name: string, from: string, type?: string): (stanza: XmlElement)
 for (const way of ['starttls', 'direct'] as const) {
   test(`xmpp.js logs in by SCRAM and leaves (${way})`, async () => {
     const romeo = await person('romeo', 'phone', way)
-    const session = [...place.server.sessions()].find(({ resource }) => resource === 'phone')
+    const session = [...place.server.sessions()].find(({ jid }) => `${jid}` === romeo.full)
     assert.equal(session?.login.mechanism, 'SCRAM-SHA-1')
     assert.equal(session?.login.encrypted, true)
     await romeo.xmpp.stop()
@@ -87,6 +99,17 @@ for (const way of ['starttls', 'direct'] as const) {
     assert.deepEqual(romeo.errors, [])
   })
 }
+
+test('xmpp.js comes again by the token that it got, as the same client', async () => {
+  const romeo = await person('romeo', 'laptop', 'direct')
+  await romeo.xmpp.stop()
+  assert.equal(`${await romeo.xmpp.start()}`, romeo.full)
+  const session = [...place.server.sessions()].find(({ jid }) => `${jid}` === romeo.full)
+  assert.equal(session?.login.mechanism, 'HT-SHA-256-NONE')
+  assert.equal(session?.login.client?.software, 'xmpp.js')
+  await romeo.xmpp.stop()
+  assert.deepEqual(romeo.errors, [])
+})
 
 test('a wrong password is told', async () => {
   const service = `xmpps://localhost:${place.direct}`
@@ -103,17 +126,17 @@ test('two people meet, follow each other and chat', async () => {
     assert.equal(roster?.getChildren('item').length, 0)
     await one.presence()
   }
-  await romeo.hears(isFrom('presence', `${r}/phone`))
-  await juliet.hears(isFrom('presence', `${j}/balcony`))
+  await romeo.hears(isFrom('presence', romeo.full))
+  await juliet.hears(isFrom('presence', juliet.full))
   await romeo.presence({ type: 'subscribe', to: j })
   await juliet.hears(isFrom('presence', r, 'subscribe'))
   await juliet.presence({ type: 'subscribed', to: r })
   await juliet.presence({ type: 'subscribe', to: r })
   await romeo.hears(isFrom('presence', j, 'subscribed'))
-  await romeo.hears(isFrom('presence', `${j}/balcony`))
+  await romeo.hears(isFrom('presence', juliet.full))
   await romeo.hears(isFrom('presence', j, 'subscribe'))
   await romeo.presence({ type: 'subscribed', to: j })
-  await juliet.hears(isFrom('presence', `${r}/phone`))
+  await juliet.hears(isFrom('presence', romeo.full))
   const roster = await romeo.xmpp.iqCaller.get(xml('query', { xmlns: ROSTER }))
   assert.deepEqual(
     roster?.getChildren('item').map(({ attrs }) => `${attrs.jid} ${attrs.subscription}`),
@@ -122,14 +145,14 @@ test('two people meet, follow each other and chat', async () => {
 
   for (let line = 1; line <= 20; line++) {
     await romeo.says(j, `line ${line} \u{1F339} <&>`)
-    const heard = await juliet.hears(isFrom('message', `${r}/phone`, 'chat'))
+    const heard = await juliet.hears(isFrom('message', romeo.full, 'chat'))
     assert.equal(heard.getChildText('body'), `line ${line} \u{1F339} <&>`)
   }
-  await juliet.says(`${r}/phone`, 'Good night')
-  assert.equal((await romeo.hears(isFrom('message', `${j}/balcony`, 'chat'))).getChildText('body'), 'Good night')
+  await juliet.says(romeo.full, 'Good night')
+  assert.equal((await romeo.hears(isFrom('message', juliet.full, 'chat'))).getChildText('body'), 'Good night')
 
   await juliet.xmpp.stop()
-  await romeo.hears(isFrom('presence', `${j}/balcony`, 'unavailable'))
+  await romeo.hears(isFrom('presence', juliet.full, 'unavailable'))
   await romeo.says(j, 'Parting is such sweet sorrow')
   const bounced = await romeo.hears(isFrom('message', j, 'error'))
   assert.ok(bounced.getChild('error')?.getChild('service-unavailable'))
@@ -142,8 +165,8 @@ test('a second client with the same resource ends the first', async () => {
   const second = await person('romeo', 'phone', 'starttls')
   await first.disconnected
   assert.deepEqual(first.errors, ['conflict'])
-  await second.says('romeo@localhost/phone', 'It is I')
-  await second.hears(isFrom('message', 'romeo@localhost/phone', 'chat'))
+  await second.says(second.full, 'It is I')
+  await second.hears(isFrom('message', second.full, 'chat'))
   await second.xmpp.stop()
 })
 

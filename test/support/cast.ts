@@ -14,6 +14,7 @@ import { Metrics } from '../../src/metrics.ts'
 import { type Server, startXmpp } from '../../src/server.ts'
 import { openSqlite } from '../../src/store/sqlite.ts'
 import type { Store } from '../../src/store/store.ts'
+import type { SaslLimits } from '../../src/stream/login.ts'
 import { features as allFeatures } from '../../src/xep/index.ts'
 import type { Element } from '../../src/xml/element.ts'
 import { parseElement } from '../../src/xml/reader.ts'
@@ -30,6 +31,7 @@ export interface Stage {
   readonly hosts?: readonly string[] | Set<string>
   readonly moved?: ReadonlyMap<string, string>
   readonly limits?: Partial<typeof LIMITS>
+  readonly sasl?: Partial<SaslLimits>
   /** Bare JIDs of administrators. */
   readonly admins?: readonly string[]
 }
@@ -85,7 +87,14 @@ export async function theatre(stage: Stage = {}): Promise<Theatre> {
     options: stage.options ?? {},
     admins,
     limits: { ...LIMITS, ...stage.limits },
-    sasl: { hashes: ['SCRAM-SHA-256'], plain: true, iterations: 4096, fakeSecret: Buffer.alloc(32, 7) },
+    sasl: {
+      hashes: ['SCRAM-SHA-256'],
+      plain: true,
+      iterations: 4096,
+      fakeSecret: Buffer.alloc(32, 7),
+      tokenLifetime: 2_592_000_000,
+      ...stage.sasl,
+    },
     software: { name: 'aenigma', version: '0.0.0-test' },
     clock,
     log: silentLog,

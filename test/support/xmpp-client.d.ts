@@ -41,6 +41,7 @@ declare module '@xmpp/client' {
     readonly resource?: string
     readonly username: string
     readonly password: string
+    readonly userAgent?: XmlElement
   }): XmppClient
 
   /** Makes an element. */

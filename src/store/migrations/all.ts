@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every migration, in order. A new one is a file and a line here.
 import { start } from './0001-start.ts'
-import { pushAndReports } from './0002-push-reports.ts'
+import { clients } from './0002-clients.ts'
+import { pushAndReports } from './0003-push-reports.ts'
 import type { Migration } from './migration.ts'
 
 /** Every migration; the version of each is its place. */
-export const migrations: readonly Migration[] = [start, pushAndReports]
+export const migrations: readonly Migration[] = [start, clients, pushAndReports]

@@ -2,9 +2,9 @@
 // Where accounts want push notifications (XEP-0357), and what users reported (XEP-0377).
 import type { Migration } from './migration.ts'
 
-/** Version 2. */
+/** Version 3. */
 export const pushAndReports: Migration = {
-  version: 2,
+  version: 3,
   statements: ({ integer, text, serial, strict, clustered }) => [
     `create table push (
       owner ${text} not null,
