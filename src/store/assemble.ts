@@ -30,6 +30,9 @@ export async function assembleStore(db: Database, clock: Clock): Promise<Store> 
     sets: setStore(db),
     secret: (name) => secret(db, name),
     durable: () => db.durable(),
+    get failures() {
+      return db.failures
+    },
     get uncommitted() {
       return db.uncommitted
     },

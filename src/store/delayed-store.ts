@@ -16,6 +16,9 @@ export function delayedStore(store: Store, random: () => number): Store {
     sets: delayed(store.sets, random),
     secret: (name) => later(store.secret(name), random),
     durable: () => store.durable(),
+    get failures() {
+      return store.failures
+    },
     get uncommitted() {
       return store.uncommitted
     },

@@ -3,13 +3,20 @@
 // path of the server: it makes no promise and asks nobody.
 import type { Clock } from '../clock.ts'
 import type { Jid } from '../xmpp/jid.ts'
+import { PER_MS, pageQuery, searchQuery } from './archive-queries.ts'
 import type { Answer, Database, Statement } from './db.ts'
-import type { ArchiveRange, KeptMessage, MessageId, MessageStore, NewMessage } from './store.ts'
+import { eraseStep, exceeding, STEP, trimStep } from './retention.ts'
+import type {
+  ArchiveRange,
+  ArchiveSearch,
+  KeptMessage,
+  MessageId,
+  MessageStore,
+  NewMessage,
+  Retention,
+  WaitingMessage,
+} from './store.ts'
 
-/** Ids per ms. An id is the time times this, or one more than the last. */
-const PER_MS = 1024
-/** As many rows as are removed in one step. */
-const STEP = 500
 /** So many messages are indexed together, unless a reader asks for them earlier. */
 const INDEX_TOGETHER = 4096
 
@@ -79,13 +86,48 @@ class KeptMessages implements Messages {
     return { messages: range.last ? page.reverse() : page, complete }
   }
 
-  async offline(owner: Jid, limit: number): Promise<readonly KeptMessage[]> {
+  async search(owner: Jid, search: ArchiveSearch): Promise<readonly KeptMessage[]> {
     await this.#index()
-    const rows = await this.#db.read<{ id: number; xml: string }>(
-      this.#db.sql`select message.id as id, xml from offline join message on message.id = offline.id
+    return (await this.#db.read<{ id: number; xml: string }>(searchQuery(this.#db, owner, search))).map(keptMessage)
+  }
+
+  async rewrite(id: MessageId, xml: string): Promise<void> {
+    await this.#db.write([this.#db.sql`update message set xml = ${xml} where id = ${id}`])
+  }
+
+  async erase(owner: Jid, contact?: Jid): Promise<number> {
+    await this.#index()
+    const upTo = this.#last
+    let erased = 0
+    for (;;) {
+      const removed = await this.#step(eraseStep(this.#db, owner, upTo, contact))
+      erased += removed
+      if (removed < STEP) return erased
+    }
+  }
+
+  async trim(retention: Retention): Promise<number> {
+    await this.#index()
+    let removed = 0
+    let owner = 0
+    for (;;) {
+      const [next] = await this.#db.read<{ owner: number; upTo: number }>(exceeding(this.#db, owner, retention))
+      if (!next) return removed
+      owner = next.owner
+      for (let count = STEP; count === STEP; removed += count)
+        count = await this.#step(trimStep(this.#db, owner, next.upTo))
+    }
+  }
+
+  async offline(owner: Jid, limit: number): Promise<readonly WaitingMessage[]> {
+    await this.#index()
+    const rows = await this.#db.read<{ id: number; xml: string; archived: number }>(
+      this.#db.sql`select message.id as id, xml,
+          (select count(*) from archive where archive.owner = offline.owner and archive.id = offline.id) as archived
+        from offline join message on message.id = offline.id
         where owner = (select id from owner where jid = ${owner.key}) order by offline.id limit ${limit}`,
     )
-    return rows.map(keptMessage)
+    return rows.map((row) => ({ ...keptMessage(row), archived: row.archived === 1 }))
   }
 
   async offlineCount(owner: Jid): Promise<number> {
@@ -136,7 +178,7 @@ class KeptMessages implements Messages {
       const [rows] = await this.#db.write([sql`select min(owner) as owner from doomed`])
       const owner = rows?.[0]?.owner
       if (typeof owner !== 'number') return
-      while (await this.#sweepArchive(owner));
+      while ((await this.#step(trimStep(this.#db, owner, Number.MAX_SAFE_INTEGER))) > 0);
       while (await this.#sweepOffline(owner));
       await this.#db.write([sql`delete from doomed where owner = ${owner}`])
     }
@@ -167,19 +209,10 @@ class KeptMessages implements Messages {
       on conflict (name) do update set value = excluded.value where counter.value < excluded.value`
   }
 
-  async #sweepArchive(owner: number): Promise<boolean> {
-    const { sql } = this.#db
-    return rowsOfLast(
-      await this.#db.write([
-        this.#rememberLast(),
-        sql`update message set uses = uses - 1 where id in
-          (select id from archive where owner = ${owner} order by id limit ${STEP})`,
-        sql`delete from message where uses <= 0 and id in
-          (select id from archive where owner = ${owner} order by id limit ${STEP})`,
-        sql`delete from archive where owner = ${owner} and id in
-          (select id from archive where owner = ${owner} order by id limit ${STEP}) returning id`,
-      ]),
-    )
+  /** @returns how many rows the last of the statements gave */
+  async #step(statements: readonly Statement[]): Promise<number> {
+    const answer = await this.#db.write([this.#rememberLast(), ...statements])
+    return answer.at(-1)?.length ?? 0
   }
 
   async #sweepOffline(owner: number): Promise<boolean> {
@@ -197,30 +230,6 @@ class KeptMessages implements Messages {
     )
   }
 }
-
-/** The two directions, one row more than asked for: it tells whether the page is the last one. */
-function pageQuery(db: Database, owner: Jid, range: ArchiveRange): Statement {
-  const after = Math.max(range.after ?? 0, (range.start ?? 0) * PER_MS - 1)
-  const before = Math.min(range.before ?? Number.MAX_SAFE_INTEGER, ((range.end ?? MAX_TIME) + 1) * PER_MS)
-  const anybody = Number(range.with === undefined)
-  const peer = range.with?.bare.key ?? ''
-  const anyResource = Number(range.with?.resource === undefined)
-  const resource = range.with?.resource ?? ''
-  return range.last
-    ? db.sql`select message.id as id, xml from archive join message on message.id = archive.id
-        where owner = (select id from owner where jid = ${owner.key}) and archive.id > ${after} and archive.id < ${before}
-          and (${anybody} = 1 or peer = (select id from peer where jid = ${peer}))
-          and (${anyResource} = 1 or resource = ${resource})
-        order by archive.id desc limit ${range.limit + 1}`
-    : db.sql`select message.id as id, xml from archive join message on message.id = archive.id
-        where owner = (select id from owner where jid = ${owner.key}) and archive.id > ${after} and archive.id < ${before}
-          and (${anybody} = 1 or peer = (select id from peer where jid = ${peer}))
-          and (${anyResource} = 1 or resource = ${resource})
-        order by archive.id limit ${range.limit + 1}`
-}
-
-/** The last ms whose ids are safe integers. */
-const MAX_TIME = Math.floor(Number.MAX_SAFE_INTEGER / PER_MS) - 1
 
 function freshRow(db: Database, owner: string, id: MessageId, peer: string | null, resource: string | null): Statement {
   return db.sql`insert into fresh (owner, id, peer, resource) values (${owner}, ${id}, ${peer}, ${resource})`

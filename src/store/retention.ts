@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// What leaves an archive, in small steps: one never holds up the messages that come meanwhile.
+import type { Jid } from '../xmpp/jid.ts'
+import { PER_MS } from './archive-queries.ts'
+import type { Database, Statement } from './db.ts'
+import type { MessageId, Retention } from './store.ts'
+
+/** As many rows as are removed in one step. */
+export const STEP = 500
+
+/** The oldest of an archive, or of a conversation in it. The last statement gives a row for each that went. */
+export function eraseStep({ sql }: Database, { key }: Jid, upTo: MessageId, contact?: Jid): readonly Statement[] {
+  if (contact === undefined) {
+    return [
+      sql`update message set uses = uses - 1 where id in (select id from archive
+        where owner = (select id from owner where jid = ${key}) and id <= ${upTo} order by id limit ${STEP})`,
+      sql`delete from message where uses <= 0 and id in (select id from archive
+        where owner = (select id from owner where jid = ${key}) and id <= ${upTo} order by id limit ${STEP})`,
+      sql`delete from archive where owner = (select id from owner where jid = ${key}) and id in (select id from archive
+        where owner = (select id from owner where jid = ${key}) and id <= ${upTo} order by id limit ${STEP}) returning id`,
+    ]
+  }
+  const peer = contact.key
+  return [
+    sql`update message set uses = uses - 1 where id in (select id from archive
+      where owner = (select id from owner where jid = ${key}) and peer = (select id from peer where jid = ${peer})
+      and id <= ${upTo} order by id limit ${STEP})`,
+    sql`delete from message where uses <= 0 and id in (select id from archive
+      where owner = (select id from owner where jid = ${key}) and peer = (select id from peer where jid = ${peer})
+      and id <= ${upTo} order by id limit ${STEP})`,
+    sql`delete from archive where owner = (select id from owner where jid = ${key}) and id in (select id from archive
+      where owner = (select id from owner where jid = ${key}) and peer = (select id from peer where jid = ${peer})
+      and id <= ${upTo} order by id limit ${STEP}) returning id`,
+  ]
+}
+
+/** The next archive after that of this number that has too much in it, and up to which id it has to go. */
+export function exceeding({ sql }: Database, after: number, { before = 0, most }: Retention): Statement {
+  const expired = Math.max(0, before * PER_MS - 1)
+  return most === undefined
+    ? sql`select id as owner, cast(${expired} as bigint) as "upTo" from owner where id > ${after}
+        and exists (select 1 from archive where archive.owner = owner.id and archive.id <= ${expired})
+        order by id limit 1`
+    : sql`select owner, "upTo" from (select owner.id as owner, coalesce((select case when archive.id > cast(${expired} as bigint)
+          then archive.id else cast(${expired} as bigint) end from archive where archive.owner = owner.id
+          order by archive.id desc limit 1 offset ${most}), cast(${expired} as bigint)) as "upTo" from owner where owner.id > ${after}) as bounds
+        where exists (select 1 from archive where archive.owner = bounds.owner and archive.id <= bounds."upTo")
+        order by owner limit 1`
+}
+
+/** The oldest of an archive up to an id. The last statement gives a row for each that went. */
+export function trimStep({ sql }: Database, owner: number, upTo: MessageId): readonly Statement[] {
+  return [
+    sql`update message set uses = uses - 1 where id in
+      (select id from archive where owner = ${owner} and id <= ${upTo} order by id limit ${STEP})`,
+    sql`delete from message where uses <= 0 and id in
+      (select id from archive where owner = ${owner} and id <= ${upTo} order by id limit ${STEP})`,
+    sql`delete from archive where owner = ${owner} and id in
+      (select id from archive where owner = ${owner} and id <= ${upTo} order by id limit ${STEP}) returning id`,
+  ]
+}
