@@ -50,7 +50,7 @@ interface Import {
 }
 
 function imports(): Import[] {
-  const files = globSync('src/**/*.ts').filter((file) => !file.endsWith('.test.ts') && !file.endsWith('/contract.ts'))
+  const files = globSync('src/**/*.ts').filter((file) => !file.endsWith('.test.ts') && !file.endsWith('contract.ts'))
   return files.flatMap((file) => {
     const text = readFileSync(file, 'utf8')
     const found = text.matchAll(/^(?:import|export)\s+(type\s)?[^'"]*?from\s+'([^']+)'|\bimport\('([^']+)'\)/gm)

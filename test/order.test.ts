@@ -37,8 +37,8 @@ test('who runs at each hook', () => {
       onAvailable: takingPart('onAvailable'),
     },
     {
-      onSend: ['blocking', 'caps', 'last-activity'],
-      onReceive: ['blocking', 'archive', 'last-activity'],
+      onSend: ['blocking', 'archive-preferences', 'caps', 'last-activity'],
+      onReceive: ['blocking', 'archive-preferences', 'archive', 'last-activity'],
       onAway: ['offline'],
       onDeliver: ['blocking'],
       onAvailable: ['offline', 'stream-management'],

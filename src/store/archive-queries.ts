@@ -51,10 +51,12 @@ function conversationQuery(db: Database, owner: Jid, contact: Jid, { after, befo
 
 /** The latest messages of a conversation, and of these the ones with a text in them. */
 export function searchQuery({ sql }: Database, owner: Jid, search: ArchiveSearch): Statement {
-  const pattern = `%${search.text.replace(/[\\%_]/g, '\\$&')}%`
+  const [one, other] = search.texts.map((text) => `%${text.replace(/[\\%_]/g, '\\$&')}%`)
   return sql`select message.id as id, xml from
     (select id from archive where owner = (select id from owner where jid = ${owner.key})
       and peer = (select id from peer where jid = ${search.with.key}) and id < ${search.before}
       order by id desc limit ${search.among}) as latest
-    join message on message.id = latest.id where xml like ${pattern} escape '\\' order by message.id desc`
+    join message on message.id = latest.id
+    where xml like ${one ?? ''} escape '\\' or xml like ${other ?? ''} escape '\\'
+    order by message.id desc limit ${search.limit}`
 }

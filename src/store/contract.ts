@@ -15,7 +15,7 @@ interface Place {
 export type NewPlace = (t: TestContext) => Promise<Place>
 
 /** A clock whose time is set by hand. Its timers never run. */
-class HandClock implements Clock {
+export class HandClock implements Clock {
   time = Date.UTC(2026, 0, 1)
   now(): number {
     return this.time
@@ -28,10 +28,14 @@ class HandClock implements Clock {
   }
 }
 
-const romeo = Jid.parse('romeo@example.org')
-const juliet = Jid.parse('juliet@example.org')
-const nurse = Jid.parse('nurse@example.net')
-const phone = romeo.withResource('phone')
+/** One of the cast. */
+export const romeo = Jid.parse('romeo@example.org')
+/** One of the cast. */
+export const juliet = Jid.parse('juliet@example.org')
+/** One of the cast. */
+export const nurse = Jid.parse('nurse@example.net')
+/** One of the cast. */
+export const phone = romeo.withResource('phone')
 const balcony = juliet.withResource('balcony')
 
 function verifier(mechanism: Verifier['mechanism'], iterations = 10_000): Verifier {
@@ -49,23 +53,25 @@ function contact(jid: Jid, changes: Partial<RosterItem> = {}): RosterItem {
 }
 
 /** A message from one to another in the archives of those of them that are bare and ours. */
-function message(from: Jid, to: Jid, text: string, changes: Partial<NewMessage> = {}): NewMessage {
+export function message(from: Jid, to: Jid, text: string, changes: Partial<NewMessage> = {}): NewMessage {
   const archiveFor = [from.bare, to.bare].filter((jid) => jid.domain === 'example.org')
   return { xml: `<message><body>${text}</body></message>`, from, to, archiveFor, offlineFor: undefined, ...changes }
 }
 
-function texts(messages: readonly KeptMessage[]): string {
+/** What can be read in messages. */
+export function texts(messages: readonly KeptMessage[]): string {
   return messages.map(({ xml }) => xml.replace(/<[^>]*>/g, '')).join(' ')
 }
 
-async function everything(store: Store, owner: Jid): Promise<string> {
+/** The texts of a whole archive. */
+export async function everything(store: Store, owner: Jid): Promise<string> {
   return texts((await store.messages.page(owner, { limit: 10_000 })).messages)
 }
 
-/** Registers the tests. @param engine goes in front of their names */
-export function storeContract(engine: string, newPlace: NewPlace): void {
-  const check = (name: string, body: (store: Store, again: Place, clock: HandClock) => Promise<void>) =>
-    test(`${engine}: ${name}`, async (t) => {
+/** Makes tests, each with a store of its own. */
+export function checks(engine: string, newPlace: NewPlace): Check {
+  return (name, body) =>
+    void test(`${engine}: ${name}`, async (t) => {
       const place = await newPlace(t)
       const clock = new HandClock()
       const store = await place.open(clock)
@@ -75,17 +81,22 @@ export function storeContract(engine: string, newPlace: NewPlace): void {
         await store.close()
       }
     })
+}
+
+/** Registers the tests. @param engine goes in front of their names */
+export function storeContract(engine: string, newPlace: NewPlace): void {
+  const check = checks(engine, newPlace)
   accountTests(check)
   rosterTests(check)
   messageTests(check)
   archiveTests(check)
-  retentionTests(check)
   removalTests(check)
   restTests(check)
   failureTests(check)
 }
 
-type Check = (name: string, body: (store: Store, place: Place, clock: HandClock) => Promise<void>) => void
+/** Registers one test. */
+export type Check = (name: string, body: (store: Store, place: Place, clock: HandClock) => Promise<void>) => void
 
 function accountTests(check: Check): void {
   check('an account is found with its verifiers', async ({ accounts }, _place, clock) => {
@@ -322,80 +333,6 @@ function archiveTests(check: Check): void {
     assert.equal(await page({ end: begin + 2000 }), 'm0 m1')
     assert.equal(await page({ end: begin + 1999 }), 'm0')
     assert.equal(await page({ start: begin + 2000, end: begin + 5000, with: juliet }), 'm1 m4')
-  })
-}
-
-function retentionTests(check: Check): void {
-  /** So many messages between romeo and juliet, a second apart. */
-  const talk = async (store: Store, clock: HandClock, count: number): Promise<void> => {
-    for (let i = 0; i < count; i++) {
-      clock.time += 1000
-      store.messages.append(message(phone, i % 2 === 0 ? juliet : nurse, `m${i}`))
-    }
-    await store.durable()
-  }
-
-  check(
-    'what is older than it may be goes, in whatever number, and stays with those who still wait',
-    async (store, _place, clock) => {
-      clock.time += 1000
-      store.messages.append(message(phone, juliet, 'waits', { offlineFor: juliet }))
-      await talk(store, clock, 1200)
-      const before = clock.time - 1000
-      assert.equal(await store.messages.trim({}), 0)
-      assert.equal(await store.messages.trim({ before }), 1199 + 600)
-      assert.equal(await store.messages.trim({ before }), 0)
-      assert.equal(await everything(store, romeo), 'm1198 m1199')
-      assert.equal(await everything(store, juliet), 'm1198')
-      const waiting = await store.messages.offline(juliet, 10)
-      assert.equal(texts(waiting), 'waits')
-      assert.equal(waiting[0]?.archived, false)
-    },
-  )
-
-  check('of too many messages the oldest go, in each archive by itself', async (store, _place, clock) => {
-    await talk(store, clock, 8)
-    assert.equal(await store.messages.trim({ most: 5 }), 3)
-    assert.equal(await everything(store, romeo), 'm3 m4 m5 m6 m7')
-    assert.equal(await everything(store, juliet), 'm0 m2 m4 m6')
-    assert.equal(await store.messages.trim({ most: 5, before: clock.time - 1000 }), 3 + 3)
-    assert.equal(await everything(store, romeo), 'm6 m7')
-    assert.equal(await everything(store, juliet), 'm6')
-  })
-
-  check('an owner erases all, or one conversation, and nobody else loses anything', async (store, _place, clock) => {
-    await talk(store, clock, 1100)
-    assert.equal(await store.messages.erase(romeo, nurse), 550)
-    assert.equal(await store.messages.erase(romeo, nurse), 0)
-    assert.equal(texts((await store.messages.page(romeo, { limit: 2 })).messages), 'm0 m2')
-    assert.equal(await store.messages.erase(romeo), 550)
-    assert.equal(await everything(store, romeo), '')
-    assert.equal((await store.messages.page(juliet, { limit: 1000 })).messages.length, 550)
-    store.messages.append(message(phone, juliet, 'new'))
-    assert.equal(await everything(store, romeo), 'new')
-  })
-
-  check('a conversation is searched for a text, and a message rewritten wherever it stands', async (store) => {
-    const ids = ['50%', '50x', 'a_b', 'axb', String.raw`a\b`].map((text) =>
-      store.messages.append(message(phone, juliet, text, { offlineFor: juliet })),
-    )
-    store.messages.append(message(phone, nurse, '50%'))
-    const search = async (text: string, among = 100, before = Number.MAX_SAFE_INTEGER) =>
-      texts(await store.messages.search(juliet, { with: romeo, text, among, before }))
-    assert.equal(await search('50%'), '50%')
-    assert.equal(await search('a_b'), 'a_b')
-    assert.equal(await search(String.raw`a\b`), String.raw`a\b`)
-    assert.equal(await search('50'), '50x 50%')
-    assert.equal(await search('50', 4), '50x')
-    assert.equal(await search('50', 100, ids[1] ?? 0), '50%')
-    assert.equal(await search("'50"), '')
-    await store.messages.rewrite(ids[0] ?? 0, '<message>gone</message>')
-    await store.messages.rewrite(1, '<message>never was</message>')
-    assert.match(await everything(store, romeo), /^gone 50x/)
-    assert.match(await everything(store, juliet), /^gone 50x/)
-    const waiting = await store.messages.offline(juliet, 10)
-    assert.match(texts(waiting), /^gone 50x/)
-    assert.ok(waiting.every(({ archived }) => archived))
   })
 }
 

@@ -141,12 +141,13 @@ export interface ArchiveRange {
 export interface ArchiveSearch {
   /** The contact, bare. */
   readonly with: Jid
-  /** Only messages whose XML has this in it, give or take the case of letters. */
-  readonly text: string
+  /** Only messages whose XML has one of these in it, give or take the case of letters. */
+  readonly texts: readonly [string, string]
   /** Only among so many of the latest messages of the conversation. */
   readonly among: number
   /** Only before this one. */
   readonly before: MessageId
+  readonly limit: number
 }
 
 /** How much of an archive stays. */

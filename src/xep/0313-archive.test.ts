@@ -92,7 +92,7 @@ test('a message that has to wait is stored once, for the archives and for later'
   const hers = (await messages.page(juliet, { limit: 10 })).messages
   assert.equal(hers.length, 1)
   assert.deepEqual((await messages.page(romeo.jid.bare, { limit: 10 })).messages, hers)
-  assert.deepEqual(await messages.offline(juliet, 10), hers)
+  assert.deepEqual(await messages.offline(juliet, 10), [{ ...hers[0], archived: true }])
 })
 
 test('it can be turned off, and on again by a reload', async () => {

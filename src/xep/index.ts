@@ -17,11 +17,14 @@ import { streamManagement } from './0198-stream-management.ts'
 import { ping } from './0199-ping.ts'
 import { time } from './0202-time.ts'
 import { archive } from './0313-archive.ts'
+import { retraction } from './0424-retraction.ts'
+import { archivePreferences } from './0441-archive-preferences.ts'
 import { streamLimits } from './0478-stream-limits.ts'
 
 /** All features, in the order of their hooks, with the reason where the place matters. */
 export const features: readonly Feature[] = [
   blocking, // first: what is blocked is neither archived, copied nor pushed
+  archivePreferences, // may wait, so it comes before `archive`, which may not
   archive, // what is refused above is not kept; leaves to `offline` what nobody is there to get, so nothing may wait between them
   offline, // the last resort
   caps, // only listens
@@ -35,6 +38,7 @@ export const features: readonly Feature[] = [
   admin,
   version,
   contactAddresses,
+  retraction, // `archive` and `offline` carry it out
   time,
   streamLimits,
   ping, // answers questions only: its place does not matter

@@ -17,6 +17,8 @@ const ELSEWHERE: readonly Implemented[] = [
     note: 'accepting direct TLS with ALPN',
     file: 'src/net/listen.ts',
   },
+  { xep: 59, version: '1.0', name: 'Result Set Management', file: 'src/xmpp/0059-result-sets.ts' },
+  { xep: 359, version: '0.7.0', name: 'Unique and Stable Stanza IDs', file: 'src/xmpp/0359-stanza-ids.ts' },
   { xep: 440, version: '1.0.0', name: 'SASL Channel-Binding Type Capability', file: 'src/stream/offer.ts' },
   { xep: 474, version: '0.5.0', name: 'SASL SCRAM Downgrade Protection', file: 'src/accounts/scram.ts' },
 ]

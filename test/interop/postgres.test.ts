@@ -7,7 +7,8 @@ import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { systemClock } from '../../src/clock.ts'
-import { storeContract } from '../../src/store/contract.ts'
+import { archiveContract } from '../../src/store/archive-contract.ts'
+import { type NewPlace, storeContract } from '../../src/store/contract.ts'
 import { openPostgres } from '../../src/store/postgres.ts'
 
 const BIN = '/usr/lib/postgresql/15/bin'
@@ -57,10 +58,12 @@ after(() => {
   if (folder !== '') rmSync(folder, { recursive: true, force: true })
 })
 
-storeContract('PostgreSQL', async () => {
+const inDatabase: NewPlace = async () => {
   const url = newDatabase()
   return { open: (clock, observer) => openPostgres({ url, clock, ...(observer && { observer }) }) }
-})
+}
+storeContract('PostgreSQL', inDatabase)
+archiveContract('PostgreSQL', inDatabase)
 
 test('a database of a newer version is refused', async () => {
   const url = newDatabase()
