@@ -74,7 +74,8 @@ test('only administrators find the commands and may run them', async () => {
   const { stage, bard } = await withBard()
   const romeo = await stage.enter('romeo')
   const query = `<query xmlns='${ITEMS}' node='${COMMANDS}'/>`
-  const nodes = (answer: Element) => answer.child('query', ITEMS)?.elements.map(({ attrs }) => attrs.node) ?? []
+  const nodes = (answer: Element) =>
+    (answer.child('query', ITEMS)?.elements ?? []).map(({ attrs }) => attrs.node).filter((node) => node?.startsWith(NS))
   assert.equal(nodes(await bard.gets(query, 'localhost')).length, 12)
   assert.ok(nodes(await bard.gets(query, 'localhost')).includes(`${NS}#add-user`))
   assert.deepEqual(nodes(await romeo.gets(query, 'localhost')), [])

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // XEP-0441: Message Archive Management Preferences. Whose messages an account wants kept. They are in memory while the
-// account is: only the first message that it sends or gets waits for them.
+// account is: only the first message that it sends or gets waits for them. And the deletion of what is kept.
+import type { Command } from '../core/command.ts'
 import type { LocalAccount } from '../core/directory.ts'
 import {
   type Feature,
@@ -12,9 +13,22 @@ import {
 } from '../core/feature.ts'
 import { type Element, el } from '../xml/element.ts'
 import { parseElement } from '../xml/reader.ts'
+import type { Form } from '../xmpp/0004-data-forms.ts'
 import { NS_MAM } from '../xmpp/0313-archive-queries.ts'
 import { StanzaError } from '../xmpp/errors.ts'
 import { Jid } from '../xmpp/jid.ts'
+
+/** The command that deletes messages. No XEP has one. */
+const DELETE = 'aenigma:archive#delete'
+const DELETE_FORM: Form = {
+  formType: DELETE,
+  title: 'Delete messages from your archive',
+  instructions: 'They are gone for all your devices that have not fetched them, and cannot be brought back.',
+  fields: [
+    { name: 'with', type: 'jid-single', label: 'Only those exchanged with this address' },
+    { name: 'sure', type: 'boolean', label: 'Delete them', required: true, values: ['0'] },
+  ],
+}
 
 /** The key of the stored document. */
 const DOCUMENT = 'archive-preferences'
@@ -59,8 +73,27 @@ export const archivePreferences: Feature = {
       ],
       onSend: (stanza, { account }) => (stanza.kind === 'message' ? shelf.ready(account) : PASS),
       onReceive: (stanza, account) => (stanza.kind === 'message' ? shelf.ready(account) : PASS),
+      disco: { commands: [deletion(ctx)] },
     }
   },
+}
+
+/** A user deletes what their own archive has, all or one conversation. What the others have stays theirs. */
+function deletion({ hosts, store }: FeatureContext): Command {
+  return {
+    node: DELETE,
+    name: DELETE_FORM.title ?? '',
+    allowed: (from) => from.local !== undefined && hosts.has(from.domain),
+    start: () => ({
+      form: DELETE_FORM,
+      async answered(answers, { from }) {
+        if (answers.flag('sure') !== true) return { notes: [{ type: 'info', text: 'Nothing was deleted.' }] }
+        const contact = answers.jids('with')[0]
+        const deleted = await store.messages.erase(from.bare, contact?.bare)
+        return { notes: [{ type: 'info', text: `Messages deleted: ${deleted}.` }] }
+      },
+    }),
+  }
 }
 
 /** Gets preferences into memory. */
