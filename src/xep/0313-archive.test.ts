@@ -148,6 +148,7 @@ test('what is too old or too much leaves the archives by the hour', async () => 
   clock.advance(55 * 60_000)
   await Promise.all(trimmed)
   assert.equal(await bodies(), 'b c d')
+  options.archiveKeep = undefined
   options.archiveMessages = 1
   clock.advance(10 * 60_000)
   await Promise.all(trimmed)
