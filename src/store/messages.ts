@@ -5,7 +5,7 @@ import type { Clock } from '../clock.ts'
 import type { Jid } from '../xmpp/jid.ts'
 import { PER_MS, pageQuery, searchQuery } from './archive-queries.ts'
 import type { Answer, Database, Statement } from './db.ts'
-import { eraseStep, exceeding, STEP, trimStep } from './retention.ts'
+import { eraseStep, nextOwner, STEP, trimStep } from './retention.ts'
 import type {
   ArchiveRange,
   ArchiveSearch,
@@ -41,6 +41,14 @@ export async function openMessages(db: Database, clock: Clock): Promise<Messages
     ...indexFresh(db),
   ])
   return new KeptMessages(db, clock, { last: Number(ids?.[0]?.last ?? 0), unswept: doomed?.length === 1 })
+}
+
+/** What has to go of one archive: up to the later of two ids. */
+interface OwnerBounds {
+  readonly owner: number
+  readonly oldest: MessageId
+  readonly expired: MessageId
+  readonly excess: MessageId
 }
 
 class KeptMessages implements Messages {
@@ -106,16 +114,19 @@ class KeptMessages implements Messages {
     }
   }
 
-  async trim(retention: Retention): Promise<number> {
+  async trim(retention: Retention, signal?: AbortSignal): Promise<number> {
     await this.#index()
     let removed = 0
-    let owner = 0
-    for (;;) {
-      const [next] = await this.#db.read<{ owner: number; upTo: number }>(exceeding(this.#db, owner, retention))
+    for (let after = 0; ; ) {
+      const [next] = await this.#db.read<OwnerBounds>(nextOwner(this.#db, after, retention))
       if (!next) return removed
-      owner = next.owner
-      for (let count = STEP; count === STEP; removed += count)
-        count = await this.#step(trimStep(this.#db, owner, next.upTo))
+      after = next.owner
+      const upTo = Math.max(next.expired, next.excess)
+      for (let count = next.oldest > 0 && next.oldest <= upTo ? STEP : 0; count === STEP; removed += count) {
+        if (signal?.aborted) return removed
+        count = await this.#step(trimStep(this.#db, next.owner, upTo))
+      }
+      if (signal?.aborted) return removed
     }
   }
 

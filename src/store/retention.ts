@@ -34,18 +34,14 @@ export function eraseStep({ sql }: Database, { key }: Jid, upTo: MessageId, cont
   ]
 }
 
-/** The next archive after that of this number that has too much in it, and up to which id it has to go. */
-export function exceeding({ sql }: Database, after: number, { before = 0, most }: Retention): Statement {
+/** The owner after the one of this number, the oldest message in the archive, and up to which one it has to go. */
+export function nextOwner({ sql }: Database, after: number, { before = 0, most }: Retention): Statement {
   const expired = Math.max(0, before * PER_MS - 1)
-  return most === undefined
-    ? sql`select id as owner, cast(${expired} as bigint) as "upTo" from owner where id > ${after}
-        and exists (select 1 from archive where archive.owner = owner.id and archive.id <= ${expired})
-        order by id limit 1`
-    : sql`select owner, "upTo" from (select owner.id as owner, coalesce((select case when archive.id > cast(${expired} as bigint)
-          then archive.id else cast(${expired} as bigint) end from archive where archive.owner = owner.id
-          order by archive.id desc limit 1 offset ${most}), cast(${expired} as bigint)) as "upTo" from owner where owner.id > ${after}) as bounds
-        where exists (select 1 from archive where archive.owner = bounds.owner and archive.id <= bounds."upTo")
-        order by owner limit 1`
+  return sql`select id as owner, cast(${expired} as bigint) as expired,
+      coalesce((select archive.id from archive where archive.owner = owner.id order by archive.id limit 1), 0) as oldest,
+      coalesce((select archive.id from archive where archive.owner = owner.id
+        order by archive.id desc limit 1 offset ${most ?? Number.MAX_SAFE_INTEGER}), 0) as excess
+    from owner where id > ${after} order by id limit 1`
 }
 
 /** The oldest of an archive up to an id. The last statement gives a row for each that went. */

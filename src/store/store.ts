@@ -176,8 +176,12 @@ export interface MessageStore {
   rewrite(id: MessageId, xml: string): Promise<void>
   /** Removes what is in the owner's archive, or of it what was exchanged with a contact (bare). @returns how many */
   erase(owner: Jid, contact?: Jid): Promise<number>
-  /** Removes from all archives what is beyond these bounds, in small steps. @returns how many index rows */
-  trim(retention: Retention): Promise<number>
+  /**
+   * Removes from all archives what is beyond these bounds, in small steps.
+   * @param signal ends it before the next step
+   * @returns how many entries went, counting each archive
+   */
+  trim(retention: Retention, signal?: AbortSignal): Promise<number>
   /** The oldest messages that wait for the owner. */
   offline(owner: Jid, limit: number): Promise<readonly WaitingMessage[]>
   offlineCount(owner: Jid): Promise<number>

@@ -119,7 +119,7 @@ export const archive: Feature = {
   setup(ctx) {
     const complain = complaints(ctx)
     const desk = new Desk(ctx)
-    let cancel: readonly (() => void)[] = []
+    const trimmer = new Trimmer(ctx)
     return {
       iq: [
         { at: ['account'], type: 'set', ns: NS_MAM, name: 'query', answer: (request) => desk.answer(request) },
@@ -135,13 +135,8 @@ export const archive: Feature = {
         return message === stanza ? PASS : { pass: message }
       },
       disco: { account: { features: [NS_MAM, `${NS_MAM}#extended`, `${NS_MAM}#groupchat-field`, NS_SID] } },
-      start() {
-        const trim = trimmer(ctx)
-        cancel = [ctx.clock.after(FIRST_TRIM, trim), ctx.clock.every(TRIM_EVERY, trim)]
-      },
-      stop() {
-        for (const each of cancel) each()
-      },
+      start: () => trimmer.start(),
+      stop: () => trimmer.stop(),
     }
   },
 }
@@ -341,24 +336,47 @@ function keepOption() {
     })
 }
 
-/** Removes what archives need not keep any more, unless that is under way. */
-function trimmer({ options, store, clock, log }: FeatureContext): () => void {
-  let busy = false
-  return () => {
+/** Removes by the hour what archives need not keep any more. */
+class Trimmer {
+  readonly #ctx: FeatureContext
+  readonly #stopping = new AbortController()
+  #cancel: readonly (() => void)[] = []
+  #running: Promise<void> | undefined
+
+  constructor(ctx: FeatureContext) {
+    this.#ctx = ctx
+  }
+
+  start(): void {
+    const { clock } = this.#ctx
+    const trim = (): void => {
+      this.#running ??= this.#trim().finally(() => {
+        this.#running = undefined
+      })
+    }
+    this.#cancel = [clock.after(FIRST_TRIM, trim), clock.every(TRIM_EVERY, trim)]
+  }
+
+  /** The store closes after this: a step that is under way is waited for. */
+  async stop(): Promise<void> {
+    for (const cancel of this.#cancel) cancel()
+    this.#stopping.abort()
+    await this.#running
+  }
+
+  async #trim(): Promise<void> {
+    const { options, store, clock, log } = this.#ctx
     const { archiveKeep, archiveMessages } = options
-    if (busy || (typeof archiveKeep !== 'number' && typeof archiveMessages !== 'number')) return
-    busy = true
-    store.messages
-      .trim({
-        ...(typeof archiveKeep === 'number' && { before: clock.now() - archiveKeep }),
-        ...(typeof archiveMessages === 'number' && { most: archiveMessages }),
-      })
-      .then((removed) => {
-        if (removed > 0) log.info('old messages left the archives', { removed })
-      })
-      .catch((error: unknown) => log.error('archives not trimmed', { error }))
-      .finally(() => {
-        busy = false
-      })
+    if (typeof archiveKeep !== 'number' && typeof archiveMessages !== 'number') return
+    const bounds = {
+      ...(typeof archiveKeep === 'number' && { before: clock.now() - archiveKeep }),
+      ...(typeof archiveMessages === 'number' && { most: archiveMessages }),
+    }
+    try {
+      const removed = await store.messages.trim(bounds, this.#stopping.signal)
+      if (removed > 0) log.info('old messages left the archives', { removed })
+    } catch (error) {
+      log.error('archives not trimmed', { error })
+    }
   }
 }
