@@ -2,6 +2,7 @@
 // What every store must do when archives are trimmed, erased and searched. Run with contract.ts.
 import assert from 'node:assert/strict'
 import {
+  type Check,
   checks,
   everything,
   type HandClock,
@@ -18,7 +19,11 @@ import type { Store } from './store.ts'
 /** Registers the tests. @param engine goes in front of their names */
 export function archiveContract(engine: string, newPlace: NewPlace): void {
   const check = checks(engine, newPlace)
+  retentionTests(check)
+  searchTests(check)
+}
 
+function retentionTests(check: Check): void {
   /** So many messages between romeo and juliet, a second apart. */
   const talk = async (store: Store, clock: HandClock, count: number): Promise<void> => {
     for (let i = 0; i < count; i++) {
@@ -66,6 +71,33 @@ export function archiveContract(engine: string, newPlace: NewPlace): void {
     assert.equal((await store.messages.page(juliet, { limit: 1000 })).messages.length, 550)
     store.messages.append(message(phone, juliet, 'new'))
     assert.equal(await everything(store, romeo), 'new')
+  })
+}
+
+function searchTests(check: Check): void {
+  check('a conversation is found among very many messages of others', async (store) => {
+    const rare = ['r0', 'r1', 'r2', 'r3']
+    for (const [i, text] of rare.entries()) {
+      store.messages.append(message(phone, nurse, text))
+      for (let n = 0; n < (i < 3 ? 15_000 : 2); n++)
+        store.messages.append(message(phone, juliet, 'x', { archiveFor: [romeo] }))
+      await store.durable()
+    }
+    for (const last of [true, false]) {
+      const seen: string[] = []
+      let cursor = {}
+      for (;;) {
+        const { messages, complete } = await store.messages.page(romeo, { with: nurse, limit: 3, last, ...cursor })
+        if (last) seen.unshift(texts(messages))
+        else seen.push(texts(messages))
+        if (complete) break
+        cursor = last ? { before: messages[0]?.id } : { after: messages.at(-1)?.id }
+      }
+      assert.equal(seen.join(' ').trim(), 'r0 r1 r2 r3')
+    }
+    assert.equal(await store.messages.erase(romeo, nurse), 4)
+    assert.deepEqual(await store.messages.page(romeo, { with: nurse, limit: 3 }), { messages: [], complete: true })
+    assert.equal(await store.messages.erase(romeo), 45_002)
   })
 
   check('a conversation is searched for a text, and a message rewritten wherever it stands', async (store) => {

@@ -3,7 +3,7 @@
 // path of the server: it makes no promise and asks nobody.
 import type { Clock } from '../clock.ts'
 import type { Jid } from '../xmpp/jid.ts'
-import { PER_MS, pageQuery, searchQuery } from './archive-queries.ts'
+import { type MessageRow, PER_MS, readPage, searchQuery, windowEdge } from './archive-queries.ts'
 import type { Answer, Database, Statement } from './db.ts'
 import { eraseStep, nextOwner, STEP, trimStep } from './retention.ts'
 import type {
@@ -88,7 +88,7 @@ class KeptMessages implements Messages {
 
   async page(owner: Jid, range: ArchiveRange): ReturnType<MessageStore['page']> {
     await this.#index()
-    const rows = await this.#db.read<{ id: number; xml: string }>(pageQuery(this.#db, owner, range))
+    const rows = await readPage(this.#db, owner, range)
     const complete = rows.length <= range.limit
     const page = rows.slice(0, range.limit).map(keptMessage)
     return { messages: range.last ? page.reverse() : page, complete }
@@ -96,7 +96,7 @@ class KeptMessages implements Messages {
 
   async search(owner: Jid, search: ArchiveSearch): Promise<readonly KeptMessage[]> {
     await this.#index()
-    return (await this.#db.read<{ id: number; xml: string }>(searchQuery(this.#db, owner, search))).map(keptMessage)
+    return (await this.#db.read<MessageRow>(searchQuery(this.#db, owner, search))).map(keptMessage)
   }
 
   async rewrite(id: MessageId, xml: string): Promise<void> {
@@ -105,13 +105,15 @@ class KeptMessages implements Messages {
 
   async erase(owner: Jid, contact?: Jid): Promise<number> {
     await this.#index()
-    const upTo = this.#last
+    const last = this.#last
     let erased = 0
-    for (;;) {
-      const removed = await this.#step(eraseStep(this.#db, owner, upTo, contact))
-      erased += removed
-      if (removed < STEP) return erased
+    for (let after: number | undefined = 0; after !== undefined; ) {
+      const edge = await windowEdge(this.#db, owner, { after, before: last + 1, last: false })
+      const part = { owner, contact, after, upTo: edge ?? last }
+      for (let count = STEP; count === STEP; erased += count) count = await this.#step(eraseStep(this.#db, part))
+      after = edge
     }
+    return erased
   }
 
   async trim(retention: Retention, signal?: AbortSignal): Promise<number> {
@@ -269,7 +271,7 @@ function distinct(owners: readonly Jid[]): readonly Jid[] {
   return [...new Map(owners.map((owner) => [owner.key, owner])).values()]
 }
 
-function keptMessage({ id, xml }: { readonly id: number; readonly xml: string }): KeptMessage {
+function keptMessage({ id, xml }: MessageRow): KeptMessage {
   return { id, time: Math.floor(id / PER_MS), xml }
 }
 

@@ -8,29 +8,29 @@ import type { MessageId, Retention } from './store.ts'
 /** As many rows as are removed in one step. */
 export const STEP = 500
 
-/** The oldest of an archive, or of a conversation in it. The last statement gives a row for each that went. */
-export function eraseStep({ sql }: Database, { key }: Jid, upTo: MessageId, contact?: Jid): readonly Statement[] {
-  if (contact === undefined) {
-    return [
-      sql`update message set uses = uses - 1 where id in (select id from archive
-        where owner = (select id from owner where jid = ${key}) and id <= ${upTo} order by id limit ${STEP})`,
-      sql`delete from message where uses <= 0 and id in (select id from archive
-        where owner = (select id from owner where jid = ${key}) and id <= ${upTo} order by id limit ${STEP})`,
-      sql`delete from archive where owner = (select id from owner where jid = ${key}) and id in (select id from archive
-        where owner = (select id from owner where jid = ${key}) and id <= ${upTo} order by id limit ${STEP}) returning id`,
-    ]
-  }
-  const peer = contact.key
+/** What of an archive is to go: everything in it between two ids, or what was exchanged with somebody. */
+export interface Erasure {
+  readonly owner: Jid
+  readonly contact: Jid | undefined
+  readonly after: MessageId
+  readonly upTo: MessageId
+}
+
+/** The oldest of what is to go. The last statement gives a row for each that went. */
+export function eraseStep({ sql }: Database, { owner, contact, after, upTo }: Erasure): readonly Statement[] {
+  const { key } = owner
+  const anybody = Number(contact === undefined)
+  const peer = contact?.key ?? ''
   return [
     sql`update message set uses = uses - 1 where id in (select id from archive
-      where owner = (select id from owner where jid = ${key}) and peer = (select id from peer where jid = ${peer})
-      and id <= ${upTo} order by id limit ${STEP})`,
+      where owner = (select id from owner where jid = ${key}) and id > ${after} and id <= ${upTo}
+      and (${anybody} = 1 or peer = (select id from peer where jid = ${peer})) order by id limit ${STEP})`,
     sql`delete from message where uses <= 0 and id in (select id from archive
-      where owner = (select id from owner where jid = ${key}) and peer = (select id from peer where jid = ${peer})
-      and id <= ${upTo} order by id limit ${STEP})`,
+      where owner = (select id from owner where jid = ${key}) and id > ${after} and id <= ${upTo}
+      and (${anybody} = 1 or peer = (select id from peer where jid = ${peer})) order by id limit ${STEP})`,
     sql`delete from archive where owner = (select id from owner where jid = ${key}) and id in (select id from archive
-      where owner = (select id from owner where jid = ${key}) and peer = (select id from peer where jid = ${peer})
-      and id <= ${upTo} order by id limit ${STEP}) returning id`,
+      where owner = (select id from owner where jid = ${key}) and id > ${after} and id <= ${upTo}
+      and (${anybody} = 1 or peer = (select id from peer where jid = ${peer})) order by id limit ${STEP}) returning id`,
   ]
 }
 

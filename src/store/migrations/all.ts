@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every migration, in order. A new one is a file and a line here.
 import { start } from './0001-start.ts'
-import { archive } from './0002-archive.ts'
 import type { Migration } from './migration.ts'
 
 /** Every migration; the version of each is its place. */
-export const migrations: readonly Migration[] = [start, archive]
+export const migrations: readonly Migration[] = [start]
