@@ -143,7 +143,7 @@ export interface ArchiveSearch {
   readonly with: Jid
   /** Only messages whose XML has one of these in it, give or take the case of letters. */
   readonly texts: readonly [string, string]
-  /** Only among so many of the latest messages of the conversation. */
+  /** Only among so many of the latest messages of the conversation, as far as they are among the latest 20,000 of all. */
   readonly among: number
   /** Only before this one. */
   readonly before: MessageId

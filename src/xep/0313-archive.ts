@@ -239,7 +239,8 @@ class Desk {
     const cursor = (text: string | undefined): number | undefined => (text ? readArchiveId(text) : undefined)
     const { ids, page } = query
     const [after, before, last] = [cursor(page.after), cursor(page.before), page.before !== undefined]
-    await this.#check(owner, [query.afterId, query.beforeId, after, before, ...(ids ?? [])])
+    const named = [query.afterId, query.beforeId, after, before, ...(ids ?? [])].filter((id) => id !== undefined)
+    if (named.length > 0) await this.#check(owner, named)
     const range: ArchiveRange = {
       ...(query.with && { with: query.with }),
       ...(query.start !== undefined && { start: query.start }),
@@ -280,10 +281,9 @@ class Desk {
     }
   }
 
-  async #check(owner: Jid, ids: readonly (number | undefined)[]): Promise<void> {
+  async #check(owner: Jid, ids: readonly number[]): Promise<void> {
     const found = await Promise.all(
       ids.map(async (id) => {
-        if (id === undefined) return true
         if (Number.isNaN(id)) return false
         const { messages } = await this.#ctx.store.messages.page(owner, { after: id - 1, before: id + 1, limit: 1 })
         return messages.length > 0
