@@ -4,7 +4,7 @@
 import type { Job, Phase } from './load/job.ts'
 
 /** The scenarios by name. */
-export const SCENARIOS = ['login', 'idle', 'chat', 'start'] as const
+export const SCENARIOS = ['login', 'idle', 'chat', 'mam', 'start'] as const
 
 /** One of them. */
 export type Scenario = (typeof SCENARIOS)[number]
@@ -14,6 +14,8 @@ export interface Step {
   readonly users: number
   readonly archive: boolean
   readonly job: Job | undefined
+  /** Messages that user 1 has in the archive already; servers whose store cannot be filled leave the step out. */
+  readonly archived?: number
   /** How often it is started. */
   readonly starts: number
   /** Seconds the load may take at most. */
@@ -56,6 +58,15 @@ export function stepsOf(scenario: Scenario, fast: boolean, quick: boolean): Step
     }
     case 'chat':
       return [chat(true, fast, quick), chat(false, fast, quick)]
+    case 'mam': {
+      const [small, large, queries] = quick ? [200, 2000, 20] : [20_000, 1_000_000, 500]
+      const limit = quick ? 120 : 400
+      const step = { users: 2, archive: true, starts: 1, limit }
+      return [
+        { ...step, job: { scenario, settle, name: 'mam.small', send: small, queries } },
+        { ...step, archived: large, job: { scenario, settle, name: 'mam.large', send: 0, queries } },
+      ]
+    }
     case 'start':
       return [{ ...common, users: quick ? 100 : 5000, job: undefined, starts: quick ? 1 : 5 }]
   }

@@ -40,6 +40,7 @@ async function load(server: Server, job: Job, seconds: number): Promise<Report> 
 
 async function runStep(contestant: Contestant, step: Step, dir: string, options: ServerOptions): Promise<Report> {
   await contestant.createUsers(dir, options)
+  if (step.archived !== undefined) await contestant.fillArchive?.(dir, step.archived)
   if (step.job === undefined) return start(contestant, dir, options, step.starts)
   const server = await contestant.start(dir, options)
   try {
@@ -55,7 +56,8 @@ async function runScenario(name: string, scenario: Scenario, quick: boolean, pla
   const reports: Report[] = []
   for (const [index, step] of stepsOf(scenario, contestant.fast, quick).entries()) {
     // The relay has neither archive nor accounts: once is enough.
-    if (name === 'floor' && index > 0) break
+    if (name === 'floor' && (index > 0 || scenario === 'mam')) break
+    if (step.archived !== undefined && !contestant.fillArchive) continue
     const dir = join(place.dir, `${name}-${scenario}-${index}`)
     mkdirSync(dir)
     const { users, archive } = step

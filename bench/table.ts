@@ -27,6 +27,14 @@ function chatRows(name: string, label: string): Row[] {
   ]
 }
 
+function mamRows(name: string, size: string): Row[] {
+  return [
+    { figure: `${name}.p50`, label: `mam, newest 50 of ${size}: p50, ms`, digits: 2 },
+    { figure: `${name}.p99`, label: '  p99, ms', digits: 2 },
+    { figure: `${name}.cpu`, label: '  CPU ms each', digits: 2 },
+  ]
+}
+
 const ROWS: readonly Row[] = [
   { figure: 'login.cpu', label: 'login: CPU ms each', digits: 2 },
   { figure: 'login.first', label: '  just after the start', digits: 2 },
@@ -40,6 +48,8 @@ const ROWS: readonly Row[] = [
   { figure: 'idle.after', label: '  MiB RSS after logout', digits: 1 },
   ...chatRows('archive', 'chat, archived'),
   ...chatRows('plain', 'chat, archive off'),
+  ...mamRows('mam.small', '20,000'),
+  ...mamRows('mam.large', '1,000,000'),
   { figure: 'start.ms', label: 'start: ms to stream features', digits: 0 },
 ]
 

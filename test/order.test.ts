@@ -37,8 +37,8 @@ test('who runs at each hook', () => {
       onAvailable: takingPart('onAvailable'),
     },
     {
-      onSend: ['blocking', 'spam-brakes', 'carbons', 'caps', 'last-activity'],
-      onReceive: ['blocking', 'spam-brakes', 'archive', 'carbons', 'push', 'last-activity'],
+      onSend: ['blocking', 'spam-brakes', 'archive-preferences', 'carbons', 'caps', 'last-activity'],
+      onReceive: ['blocking', 'spam-brakes', 'archive-preferences', 'archive', 'carbons', 'push', 'last-activity'],
       onAway: ['offline'],
       onDeliver: ['blocking', 'csi'],
       onAvailable: ['push', 'offline', 'stream-management'],

@@ -24,6 +24,14 @@ export interface Phase {
 export type Job = { readonly settle: number } & (
   | { readonly scenario: 'login'; readonly users: number; readonly atOnce: number }
   | { readonly scenario: 'idle'; readonly users: number; readonly atOnce: number; readonly quietSeconds: number }
+  | {
+      readonly scenario: 'mam'
+      /** Goes into the figures' names. */
+      readonly name: string
+      /** Messages that user 0 sends to user 1 first. */
+      readonly send: number
+      readonly queries: number
+    }
   | { readonly scenario: 'chat'; readonly pairs: number; readonly phases: readonly Phase[] }
 )
 

@@ -5,6 +5,7 @@ import { chat } from './chat.ts'
 import { idle } from './idle.ts'
 import type { Job, Measured, Report } from './job.ts'
 import { login } from './login.ts'
+import { mam } from './mam.ts'
 
 function work(target: Measured, job: Job): Promise<Report> {
   switch (job.scenario) {
@@ -12,6 +13,8 @@ function work(target: Measured, job: Job): Promise<Report> {
       return login(target, job)
     case 'idle':
       return idle(target, job)
+    case 'mam':
+      return mam(target, job)
     case 'chat':
       return chat(target, job)
   }

@@ -4,6 +4,9 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { stringify } from 'yaml'
+import { systemClock } from '../../src/clock.ts'
+import { openSqlite } from '../../src/store/sqlite.ts'
+import { Jid } from '../../src/xmpp/jid.ts'
 import { DOMAIN, PASSWORD, userName } from '../accounts.ts'
 import { type Contestant, freePort, runProcess, type Server, type ServerOptions, startProcess } from './process.ts'
 
@@ -44,6 +47,18 @@ async function createUsers(dir: string, options: ServerOptions): Promise<void> {
   await server.stop()
 }
 
+async function fillArchive(dir: string, messages: number): Promise<void> {
+  const store = await openSqlite({ file: join(dir, 'data', 'aenigma.db'), clock: systemClock })
+  const [from, to] = [Jid.parse(`${userName(0)}@${DOMAIN}`), Jid.parse(`${userName(1)}@${DOMAIN}`)]
+  for (let i = 0; i < messages; i++) {
+    const body = `${i} lorem ipsum dolor sit amet`.padEnd(60, '.')
+    const xml = `<message from='${from}/a' to='${to}' type='chat' id='m${i}'><body>${body}</body></message>`
+    store.messages.append({ xml, from, to, archiveFor: [from, to], offlineFor: undefined })
+    if (i % 5000 === 4999) await store.durable()
+  }
+  await store.close()
+}
+
 async function start(dir: string, options: ServerOptions): Promise<Server> {
   const { file, tls, http } = await configure(dir, options)
   const target = { protocol: 'xmpp', port: tls, domain: DOMAIN, ca: options.certificate.cert } as const
@@ -58,5 +73,6 @@ export const aenigma: Contestant = {
   fast: true,
   missing: () => (existsSync(join(ROOT, 'src', 'cli', 'main.ts')) ? undefined : 'src/cli/main.ts does not exist yet'),
   createUsers,
+  fillArchive,
   start,
 }

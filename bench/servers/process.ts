@@ -40,6 +40,8 @@ export interface Contestant {
   missing(): string | undefined
   /** Fills its store with accounts; it does not run then. */
   createUsers(dir: string, options: ServerOptions): Promise<void>
+  /** Puts messages from user 0 into the archive of user 1, without the server. */
+  fillArchive?(dir: string, messages: number): Promise<void>
   start(dir: string, options: ServerOptions): Promise<Server>
 }
 

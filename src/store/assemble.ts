@@ -36,6 +36,9 @@ export async function assembleStore(db: Database, clock: Clock): Promise<Store> 
     reports: reportStore(db),
     secret: (name) => secret(db, name),
     durable: () => db.durable(),
+    get failures() {
+      return db.failures
+    },
     get uncommitted() {
       return db.uncommitted
     },

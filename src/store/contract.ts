@@ -17,7 +17,7 @@ interface Place {
 export type NewPlace = (t: TestContext) => Promise<Place>
 
 /** A clock whose time is set by hand. Its timers never run. */
-class HandClock implements Clock {
+export class HandClock implements Clock {
   time = Date.UTC(2026, 0, 1)
   now(): number {
     return this.time
@@ -30,10 +30,14 @@ class HandClock implements Clock {
   }
 }
 
-const romeo = Jid.parse('romeo@example.org')
-const juliet = Jid.parse('juliet@example.org')
-const nurse = Jid.parse('nurse@example.net')
-const phone = romeo.withResource('phone')
+/** One of the cast. */
+export const romeo = Jid.parse('romeo@example.org')
+/** One of the cast. */
+export const juliet = Jid.parse('juliet@example.org')
+/** One of the cast. */
+export const nurse = Jid.parse('nurse@example.net')
+/** One of the cast. */
+export const phone = romeo.withResource('phone')
 const balcony = juliet.withResource('balcony')
 
 function verifier(mechanism: Verifier['mechanism'], iterations = 10_000): Verifier {
@@ -51,23 +55,25 @@ function contact(jid: Jid, changes: Partial<RosterItem> = {}): RosterItem {
 }
 
 /** A message from one to another in the archives of those of them that are bare and ours. */
-function message(from: Jid, to: Jid, text: string, changes: Partial<NewMessage> = {}): NewMessage {
+export function message(from: Jid, to: Jid, text: string, changes: Partial<NewMessage> = {}): NewMessage {
   const archiveFor = [from.bare, to.bare].filter((jid) => jid.domain === 'example.org')
   return { xml: `<message><body>${text}</body></message>`, from, to, archiveFor, offlineFor: undefined, ...changes }
 }
 
-function texts(messages: readonly KeptMessage[]): string {
+/** What can be read in messages. */
+export function texts(messages: readonly KeptMessage[]): string {
   return messages.map(({ xml }) => xml.replace(/<[^>]*>/g, '')).join(' ')
 }
 
-async function everything(store: Store, owner: Jid): Promise<string> {
+/** The texts of a whole archive. */
+export async function everything(store: Store, owner: Jid): Promise<string> {
   return texts((await store.messages.page(owner, { limit: 10_000 })).messages)
 }
 
-/** Registers the tests. @param engine goes in front of their names */
-export function storeContract(engine: string, newPlace: NewPlace): void {
-  const check = (name: string, body: (store: Store, again: Place, clock: HandClock) => Promise<void>) =>
-    test(`${engine}: ${name}`, async (t) => {
+/** Makes tests, each with a store of its own. */
+export function checks(engine: string, newPlace: NewPlace): Check {
+  return (name, body) =>
+    void test(`${engine}: ${name}`, async (t) => {
       const place = await newPlace(t)
       const clock = new HandClock()
       const store = await place.open(clock)
@@ -77,6 +83,11 @@ export function storeContract(engine: string, newPlace: NewPlace): void {
         await store.close()
       }
     })
+}
+
+/** Registers the tests. @param engine goes in front of their names */
+export function storeContract(engine: string, newPlace: NewPlace): void {
+  const check = checks(engine, newPlace)
   accountTests(check)
   rosterTests(check)
   messageTests(check)
@@ -88,7 +99,8 @@ export function storeContract(engine: string, newPlace: NewPlace): void {
   clientTests((name, body) => check(name, (store, _place, clock) => body(store, clock)), account(romeo))
 }
 
-type Check = (name: string, body: (store: Store, place: Place, clock: HandClock) => Promise<void>) => void
+/** Registers one test. */
+export type Check = (name: string, body: (store: Store, place: Place, clock: HandClock) => Promise<void>) => void
 
 function accountTests(check: Check): void {
   check('an account is found with its verifiers', async ({ accounts }, _place, clock) => {
@@ -464,8 +476,10 @@ function failureTests(check: Check): void {
     }
     store.messages.append({ ...message(phone, juliet, ''), xml: REFUSED }, () => failures.push('refused'))
     store.messages.append(message(phone, juliet, 'f'), () => failures.push('f'))
+    assert.equal(store.failures, 0)
     await assert.rejects(store.durable())
     assert.deepEqual(failures, ['refused'])
+    assert.equal(store.failures, 1)
     await store.durable()
     store.messages.append(message(phone, juliet, 'g'))
     await store.durable()

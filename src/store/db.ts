@@ -38,6 +38,8 @@ export interface Database {
   read<R>(statement: Statement): Promise<readonly R[]>
   /** As `Store.durable`. */
   durable(): Promise<void>
+  /** How many deeds have failed. */
+  readonly failures: number
   /** How many deeds wait for their commit. */
   readonly uncommitted: number
   /** Finishes what waits and closes. */

@@ -19,6 +19,9 @@ export function delayedStore(store: Store, random: () => number): Store {
     reports: delayed(store.reports, random),
     secret: (name) => later(store.secret(name), random),
     durable: () => store.durable(),
+    get failures() {
+      return store.failures
+    },
     get uncommitted() {
       return store.uncommitted
     },

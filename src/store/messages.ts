@@ -3,13 +3,20 @@
 // path of the server: it makes no promise and asks nobody.
 import type { Clock } from '../clock.ts'
 import type { Jid } from '../xmpp/jid.ts'
+import { type MessageRow, PER_MS, readPage, searchQuery, windowEdge } from './archive-queries.ts'
 import type { Answer, Database, Statement } from './db.ts'
-import type { ArchiveRange, KeptMessage, MessageId, MessageStore, NewMessage } from './store.ts'
+import { eraseStep, nextOwner, STEP, trimStep } from './retention.ts'
+import type {
+  ArchiveRange,
+  ArchiveSearch,
+  KeptMessage,
+  MessageId,
+  MessageStore,
+  NewMessage,
+  Retention,
+  WaitingMessage,
+} from './store.ts'
 
-/** Ids per ms. An id is the time times this, or one more than the last. */
-const PER_MS = 1024
-/** As many rows as are removed in one step. */
-const STEP = 500
 /** So many messages are indexed together, unless a reader asks for them earlier. */
 const INDEX_TOGETHER = 4096
 
@@ -34,6 +41,14 @@ export async function openMessages(db: Database, clock: Clock): Promise<Messages
     ...indexFresh(db),
   ])
   return new KeptMessages(db, clock, { last: Number(ids?.[0]?.last ?? 0), unswept: doomed?.length === 1 })
+}
+
+/** What has to go of one archive: up to the later of two ids. */
+interface OwnerBounds {
+  readonly owner: number
+  readonly oldest: MessageId
+  readonly expired: MessageId
+  readonly excess: MessageId
 }
 
 class KeptMessages implements Messages {
@@ -73,19 +88,59 @@ class KeptMessages implements Messages {
 
   async page(owner: Jid, range: ArchiveRange): ReturnType<MessageStore['page']> {
     await this.#index()
-    const rows = await this.#db.read<{ id: number; xml: string }>(pageQuery(this.#db, owner, range))
+    const rows = await readPage(this.#db, owner, range)
     const complete = rows.length <= range.limit
     const page = rows.slice(0, range.limit).map(keptMessage)
     return { messages: range.last ? page.reverse() : page, complete }
   }
 
-  async offline(owner: Jid, limit: number): Promise<readonly KeptMessage[]> {
+  async search(owner: Jid, search: ArchiveSearch): Promise<readonly KeptMessage[]> {
     await this.#index()
-    const rows = await this.#db.read<{ id: number; xml: string }>(
-      this.#db.sql`select message.id as id, xml from offline join message on message.id = offline.id
+    return (await this.#db.read<MessageRow>(searchQuery(this.#db, owner, search))).map(keptMessage)
+  }
+
+  async rewrite(id: MessageId, xml: string): Promise<void> {
+    await this.#db.write([this.#db.sql`update message set xml = ${xml} where id = ${id}`])
+  }
+
+  async erase(owner: Jid, contact?: Jid): Promise<number> {
+    await this.#index()
+    const last = this.#last
+    let erased = 0
+    for (let after: number | undefined = 0; after !== undefined; ) {
+      const edge = await windowEdge(this.#db, owner, { after, before: last + 1, last: false })
+      const part = { owner, contact, after, upTo: edge ?? last }
+      for (let count = STEP; count === STEP; erased += count) count = await this.#step(eraseStep(this.#db, part))
+      after = edge
+    }
+    return erased
+  }
+
+  async trim(retention: Retention, signal?: AbortSignal): Promise<number> {
+    await this.#index()
+    let removed = 0
+    for (let after = 0; ; ) {
+      const [next] = await this.#db.read<OwnerBounds>(nextOwner(this.#db, after, retention))
+      if (!next) return removed
+      after = next.owner
+      const upTo = Math.max(next.expired, next.excess)
+      for (let count = next.oldest > 0 && next.oldest <= upTo ? STEP : 0; count === STEP; removed += count) {
+        if (signal?.aborted) return removed
+        count = await this.#step(trimStep(this.#db, next.owner, upTo))
+      }
+      if (signal?.aborted) return removed
+    }
+  }
+
+  async offline(owner: Jid, limit: number): Promise<readonly WaitingMessage[]> {
+    await this.#index()
+    const rows = await this.#db.read<{ id: number; xml: string; archived: number }>(
+      this.#db.sql`select message.id as id, xml,
+          (select count(*) from archive where archive.owner = offline.owner and archive.id = offline.id) as archived
+        from offline join message on message.id = offline.id
         where owner = (select id from owner where jid = ${owner.key}) order by offline.id limit ${limit}`,
     )
-    return rows.map(keptMessage)
+    return rows.map((row) => ({ ...keptMessage(row), archived: row.archived === 1 }))
   }
 
   async offlineCount(owner: Jid): Promise<number> {
@@ -136,7 +191,7 @@ class KeptMessages implements Messages {
       const [rows] = await this.#db.write([sql`select min(owner) as owner from doomed`])
       const owner = rows?.[0]?.owner
       if (typeof owner !== 'number') return
-      while (await this.#sweepArchive(owner));
+      while ((await this.#step(trimStep(this.#db, owner, Number.MAX_SAFE_INTEGER))) > 0);
       while (await this.#sweepOffline(owner));
       await this.#db.write([sql`delete from doomed where owner = ${owner}`])
     }
@@ -167,19 +222,10 @@ class KeptMessages implements Messages {
       on conflict (name) do update set value = excluded.value where counter.value < excluded.value`
   }
 
-  async #sweepArchive(owner: number): Promise<boolean> {
-    const { sql } = this.#db
-    return rowsOfLast(
-      await this.#db.write([
-        this.#rememberLast(),
-        sql`update message set uses = uses - 1 where id in
-          (select id from archive where owner = ${owner} order by id limit ${STEP})`,
-        sql`delete from message where uses <= 0 and id in
-          (select id from archive where owner = ${owner} order by id limit ${STEP})`,
-        sql`delete from archive where owner = ${owner} and id in
-          (select id from archive where owner = ${owner} order by id limit ${STEP}) returning id`,
-      ]),
-    )
+  /** @returns how many rows the last of the statements gave */
+  async #step(statements: readonly Statement[]): Promise<number> {
+    const answer = await this.#db.write([this.#rememberLast(), ...statements])
+    return answer.at(-1)?.length ?? 0
   }
 
   async #sweepOffline(owner: number): Promise<boolean> {
@@ -197,30 +243,6 @@ class KeptMessages implements Messages {
     )
   }
 }
-
-/** The two directions, one row more than asked for: it tells whether the page is the last one. */
-function pageQuery(db: Database, owner: Jid, range: ArchiveRange): Statement {
-  const after = Math.max(range.after ?? 0, (range.start ?? 0) * PER_MS - 1)
-  const before = Math.min(range.before ?? Number.MAX_SAFE_INTEGER, ((range.end ?? MAX_TIME) + 1) * PER_MS)
-  const anybody = Number(range.with === undefined)
-  const peer = range.with?.bare.key ?? ''
-  const anyResource = Number(range.with?.resource === undefined)
-  const resource = range.with?.resource ?? ''
-  return range.last
-    ? db.sql`select message.id as id, xml from archive join message on message.id = archive.id
-        where owner = (select id from owner where jid = ${owner.key}) and archive.id > ${after} and archive.id < ${before}
-          and (${anybody} = 1 or peer = (select id from peer where jid = ${peer}))
-          and (${anyResource} = 1 or resource = ${resource})
-        order by archive.id desc limit ${range.limit + 1}`
-    : db.sql`select message.id as id, xml from archive join message on message.id = archive.id
-        where owner = (select id from owner where jid = ${owner.key}) and archive.id > ${after} and archive.id < ${before}
-          and (${anybody} = 1 or peer = (select id from peer where jid = ${peer}))
-          and (${anyResource} = 1 or resource = ${resource})
-        order by archive.id limit ${range.limit + 1}`
-}
-
-/** The last ms whose ids are safe integers. */
-const MAX_TIME = Math.floor(Number.MAX_SAFE_INTEGER / PER_MS) - 1
 
 function freshRow(db: Database, owner: string, id: MessageId, peer: string | null, resource: string | null): Statement {
   return db.sql`insert into fresh (owner, id, peer, resource) values (${owner}, ${id}, ${peer}, ${resource})`
@@ -249,7 +271,7 @@ function distinct(owners: readonly Jid[]): readonly Jid[] {
   return [...new Map(owners.map((owner) => [owner.key, owner])).values()]
 }
 
-function keptMessage({ id, xml }: { readonly id: number; readonly xml: string }): KeptMessage {
+function keptMessage({ id, xml }: MessageRow): KeptMessage {
   return { id, time: Math.floor(id / PER_MS), xml }
 }
 

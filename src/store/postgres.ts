@@ -86,6 +86,10 @@ class PostgresDatabase implements Database {
     this.#queue = new WriteQueue((deeds) => this.#run(deeds), { interval: commitInterval, observer })
   }
 
+  get failures(): number {
+    return this.#queue.failures
+  }
+
   get uncommitted(): number {
     return this.#queue.size
   }

@@ -12,7 +12,8 @@ import { type TestContext, test } from 'node:test'
 import type { Worker } from 'node:worker_threads'
 import { systemClock } from '../clock.ts'
 import { Jid } from '../xmpp/jid.ts'
-import { storeContract } from './contract.ts'
+import { archiveContract } from './archive-contract.ts'
+import { type NewPlace, storeContract } from './contract.ts'
 import { delayedStore } from './delayed-store.ts'
 import { openSqlite } from './sqlite.ts'
 import type { NewMessage, Store } from './store.ts'
@@ -50,10 +51,12 @@ function child(file: string, body: string) {
   return spawn(process.execPath, ['--input-type=module', '--eval', text], { stdio: ['ignore', 'pipe', 'inherit'] })
 }
 
-storeContract('SQLite', async (t) => {
+const inFile: NewPlace = async (t) => {
   const file = await newFile(t)
   return { open: (clock, observer) => openSqlite({ file, clock, ...(observer && { observer }) }) }
-})
+}
+storeContract('SQLite', inFile)
+archiveContract('SQLite', inFile)
 
 storeContract('SQLite with late answers', async (t) => {
   const file = await newFile(t)

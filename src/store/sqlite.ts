@@ -53,6 +53,10 @@ class SqliteDatabase implements Database {
     this.#queue = new WriteQueue((deeds) => writer.run(deeds), { interval: commitInterval, observer })
   }
 
+  get failures(): number {
+    return this.#queue.failures
+  }
+
   get uncommitted(): number {
     return this.#queue.size
   }

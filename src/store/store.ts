@@ -182,6 +182,12 @@ export interface KeptMessage {
   readonly xml: string
 }
 
+/** A message that waits for somebody who is offline. */
+export interface WaitingMessage extends KeptMessage {
+  /** Whether it is in that one's archive too. */
+  readonly archived: boolean
+}
+
 /** Part of an archive, in the order of the ids. */
 export interface ArchiveRange {
   /** Only messages exchanged with this address (bare: any of its resources). */
@@ -197,6 +203,27 @@ export interface ArchiveRange {
   readonly limit: number
 }
 
+/** What is looked for in a conversation. */
+export interface ArchiveSearch {
+  /** The contact, bare. */
+  readonly with: Jid
+  /** Only messages whose XML has one of these in it, give or take the case of letters. */
+  readonly texts: readonly [string, string]
+  /** Only among so many of the latest messages of the conversation, as far as they are among the latest 20,000 of all. */
+  readonly among: number
+  /** Only before this one. */
+  readonly before: MessageId
+  readonly limit: number
+}
+
+/** How much of an archive stays. */
+export interface Retention {
+  /** Messages kept before this time go; ms since 1970. */
+  readonly before?: number
+  /** Of more messages than so many in one archive, the oldest go. */
+  readonly most?: number
+}
+
 export interface MessageStore {
   /**
    * Takes the message at once and returns its id; it joins the next group commit (DESIGN: deliver now, acknowledge when
@@ -209,8 +236,20 @@ export interface MessageStore {
     owner: Jid,
     range: ArchiveRange,
   ): Promise<{ readonly messages: readonly KeptMessage[]; readonly complete: boolean }>
+  /** The messages of one of the owner's conversations that hold a text, newest first. */
+  search(owner: Jid, search: ArchiveSearch): Promise<readonly KeptMessage[]>
+  /** Puts another text in a message's place, wherever it stands; does nothing if it is gone. */
+  rewrite(id: MessageId, xml: string): Promise<void>
+  /** Removes what is in the owner's archive, or of it what was exchanged with a contact (bare). @returns how many */
+  erase(owner: Jid, contact?: Jid): Promise<number>
+  /**
+   * Removes from all archives what is beyond these bounds, in small steps.
+   * @param signal ends it before the next step
+   * @returns how many entries went, counting each archive
+   */
+  trim(retention: Retention, signal?: AbortSignal): Promise<number>
   /** The oldest messages that wait for the owner. */
-  offline(owner: Jid, limit: number): Promise<readonly KeptMessage[]>
+  offline(owner: Jid, limit: number): Promise<readonly WaitingMessage[]>
   offlineCount(owner: Jid): Promise<number>
   /** Takes the messages up to and with this id out of the owner's offline queue (not out of an archive). */
   delivered(owner: Jid, upTo: MessageId): Promise<void>
@@ -316,6 +355,11 @@ export interface Store {
   secret(name: string): Promise<Buffer>
   /** Resolves when everything written so far is on disk; at once when nothing waits. Rejects if some of it could not be kept. */
   durable(): Promise<void>
+  /**
+   * How many writes have failed since the start. `durable()` tells only of failures among what waited when it was called:
+   * who acknowledges something older compares this with what it was then.
+   */
+  readonly failures: number
   /** How many writes wait for their commit; readers pause above a bound. */
   readonly uncommitted: number
   /** Finishes what waits and closes; rejects if something could not be kept. */

@@ -43,6 +43,7 @@ export class WriteQueue {
   #hurry = false
   #lastStart = Number.NEGATIVE_INFINITY
   #posted = 0
+  #failures = 0
   #settledCount = 0
   #waiters: Waiter[] = []
 
@@ -54,6 +55,11 @@ export class WriteQueue {
   /** How many deeds are not settled. */
   get size(): number {
     return this.#posted - this.#settledCount
+  }
+
+  /** How many deeds have failed. */
+  get failures(): number {
+    return this.#failures
   }
 
   post(deed: Deed): void {
@@ -112,6 +118,7 @@ export class WriteQueue {
   #finish(batch: readonly Deed[], { failures, rows }: Outcome): void {
     this.#running = 0
     this.#settledCount += batch.length
+    this.#failures += failures.size
     const [firstError] = failures.values()
     if (firstError) for (const waiter of this.#waiters) waiter.error ??= firstError
     if (this.#waiting.length > 0) this.#schedule()

@@ -4,13 +4,17 @@
 import type { LocalAccount } from '../core/directory.ts'
 import { type Feature, type FeatureContext, type MaybeAsync, PASS, type Verdict } from '../core/feature.ts'
 import type { Session } from '../core/session.ts'
-import type { KeptMessage, MessageId } from '../store/store.ts'
+import type { MessageId, WaitingMessage } from '../store/store.ts'
 import { el } from '../xml/element.ts'
 import { parseElement } from '../xml/reader.ts'
+import { archiveId } from '../xmpp/0313-archive-queries.ts'
+import { stanzaId } from '../xmpp/0359-stanza-ids.ts'
 import { StanzaError } from '../xmpp/errors.ts'
+import type { Jid } from '../xmpp/jid.ts'
 import { NS_CLIENT, Stanza } from '../xmpp/stanza.ts'
 import { isCounted } from './0198-stream-management.ts'
 import { archiveOwners, keepingOf } from './0313-archive.ts'
+import { bury } from './0424-retraction.ts'
 
 const NS_DELAY = 'urn:xmpp:delay'
 /** Messages that are read from the store at once. */
@@ -111,7 +115,7 @@ class Queues {
     if (!from || !to || count >= this.#ctx.limits.offlineMessages) return FULL
     const archiveFor = archiveOwners(message, owner, this.#ctx)
     if (typeof queue.count === 'number') queue.count++
-    this.#ctx.store.messages.append(
+    const id = this.#ctx.store.messages.append(
       { xml: message.xml(NS_CLIENT), from, to, archiveFor, offlineFor: owner.jid },
       (error) => {
         queue.count = undefined
@@ -120,6 +124,7 @@ class Queues {
         void this.#ctx.router.refuse(message, refusal)
       },
     )
+    bury(message, id, archiveFor, this.#ctx)
     // Somebody may have come while the queue was counted.
     if (reachable(owner)) void this.handOver(owner)
     return KEPT
@@ -141,12 +146,12 @@ class Queues {
     }
   }
 
-  async #portion(waiting: readonly KeptMessage[], client: Session, queue: Queue): Promise<void> {
+  async #portion(waiting: readonly WaitingMessage[], client: Session, queue: Queue): Promise<void> {
     let size = 0
     let last: MessageId | undefined
     for (const kept of waiting) {
       if (last !== undefined && size + kept.xml.length > PORTION) break
-      const message = this.#read(kept, client.jid.domain)
+      const message = this.#read(kept, client.account.jid)
       if (message) await this.#ctx.router.toClient(message, client)
       size += kept.xml.length
       last = kept.id
@@ -160,9 +165,9 @@ class Queues {
   }
 
   /** One that cannot be read any more must not keep the others from being delivered. */
-  #read(kept: KeptMessage, domain: string): Stanza | undefined {
+  #read(kept: WaitingMessage, owner: Jid): Stanza | undefined {
     try {
-      return delayed(kept, domain)
+      return delayed(kept, owner)
     } catch (error) {
       this.#ctx.log.error('offline message not readable', { id: kept.id, error })
       return undefined
@@ -170,12 +175,13 @@ class Queues {
   }
 }
 
-/** The message as it came (its `to` too), with our note; one that claims to be ours is none (XEP-0203 §5). */
-function delayed({ xml, time }: KeptMessage, domain: string): Stanza {
+/** The message as it came (its `to` too), with our notes; one that claims to be ours is none (XEP-0203 §5). */
+function delayed({ id, xml, time, archived }: WaitingMessage, owner: Jid): Stanza {
+  const from = owner.domain
   const element = parseElement(xml, NS_CLIENT)
-    .without((child) => child.is('delay', NS_DELAY) && child.attrs.from === domain)
-    .append(el('delay', NS_DELAY, { from: domain, stamp: new Date(time).toISOString() }, 'Offline Storage'))
-  return Stanza.parse(element)
+    .without((child) => child.is('delay', NS_DELAY) && child.attrs.from === from)
+    .append(el('delay', NS_DELAY, { from, stamp: new Date(time).toISOString() }, 'Offline Storage'))
+  return Stanza.parse(archived ? element.append(stanzaId(archiveId(id), owner)) : element)
 }
 
 function reachable(owner: LocalAccount): Session | undefined {

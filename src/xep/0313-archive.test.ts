@@ -2,8 +2,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Actor, cast, type Theatre, theatre } from '../../test/support/cast.ts'
+import { FakeClock } from '../../test/support/fake-clock.ts'
 import { assertLike } from '../../test/support/match.ts'
 import { parseElement } from '../xml/reader.ts'
+import { archive } from './0313-archive.ts'
 
 const HINTS = 'urn:xmpp:hints'
 
@@ -92,7 +94,7 @@ test('a message that has to wait is stored once, for the archives and for later'
   const hers = (await messages.page(juliet, { limit: 10 })).messages
   assert.equal(hers.length, 1)
   assert.deepEqual((await messages.page(romeo.jid.bare, { limit: 10 })).messages, hers)
-  assert.deepEqual(await messages.offline(juliet, 10), hers)
+  assert.deepEqual(await messages.offline(juliet, 10), [{ ...hers[0], archived: true }])
 })
 
 test('it can be turned off, and on again by a reload', async () => {
@@ -123,4 +125,67 @@ test('when the disk fails, a message that was delivered is not bounced', async (
   romeo.sends(`<message type='chat' to='${juliet.bare}'><body>Hello</body></message>`)
   await juliet.receives(`<message><body>Hello</body></message>`)
   await romeo.receivesNothing()
+})
+
+test('what is too old or too much leaves the archives by the hour', async () => {
+  const clock = new FakeClock()
+  const options: Record<string, unknown> = {}
+  const stage = await theatre({ clock, options, limits: { idleTimeout: 1e12 } })
+  const [romeo, juliet] = [await stage.enter('romeo'), await stage.enter('juliet')]
+  const trimmed = watchTrims(stage)
+  const say = async (body: string): Promise<void> => {
+    romeo.sends(`<message type='chat' to='${juliet.bare}'><body>${body}</body></message>`)
+    await juliet.receives(`<message><body>${body}</body></message>`)
+  }
+  const bodies = async (): Promise<string> =>
+    (await archiveOf(stage, juliet)).map((xml) => /<body>(.*)<\/body>/.exec(xml)?.[1]).join(' ')
+  for (const body of ['a', 'b', 'c', 'd']) {
+    await say(body)
+    clock.advance(20 * 60_000)
+  }
+  assert.deepEqual(trimmed, []) // the hour came twice, but nothing is said of any bound
+  options.archiveKeep = 110 * 60_000
+  clock.advance(55 * 60_000)
+  await Promise.all(trimmed)
+  assert.equal(await bodies(), 'b c d')
+  options.archiveKeep = undefined
+  options.archiveMessages = 1
+  clock.advance(10 * 60_000)
+  await Promise.all(trimmed)
+  assert.equal(await bodies(), 'b c d')
+  clock.advance(3_600_000)
+  await Promise.all(trimmed)
+  assert.equal(await bodies(), 'd')
+})
+
+/** Every trimming from now on. */
+function watchTrims(stage: Theatre): Promise<number>[] {
+  const trims: Promise<number>[] = []
+  const { messages } = stage.store
+  const trim = messages.trim.bind(messages)
+  Object.assign(messages, {
+    trim(...args: Parameters<typeof trim>) {
+      const done = trim(...args)
+      trims.push(done)
+      return done
+    },
+  })
+  return trims
+}
+
+test('how long messages stay is at least a day, or for ever', () => {
+  const read = (value: unknown): unknown => archive.options?.archiveKeep?.safeParse(value)
+  const day = 86_400_000
+  for (const [value, expected] of [
+    [undefined, 365.25 * day],
+    ['forever', undefined],
+    ['24h', day],
+    ['30d', 30 * day],
+    ['2 w', 14 * day],
+  ]) {
+    assert.deepEqual(read(value), { success: true, data: expected })
+  }
+  for (const value of ['23h', '0d', 'soon', '1', 5, null, '-3d', '5m', '9999999y']) {
+    assert.equal((read(value) as { readonly success: boolean }).success, false, String(value))
+  }
 })

@@ -23,6 +23,8 @@ import { archive } from './0313-archive.ts'
 import { csi } from './0352-csi.ts'
 import { push } from './0357-push/feature.ts'
 import { reports } from './0377-reports.ts'
+import { retraction } from './0424-retraction.ts'
+import { archivePreferences } from './0441-archive-preferences.ts'
 import { streamLimits } from './0478-stream-limits.ts'
 import { clientAccess } from './0494-client-access.ts'
 
@@ -30,6 +32,7 @@ import { clientAccess } from './0494-client-access.ts'
 export const features: readonly Feature[] = [
   blocking, // first: what is blocked is neither archived, copied nor pushed
   spamBrakes, // like `blocking`, before anything is kept
+  archivePreferences, // may wait, so it comes before `archive`, which may not
   archive, // what is refused above is not kept; leaves to `offline` what nobody is there to get, so nothing may wait between them
   carbons, // copies what the archive passed on, with its id; waits for nothing, so it may stand before `offline`
   push, // only for what is not refused above; it waits for nothing
@@ -48,6 +51,7 @@ export const features: readonly Feature[] = [
   externalServices,
   version,
   contactAddresses,
+  retraction, // `archive` and `offline` carry it out
   time,
   streamLimits,
   clientAccess,

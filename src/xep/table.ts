@@ -25,6 +25,8 @@ const ELSEWHERE: readonly Implemented[] = [
     file: 'src/stream/arrival.ts',
   },
   { xep: 388, version: '1.0.4', name: 'Extensible SASL Profile', file: 'src/stream/login2.ts' },
+  { xep: 59, version: '1.0', name: 'Result Set Management', file: 'src/xmpp/0059-result-sets.ts' },
+  { xep: 359, version: '0.7.0', name: 'Unique and Stable Stanza IDs', file: 'src/xmpp/0359-stanza-ids.ts' },
   { xep: 440, version: '1.0.0', name: 'SASL Channel-Binding Type Capability', file: 'src/stream/offer.ts' },
   { xep: 474, version: '0.5.0', name: 'SASL SCRAM Downgrade Protection', file: 'src/accounts/scram.ts' },
   { xep: 480, version: '0.2.0', name: 'SASL Upgrade Tasks', file: 'src/stream/login2.ts' },

@@ -3,16 +3,19 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { systemClock as clock } from '../../src/clock.ts'
-import { storeContract } from '../../src/store/contract.ts'
+import { archiveContract } from '../../src/store/archive-contract.ts'
+import { type NewPlace, storeContract } from '../../src/store/contract.ts'
 import { openPostgres } from '../../src/store/postgres.ts'
 import { postgresCluster } from '../support/postgres.ts'
 
 const cluster = postgresCluster()
 
-storeContract('PostgreSQL', async () => {
+const inDatabase: NewPlace = async () => {
   const url = cluster.newDatabase()
   return { open: (clock, observer) => openPostgres({ url, clock, ...(observer && { observer }) }) }
-})
+}
+storeContract('PostgreSQL', inDatabase)
+archiveContract('PostgreSQL', inDatabase)
 
 test('a database of a newer version is refused', async () => {
   const url = cluster.newDatabase()
