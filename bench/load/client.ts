@@ -4,8 +4,8 @@
 
 import { readFileSync } from 'node:fs'
 import { connect, createSecureContext, type SecureContext, type TLSSocket } from 'node:tls'
+import { keysFor, ScramClient, type ScramKeys, type ScramLogin } from '../../src/accounts/scram-client.ts'
 import { PASSWORD } from '../accounts.ts'
-import { answerChallenge, firstMessage, isProof } from './scram.ts'
 import type { Target } from './target.ts'
 
 /** The end of the stream features. */
@@ -21,6 +21,8 @@ const LIMIT = 60_000
 const SM = 'urn:xmpp:sm:3'
 const MARKS = /<(message|presence|iq|r|a)[\s/>]/g
 const contexts = new Map<string, SecureContext>()
+/** The costly part of logging in, by the salt (and all) that the server sends. */
+const remembered = new Map<string, Promise<ScramKeys>>()
 
 /** The start of a client's stream. */
 export function streamHeader(domain: string): string {
@@ -38,8 +40,14 @@ function contextOf(target: Target): SecureContext {
   return context
 }
 
-function base64(text: string): string {
-  return Buffer.from(text).toString('base64')
+/** The nonce of a challenge is new each time, the rest is the account's. */
+function rememberedKeys(login: ScramLogin, challenge: string): Promise<ScramKeys> {
+  const derivation = Buffer.from(challenge, 'base64')
+    .toString()
+    .replace(/^r=[^,]*/, '')
+  const known = remembered.get(derivation) ?? keysFor(login, challenge)
+  remembered.set(derivation, known)
+  return known
 }
 
 /** One connection. */
@@ -154,20 +162,19 @@ export class Client {
   async #authenticate(user: string): Promise<void> {
     this.write(streamHeader(this.#target.domain))
     await this.#read(FEATURES)
-    const first = firstMessage(user)
-    const sasl = "xmlns='urn:ietf:params:xml:ns:xmpp-sasl'"
-    this.write(`<auth ${sasl} mechanism='SCRAM-SHA-256'>${base64(`n,,${first}`)}</auth>`)
+    const login: ScramLogin = { hash: 'SCRAM-SHA-256', username: user, password: PASSWORD }
+    const scram = new ScramClient(login)
+    this.write(scram.auth)
     const challenge = await this.#readSasl('challenge')
-    const answer = await answerChallenge(first, challenge, PASSWORD)
-    this.write(`<response ${sasl}>${base64(answer.final)}</response>`)
-    if (!isProof(answer, await this.#readSasl('success'))) throw new Error(`wrong server signature for ${user}`)
+    this.write(scram.response(challenge, await rememberedKeys(login, challenge)))
+    if (!scram.trusts(await this.#readSasl('success'))) throw new Error(`wrong server signature for ${user}`)
   }
 
   async #readSasl(name: string): Promise<string> {
     const text = await this.#read(/<\/(?:challenge|success|failure)>/)
     const content = new RegExp(`<${name}[^>]*>([^<]*)</${name}>`).exec(text)?.[1]
     if (content === undefined) throw new Error(`no ${name} but ${text}`)
-    return Buffer.from(content, 'base64').toString()
+    return content
   }
 
   /** Waits for `pattern` and takes everything up to its end. */
