@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The client's end of HTTP and WebSocket, each with a bound. For commands that look at a server from outside.
+// Not `fetch`: it does not let the name of the host be another than that of the place, and one place may serve many hosts.
+import { type IncomingMessage, type RequestOptions, request } from 'node:http'
+import { request as requestTls } from 'node:https'
 
 /** How long an answer may take, in ms. */
 const PATIENCE = 4_000
+/** How long an answer may be, in UTF-16 units. */
+const ANSWER_MAX = 1_000_000
 
 /** Where web addresses of a server really are: a server that is looked at past the DNS is asked at its own port. */
 export interface WebPlace {
@@ -11,10 +16,38 @@ export interface WebPlace {
   readonly signal: AbortSignal
 }
 
+/** What is asked for. */
+export interface WebRequest {
+  readonly method?: 'GET' | 'PUT' | 'POST' | 'OPTIONS'
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: string
+}
+
+/** What came back. */
+export interface WebAnswer {
+  readonly status: number
+  readonly text: string
+  /** A header by its name in small letters. */
+  header(name: string): string | undefined
+}
+
 /** Asks a web server. */
-export function fetchFrom(place: WebPlace, url: string, request: RequestInit): Promise<Response> {
-  const signal = AbortSignal.any([place.signal, AbortSignal.timeout(PATIENCE)])
-  return fetch(placed(place, url), { ...request, signal, redirect: 'follow' })
+export async function fetchFrom(place: WebPlace, url: string, wanted: WebRequest): Promise<WebAnswer> {
+  const at = placed(place, url)
+  const { method = 'GET', body = '' } = wanted
+  const length = body === '' ? {} : { 'content-length': String(Buffer.byteLength(body)) }
+  const headers = { ...wanted.headers, ...length, host: new URL(url).host }
+  const options: RequestOptions = { method, headers, signal: boundOf(place) }
+  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>()
+  const asked = at.protocol === 'https:' ? requestTls(at, options, resolve) : request(at, options, resolve)
+  asked.on('error', reject).end(body)
+  const answer = await promise
+  let text = ''
+  for await (const piece of answer.setEncoding('utf8')) {
+    text += piece
+    if (text.length > ANSWER_MAX) throw new Error('the web server answered too much')
+  }
+  return { status: answer.statusCode ?? 0, text, header: (name) => answer.headers[name]?.toString() }
 }
 
 /** Opens a WebSocket (RFC 7395), says one thing, and waits for one answer. */
@@ -23,8 +56,7 @@ export async function frameFrom(place: WebPlace, url: string, text: string): Pro
   at.protocol = at.protocol.replace('http', 'ws')
   const socket = new WebSocket(at, 'xmpp')
   const { promise, resolve, reject } = Promise.withResolvers<string>()
-  const signal = AbortSignal.any([place.signal, AbortSignal.timeout(PATIENCE)])
-  signal.addEventListener('abort', () => reject(new Error('the WebSocket did not answer')))
+  boundOf(place).addEventListener('abort', () => reject(new Error('the WebSocket did not answer')))
   socket.addEventListener('open', () => socket.send(text))
   socket.addEventListener('message', ({ data }) => resolve(String(data)))
   socket.addEventListener('error', () => reject(new Error('the WebSocket was refused')))
@@ -34,6 +66,10 @@ export async function frameFrom(place: WebPlace, url: string, text: string): Pro
   } finally {
     socket.close()
   }
+}
+
+function boundOf({ signal }: WebPlace): AbortSignal {
+  return AbortSignal.any([signal, AbortSignal.timeout(PATIENCE)])
 }
 
 function placed({ origin }: WebPlace, url: string): URL {

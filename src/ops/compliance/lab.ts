@@ -2,7 +2,7 @@
 // What the checks work with: connections, logged-in sessions of two accounts, and what was asked once already.
 import { randomUUID } from 'node:crypto'
 import { ClientSocket, type Dial } from '../../net/client-socket.ts'
-import { fetchFrom, frameFrom } from '../../net/web-client.ts'
+import { fetchFrom, frameFrom, type WebAnswer, type WebRequest } from '../../net/web-client.ts'
 import { type Element, el } from '../../xml/element.ts'
 import { Client } from './client.ts'
 import { authenticate, becomesAvailable, bind, type Credentials } from './login.ts'
@@ -62,7 +62,7 @@ export class Lab {
   }
 
   /** Asks the web server. */
-  fetches(url: string, request: RequestInit): Promise<Response> {
+  fetches(url: string, request: WebRequest = {}): Promise<WebAnswer> {
     return fetchFrom({ origin: this.target.web, signal: this.signal }, url, request)
   }
 

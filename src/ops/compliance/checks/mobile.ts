@@ -11,7 +11,7 @@ import { chat, says } from './chat.ts'
 const NS_SM = 'urn:xmpp:sm:3'
 const NS_CSI = 'urn:xmpp:csi:0'
 const NS_PUSH = 'urn:xmpp:push:0'
-/** How long presence that should be held back may take to come all the same, in ms. */
+/** How long a server may take with what it does not answer, in ms: `<inactive/>`, and presence that comes all the same. */
 const GLIMPSE = 300
 
 /** XEP-0198: acknowledgements, and a stream that goes on after its connection was cut. */
@@ -60,8 +60,9 @@ function failureOf(answer: Element): string {
 export async function clientState(lab: Lab): Promise<string> {
   const [client, twin] = [await lab.main(), await lab.twin()]
   needs(client.features.child('csi', NS_CSI), 'the stream features have no client state')
-  client.sends(el('inactive', NS_CSI))
   await client.settles()
+  client.sends(el('inactive', NS_CSI))
+  await wait(GLIMPSE) // no ping: some servers let everything through for a while after a client said something
   const status = `compliance ${Math.random()}`
   twin.sends(
     el('presence', NS_CLIENT, null, el('show', NS_CLIENT, null, 'away'), el('status', NS_CLIENT, null, status)),

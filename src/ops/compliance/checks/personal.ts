@@ -147,7 +147,7 @@ export async function privateItems(lab: Lab): Promise<string> {
 export async function avatars(lab: Lab): Promise<string> {
   const info = await lab.info(await lab.bare())
   needs(hasFeature(info, 'urn:xmpp:pep-vcard-conversion:0'), 'the account does not name it')
-  const [client, twin, other] = [await lab.main(), await lab.twin(), await lab.other()]
+  const [client, twin] = [await lab.main(), await lab.twin()]
   needs(lab.target.second, 'not tried: it would replace the picture of this account')
   const bytes = Buffer.from(DOT, 'base64')
   const id = createHash('sha1').update(bytes).digest('hex')
@@ -156,7 +156,7 @@ export async function avatars(lab: Lab): Promise<string> {
   const described = el('info', `${NS_AVATAR}:metadata`, { id, bytes: String(bytes.length), type: 'image/png' })
   const metadata = el('metadata', described.ns, null, described)
   await publishes(client, { node: metadata.ns, id, payload: metadata })
-  const card = await other.asks('get', 'reading the vCard', el('vCard', 'vcard-temp'), client.bare)
+  const card = await client.asks('get', 'reading the vCard', el('vCard', 'vcard-temp'))
   const picture = card.child('vCard', 'vcard-temp')?.child('PHOTO')?.childText('BINVAL')?.replace(/\s/g, '')
   needs(picture === DOT, 'the avatar is not in the vCard')
   client.sends(el('presence', NS_CLIENT))

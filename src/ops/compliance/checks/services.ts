@@ -21,7 +21,9 @@ export async function proxy(lab: Lab): Promise<string> {
 }
 
 /** A place for a file (XEP-0363 §4), asked for once. */
-function slotOf(lab: Lab): Promise<{ readonly put: string; readonly get: string; readonly headers: Headers }> {
+function slotOf(
+  lab: Lab,
+): Promise<{ readonly put: string; readonly get: string; readonly headers: Readonly<Record<string, string>> }> {
   return lab.once('slot', async () => {
     const [jid] = await lab.services('store', 'file')
     if (jid === undefined) throw new Missing('there is no upload service')
@@ -31,12 +33,12 @@ function slotOf(lab: Lab): Promise<{ readonly put: string; readonly get: string;
     const slot = answer.child('slot', NS_UPLOAD)
     const [put, get] = [slot?.child('put'), slot?.child('get')?.attrs.url]
     if (!put?.attrs.url || !get) throw new Missing('the upload service gave no place')
-    const headers = new Headers({ 'content-type': 'text/plain' })
+    const headers: Record<string, string> = { 'content-type': 'text/plain' }
     for (const {
       attrs: { name },
       text,
     } of put.childrenNamed('header'))
-      if (name) headers.set(name, text)
+      if (name) headers[name.toLowerCase()] = text
     return { put: put.attrs.url, get, headers }
   })
 }
@@ -46,19 +48,23 @@ const CONTENT = 'compliance\n'
 export async function upload(lab: Lab): Promise<string> {
   const { put, get, headers } = await slotOf(lab)
   const stored = await lab.fetches(put, { method: 'PUT', headers, body: CONTENT })
-  needs(stored.ok, `uploading: the web server answered ${stored.status}`)
-  const read = await lab.fetches(get, {})
-  needs(read.ok && (await read.text()) === CONTENT, `downloading: the web server answered ${read.status}`)
+  needs(isGood(stored), `uploading: the web server answered ${stored.status}`)
+  const read = await lab.fetches(get)
+  needs(isGood(read) && read.text === CONTENT, `downloading: the web server answered ${read.status}`)
   return 'a file was uploaded and downloaded'
+}
+
+function isGood({ status }: { readonly status: number }): boolean {
+  return status >= 200 && status < 300
 }
 
 /** XEP-0363 from a web page: the upload's address lets others ask. */
 export async function uploadFromPages(lab: Lab): Promise<string> {
   const { put } = await slotOf(lab)
   const headers = { origin: 'https://chat.example', 'access-control-request-method': 'PUT' }
-  const { headers: got } = await lab.fetches(put, { method: 'OPTIONS', headers })
+  const answer = await lab.fetches(put, { method: 'OPTIONS', headers })
   for (const name of ['origin', 'methods', 'headers']) {
-    needs(got.get(`access-control-allow-${name}`), `the web server does not tell Access-Control-Allow-${name}`)
+    needs(answer.header(`access-control-allow-${name}`), `the web server does not tell Access-Control-Allow-${name}`)
   }
   return 'web pages may upload'
 }

@@ -51,11 +51,11 @@ export async function directTls(lab: Lab): Promise<string> {
   const client = await lab.session(lab.target.first, 'tls')
   await client.settles()
   const { alpn, distrust } = client.socket.tls ?? {}
-  needs(alpn === 'xmpp-client', 'the server does not agree on xmpp-client by ALPN')
+  needs(alpn === undefined || alpn === 'xmpp-client', `the server agrees on ${alpn} by ALPN`)
   needs(!distrust, `the certificate is not trusted for ${lab.domain}: ${distrust}`)
   needs(lab.target.announced !== false, `there is no SRV record _xmpps-client._tcp.${lab.domain}`)
   const srv = lab.target.announced ? 'announced in the DNS' : 'SRV record not checked here'
-  return `logged in by direct TLS with ALPN, the certificate is valid; ${srv}`
+  return `logged in by direct TLS ${alpn ? 'with' : 'without'} ALPN, the certificate is valid; ${srv}`
 }
 
 /** XEP-0115: capabilities in the features, and their hash is right. */

@@ -10,9 +10,9 @@ type Way = keyof typeof REL
 function linksOf(lab: Lab): Promise<Readonly<Partial<Record<Way, string>>>> {
   return lab.once('host-meta', async () => {
     const origin = `https://${lab.domain}`
-    const json = await lab.fetches(`${origin}/.well-known/host-meta.json`, {}).catch(() => undefined)
-    const xml = await lab.fetches(`${origin}/.well-known/host-meta`, {}).catch(() => undefined)
-    const text = `${json?.ok ? await json.text() : ''}\n${xml?.ok ? await xml.text() : ''}`
+    const json = await lab.fetches(`${origin}/.well-known/host-meta.json`)
+    const xml = await lab.fetches(`${origin}/.well-known/host-meta`)
+    const text = `${json.status === 200 ? json.text : ''}\n${xml.status === 200 ? xml.text : ''}`
     if (text.trim() === '') throw new Missing('the web server has no host-meta')
     const links: Partial<Record<Way, string>> = {}
     for (const way of ['websocket', 'bosh'] as const) {
@@ -27,7 +27,8 @@ function linksOf(lab: Lab): Promise<Readonly<Partial<Record<Way, string>>>> {
 function linkIn(text: string, rel: string): string | undefined {
   const parts = [...text.matchAll(/<Link\s[^>]*>|\{[^{}]*\}/g)].map(([part]) => part)
   const part = parts.find((one) => one.includes(rel))
-  return part && /href["']?\s*[=:]\s*["']([^"']+)["']/.exec(part)?.[1]
+  const link = part && /href["']?\s*[=:]\s*["']([^"']+)["']/.exec(part)?.[1]
+  return link?.replaceAll('\\/', '/').replaceAll('&amp;', '&')
 }
 
 async function linkOf(lab: Lab, way: Way): Promise<string> {
@@ -56,8 +57,10 @@ export async function bosh(lab: Lab): Promise<string> {
     body,
     headers: { 'content-type': 'text/xml; charset=utf-8' },
   })
-  const text = await answer.text()
-  needs(answer.ok && /<body[^>]*\ssid=/.test(text), `BOSH opened no session (HTTP status ${answer.status})`)
+  needs(
+    answer.status === 200 && /<body[^>]*\ssid=/.test(answer.text),
+    `BOSH opened no session (HTTP status ${answer.status})`,
+  )
   return `a session opened at ${url}`
 }
 
@@ -68,8 +71,8 @@ export async function discovery(lab: Lab): Promise<string> {
   needs(named.length > 0, 'host-meta names neither WebSocket nor BOSH')
   if (links.websocket !== undefined) await websocket(lab)
   if (links.bosh !== undefined) {
-    const { headers } = await lab.fetches(links.bosh, { method: 'OPTIONS' })
-    needs(headers.get('access-control-allow-origin') === '*', 'BOSH is not open to all web pages')
+    const answer = await lab.fetches(links.bosh, { method: 'OPTIONS' })
+    needs(answer.header('access-control-allow-origin') === '*', 'BOSH is not open to all web pages')
   }
   return `named: ${named.join(', ')}`
 }
