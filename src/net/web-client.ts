@@ -50,19 +50,25 @@ export async function fetchFrom(place: WebPlace, url: string, wanted: WebRequest
   return { status: answer.statusCode ?? 0, text, header: (name) => answer.headers[name]?.toString() }
 }
 
-/** Opens a WebSocket (RFC 7395), says one thing, and waits for one answer. */
-export async function frameFrom(place: WebPlace, url: string, text: string): Promise<string> {
+/** Opens a WebSocket (RFC 7395), says one thing, waits for one answer, and says a last thing. */
+export async function frameFrom(
+  place: WebPlace,
+  url: string,
+  [first, last]: readonly [string, string],
+): Promise<string> {
   const at = placed(place, url)
   at.protocol = at.protocol.replace('http', 'ws')
   const socket = new WebSocket(at, 'xmpp')
   const { promise, resolve, reject } = Promise.withResolvers<string>()
   boundOf(place).addEventListener('abort', () => reject(new Error('the WebSocket did not answer')))
-  socket.addEventListener('open', () => socket.send(text))
+  socket.addEventListener('open', () => socket.send(first))
   socket.addEventListener('message', ({ data }) => resolve(String(data)))
   socket.addEventListener('error', () => reject(new Error('the WebSocket was refused')))
   socket.addEventListener('close', () => reject(new Error('the WebSocket was closed')))
   try {
-    return await promise
+    const answer = await promise
+    socket.send(last)
+    return answer
   } finally {
     socket.close()
   }

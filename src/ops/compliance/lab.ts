@@ -66,9 +66,9 @@ export class Lab {
     return fetchFrom({ origin: this.target.web, signal: this.signal }, url, request)
   }
 
-  /** Says one thing over a WebSocket. @returns the answer */
-  frames(url: string, text: string): Promise<string> {
-    return frameFrom({ origin: this.target.web, signal: this.signal }, url, text)
+  /** Says one thing over a WebSocket, and a last one. @returns the answer to the first */
+  frames(url: string, texts: readonly [string, string]): Promise<string> {
+    return frameFrom({ origin: this.target.web, signal: this.signal }, url, texts)
   }
 
   /** The first account's session that most checks use, available; anew if it was lost. */

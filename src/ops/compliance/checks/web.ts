@@ -40,8 +40,9 @@ async function linkOf(lab: Lab, way: Way): Promise<string> {
 /** RFC 7395: a stream opens over a WebSocket. */
 export async function websocket(lab: Lab): Promise<string> {
   const url = await linkOf(lab, 'websocket')
-  const open = `<open xmlns='urn:ietf:params:xml:ns:xmpp-framing' to='${lab.domain}' version='1.0'/>`
-  const answer = await lab.frames(url, open)
+  const ns = 'urn:ietf:params:xml:ns:xmpp-framing'
+  const open = `<open xmlns='${ns}' to='${lab.domain}' version='1.0'/>`
+  const answer = await lab.frames(url, [open, `<close xmlns='${ns}'/>`])
   needs(/^<open[\s>]/.test(answer), 'the WebSocket did not open a stream')
   return `a stream opened at ${url}`
 }
