@@ -20,7 +20,8 @@ import { type CommonOptions, configOf, withCommonOptions } from './where.ts'
 
 const EXAMPLES = `
 Logs in with two throw-away accounts, which are removed afterwards, and tries what the Conversations compliance tester
-and XEP-0479 ask for. The exit status is 0 if everything that is required was found.
+and XEP-0479 ask for. The exit status is 0 if everything that is required was found. An account of your own (--account)
+is put back as it was, but for a few messages in its archive.
 
 Examples:
   $ aenigma compliance

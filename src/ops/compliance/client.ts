@@ -15,7 +15,9 @@ const NS_SM = 'urn:xmpp:sm:3'
 /** How long an answer may take, in ms. */
 const PATIENCE = 4_000
 /** How much may come that nobody asked for; the oldest goes first. */
-const INBOX_MAX = 1_000
+const INBOX_MAX = 200
+/** In bytes. */
+const STANZA_MAX = 1_048_576
 
 /** Who waits for what. */
 interface Waiter {
@@ -29,7 +31,7 @@ export class Client {
   readonly domain: string
   readonly #socket: ClientSocket
   readonly #signal: AbortSignal
-  readonly #reader = new Reader({ stanzaBytes: 4 * 1024 * 1024 })
+  readonly #reader = new Reader({ stanzaBytes: STANZA_MAX })
   readonly #waiters = new Set<Waiter>()
   readonly #inbox: Element[] = []
   #questions = 0

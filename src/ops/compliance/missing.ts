@@ -27,3 +27,8 @@ export class Refused extends Missing {
 export function needs(holds: unknown, reason: string): asserts holds {
   if (!holds) throw new Missing(reason)
 }
+
+/** Ends a check that cannot be made unless something holds. */
+export function wants(holds: unknown, reason: string): asserts holds {
+  if (!holds) throw new Unseen(reason)
+}

@@ -46,12 +46,23 @@ export interface Report {
   readonly extra: readonly Finding[]
 }
 
-/** Looks at a server. @param stop ends it early; what was not looked at then counts as not found */
+/** Nobody can log in, so there is nothing to look at. */
+export class NoLogin extends Error {
+  override readonly name = 'NoLogin'
+  readonly code = 'no-login'
+}
+
+/** Looks at a server. Rejects with NoLogin if it cannot. @param stop ends it early; what was not looked at then counts as not found */
 export async function runCompliance(target: Target, stop: AbortSignal): Promise<Report> {
   const lab = new Lab(target, AbortSignal.any([stop, AbortSignal.timeout(TIME)]))
   const known: Known = new Map()
   try {
     const transports = await all(lab, known, TRANSPORTS)
+    const [starttls, direct] = transports
+    // Not 40 times: a server counts logins that fail.
+    if (!starttls?.found && !direct?.found) {
+      throw new NoLogin(`Nobody can log in to ${target.domain}: ${starttls?.reason}; by direct TLS: ${direct?.reason}.`)
+    }
     const tester = await all(lab, known, TESTER)
     const suite: Category[] = []
     for (const [name, lines] of Object.entries(SUITE)) suite.push(categoryOf(name, await all(lab, known, lines)))
