@@ -13,7 +13,7 @@ import type { ListenInfo, Status } from '../ops/running-server.ts'
 import { Jid } from '../xmpp/jid.ts'
 import { reportText } from './compliance-text.ts'
 import { type Connection, withServer } from './connection.ts'
-import { Failure } from './failure.ts'
+import { Failure, failureOf } from './failure.ts'
 import { result } from './output.ts'
 import { choosePassword, randomPassword } from './passwords.ts'
 import { type CommonOptions, configOf, withCommonOptions } from './where.ts'
@@ -90,8 +90,21 @@ async function onServer(server: Connection, options: ComplianceOptions, stop: Ab
     const target: Target = { domain, places, announced: undefined, web: webOf(listening), first, second }
     return await runCompliance(target, stop)
   } finally {
-    for (const jid of added) await server.ask('user.rm', { jid })
+    await removeAll(server, added)
   }
+}
+
+/** Both, also if one fails; what was left behind is said. */
+async function removeAll(server: Connection, jids: readonly string[]): Promise<void> {
+  const left: string[] = []
+  for (const jid of jids) {
+    await server.ask('user.rm', { jid }).catch((error: unknown) => {
+      if (failureOf(error).code !== 'not-found') left.push(jid)
+    })
+  }
+  if (left.length === 0) return
+  const advice = left.map((jid) => `Remove it with "aenigma user rm ${jid}".`).join('\n')
+  throw new Failure('left-behind', `A throw-away account could not be removed: ${left.join(', ')}.`, advice)
 }
 
 async function authorityOf({ trial, data }: Config): Promise<string | undefined> {

@@ -87,11 +87,17 @@ export async function carbons(lab: Lab): Promise<string> {
   needs(hasFeature(await lab.info(lab.domain), NS_CARBONS), 'the domain does not name them')
   const [client, twin, other] = [await lab.main(), await lab.twin(), await lab.other()]
   await twin.asks('set', 'asking for carbons', el('enable', NS_CARBONS))
-  const { message, text } = chat(other.bare === client.bare ? `nobody@${lab.domain}` : other.bare)
-  client.sends(message)
-  const copied = (one: Element) => one.is('message', NS_CLIENT) && forwarded(one.child('sent', NS_CARBONS), text)
-  await twin.hears('a copy of a message that another client sent', copied)
-  return 'a message that one client sent was copied to the other'
+  const alone = other.bare === client.bare
+  const sent = chat(alone ? `nobody@${lab.domain}` : other.bare)
+  client.sends(sent.message)
+  const copied = (name: 'sent' | 'received', text: string) => (one: Element) =>
+    one.is('message', NS_CLIENT) && forwarded(one.child(name, NS_CARBONS), text)
+  await twin.hears('a copy of a message that another client sent', copied('sent', sent.text))
+  if (alone) return 'a message that one client sent was copied to the other'
+  const got = chat(client.jid)
+  other.sends(got.message)
+  await twin.hears('a copy of a message that another client got', copied('received', got.text))
+  return 'messages that one client sent and got were copied to the other'
 }
 
 function forwarded(parent: Element | undefined, text: string): boolean {

@@ -17,12 +17,12 @@ const GLIMPSE = 300
 /** XEP-0198: acknowledgements, and a stream that goes on after its connection was cut. */
 export async function streamManagement(lab: Lab): Promise<string> {
   const first = await managed(lab)
-  const request = el('r', NS_SM)
-  first.client.sends(request)
-  await first.client.hears('an acknowledgement', (one) => one.is('a', NS_SM))
-  needs(first.id, 'acknowledgements work, but the server does not resume streams')
   first.client.sends(el('presence', NS_CLIENT))
   await first.client.settles()
+  first.client.sends(el('r', NS_SM))
+  const { h } = (await first.client.hears('an acknowledgement', (one) => one.is('a', NS_SM))).attrs
+  needs(h === '2', `the server acknowledged ${h} stanzas instead of 2`)
+  needs(first.id, 'acknowledgements work, but the server does not resume streams')
   first.client.socket.cut()
   const { message, text } = chat(first.client.jid)
   const other = await lab.other()
