@@ -30,8 +30,26 @@ export interface TlsFacts {
   readonly distrust: string | undefined
 }
 
-/** A connection of a client. */
-export class ClientSocket {
+/** What a client speaks through. */
+export interface ClientPipe {
+  /** What TLS came to; undefined without TLS, or where it is somebody else's matter. */
+  readonly tls: TlsFacts | undefined
+  /** The default namespace of what is written; '' if each piece stands for itself. */
+  readonly namespace: string
+  /** Who gets what comes, and is told once when nothing more will. */
+  listen(onData: (bytes: Uint8Array) => void, onEnd: (why: string) => void): void
+  /** Opens the stream, or opens it anew. */
+  opens(domain: string): void
+  write(text: string): void
+  /** Closes the stream, and the connection after what was written. */
+  end(): void
+  /** Cuts the connection as a network that is gone does: nothing is said. */
+  cut(): void
+}
+
+/** A connection of a client over TCP. */
+export class ClientSocket implements ClientPipe {
+  readonly namespace = 'jabber:client'
   readonly #dial: Dial
   #socket: Socket
   #tls: TlsFacts | undefined
@@ -61,16 +79,21 @@ export class ClientSocket {
     return made
   }
 
-  /** What TLS came to; undefined without TLS. */
   get tls(): TlsFacts | undefined {
     return this.#tls
   }
 
-  /** Who gets what comes, and is told once when nothing more will. */
   listen(onData: (bytes: Uint8Array) => void, onEnd: (why: string) => void): void {
     this.#onData = onData
     this.#onEnd = onEnd
     if (this.#why !== undefined) onEnd(this.#why)
+  }
+
+  opens(domain: string): void {
+    this.write(
+      `<?xml version='1.0'?><stream:stream to='${domain}' version='1.0' xml:lang='en' xmlns='jabber:client' ` +
+        `xmlns:stream='http://etherx.jabber.org/streams'>`,
+    )
   }
 
   write(text: string): void {
@@ -88,13 +111,11 @@ export class ClientSocket {
     this.#watch(secured)
   }
 
-  /** Closes after what was written. */
   end(): void {
-    this.#socket.end()
+    if (this.#why === undefined) this.#socket.end('</stream:stream>')
     this.#socket.destroySoon()
   }
 
-  /** Cuts the connection as a network that is gone does: nothing is said. */
   cut(): void {
     this.#socket.destroy()
   }

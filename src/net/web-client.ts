@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The client's end of HTTP and WebSocket, each with a bound. For commands that look at a server from outside.
+// The client's end of HTTP, with bounds. For commands that look at a server from outside.
 // Not `fetch`: it does not let the name of the host be another than that of the place, and one place may serve many hosts.
 import { type IncomingMessage, type RequestOptions, request } from 'node:http'
 import { request as requestTls } from 'node:https'
@@ -50,35 +50,13 @@ export async function fetchFrom(place: WebPlace, url: string, wanted: WebRequest
   return { status: answer.statusCode ?? 0, text, header: (name) => answer.headers[name]?.toString() }
 }
 
-/** Opens a WebSocket (RFC 7395), says one thing, waits for one answer, and says a last thing. */
-export async function frameFrom(
-  place: WebPlace,
-  url: string,
-  [first, last]: readonly [string, string],
-): Promise<string> {
-  const at = placed(place, url)
-  at.protocol = at.protocol.replace('http', 'ws')
-  const socket = new WebSocket(at, 'xmpp')
-  const { promise, resolve, reject } = Promise.withResolvers<string>()
-  boundOf(place).addEventListener('abort', () => reject(new Error('the WebSocket did not answer')))
-  socket.addEventListener('open', () => socket.send(first))
-  socket.addEventListener('message', ({ data }) => resolve(String(data)))
-  socket.addEventListener('error', () => reject(new Error('the WebSocket was refused')))
-  socket.addEventListener('close', () => reject(new Error('the WebSocket was closed')))
-  try {
-    const answer = await promise
-    socket.send(last)
-    return answer
-  } finally {
-    socket.close()
-  }
-}
-
-function boundOf({ signal }: WebPlace): AbortSignal {
+/** Ends what takes too long. */
+export function boundOf({ signal }: WebPlace): AbortSignal {
   return AbortSignal.any([signal, AbortSignal.timeout(PATIENCE)])
 }
 
-function placed({ origin }: WebPlace, url: string): URL {
+/** Where an address really is. */
+export function placed({ origin }: WebPlace, url: string): URL {
   const wanted = new URL(url)
   if (origin === undefined) return wanted
   return new URL(wanted.pathname + wanted.search, origin)

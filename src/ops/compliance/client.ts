@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A client, as much of one as the checks need: one stream, questions and answers, and what comes unasked.
-import type { ClientSocket } from '../../net/client-socket.ts'
+import type { ClientPipe } from '../../net/client-socket.ts'
 import { type Element, el } from '../../xml/element.ts'
 import { Reader } from '../../xml/reader.ts'
 import { Missing, Refused } from './missing.ts'
@@ -29,7 +29,7 @@ interface Waiter {
 /** One stream of a client. */
 export class Client {
   readonly domain: string
-  readonly #socket: ClientSocket
+  readonly #pipe: ClientPipe
   readonly #signal: AbortSignal
   readonly #reader = new Reader({ stanzaBytes: STANZA_MAX })
   readonly #waiters = new Set<Waiter>()
@@ -46,19 +46,19 @@ export class Client {
   info: Element | undefined
 
   /** @param signal ends all waiting */
-  constructor(socket: ClientSocket, domain: string, signal: AbortSignal) {
-    this.#socket = socket
+  constructor(pipe: ClientPipe, domain: string, signal: AbortSignal) {
+    this.#pipe = pipe
     this.domain = domain
     this.#signal = signal
-    socket.listen(
+    pipe.listen(
       (bytes) => this.#read(bytes),
       (why) => this.#end(why),
     )
   }
 
   /** The connection below. */
-  get socket(): ClientSocket {
-    return this.#socket
+  get pipe(): ClientPipe {
+    return this.#pipe
   }
 
   /** Whether nothing more can come. */
@@ -79,17 +79,14 @@ export class Client {
   /** Opens the stream, anew after TLS and after the login, and waits for its features. */
   async opens(): Promise<Element> {
     this.#reader.restart()
-    this.#socket.write(
-      `<?xml version='1.0'?><stream:stream to='${this.domain}' version='1.0' xml:lang='en' xmlns='${NS_CLIENT}' ` +
-        `xmlns:stream='${NS_STREAMS}'>`,
-    )
+    this.#pipe.opens(this.domain)
     this.features = await this.hears('stream features', (one) => one.is('features', NS_STREAMS))
     return this.features
   }
 
   /** Sends an element. */
   sends(element: Element): void {
-    this.#socket.write(element.xml(NS_CLIENT))
+    this.#pipe.write(element.xml(this.#pipe.namespace))
   }
 
   /** Asks a question and waits for its answer. Rejects with `Refused` if that is an error. @returns the iq */
@@ -154,8 +151,7 @@ export class Client {
 
   /** Closes the stream. */
   leaves(): void {
-    if (this.#over === undefined) this.#socket.write('</stream:stream>')
-    this.#socket.end()
+    this.#pipe.end()
   }
 
   #read(bytes: Uint8Array): void {
@@ -168,7 +164,7 @@ export class Client {
       }
     } catch (error) {
       this.#end(`the server sent what is no XMPP: ${error instanceof Error ? error.message : String(error)}`)
-      this.#socket.cut()
+      this.#pipe.cut()
     }
   }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the checks work with: connections, logged-in sessions of two accounts, and what was asked once already.
 import { randomUUID } from 'node:crypto'
-import { ClientSocket, type Dial } from '../../net/client-socket.ts'
-import { fetchFrom, frameFrom, type WebAnswer, type WebRequest } from '../../net/web-client.ts'
+import { type ClientPipe, ClientSocket, type Dial } from '../../net/client-socket.ts'
+import { fetchFrom, type WebAnswer, type WebPlace, type WebRequest } from '../../net/web-client.ts'
 import { type Element, el } from '../../xml/element.ts'
 import { Client } from './client.ts'
 import { authenticate, becomesAvailable, bind, type Credentials } from './login.ts'
@@ -61,14 +61,14 @@ export class Lab {
     return this.#known.has(name)
   }
 
-  /** Asks the web server. */
-  fetches(url: string, request: WebRequest = {}): Promise<WebAnswer> {
-    return fetchFrom({ origin: this.target.web, signal: this.signal }, url, request)
+  /** Where the web server is. */
+  get web(): WebPlace {
+    return { origin: this.target.web, signal: this.signal }
   }
 
-  /** Says one thing over a WebSocket, and a last one. @returns the answer to the first */
-  frames(url: string, texts: readonly [string, string]): Promise<string> {
-    return frameFrom({ origin: this.target.web, signal: this.signal }, url, texts)
+  /** Asks the web server. */
+  fetches(url: string, request: WebRequest = {}): Promise<WebAnswer> {
+    return fetchFrom(this.web, url, request)
   }
 
   /** The first account's session that most checks use, available; anew if it was lost. */
@@ -93,7 +93,11 @@ export class Lab {
 
   /** A new session that is not available. */
   async session(who: Credentials = this.target.first, transport?: Transport): Promise<Client> {
-    const client = await this.door(transport)
+    return this.enter(await this.door(transport), who)
+  }
+
+  /** Logs in on a stream. */
+  async enter(client: Client, who: Credentials = this.target.first): Promise<Client> {
     await authenticate(client, who)
     await bind(client, `compliance-${randomUUID().slice(0, 8)}`)
     return client
@@ -112,13 +116,14 @@ export class Lab {
     const way = transport ?? (this.target.places.starttls ? 'starttls' : 'tls')
     const place = this.target.places[way]
     if (!place) throw new Missing(`the server does not listen for ${way === 'tls' ? 'direct TLS' : 'STARTTLS'}`)
-    if (way === 'tls') return this.#opened(await ClientSocket.direct(place))
-    const client = await this.#opened(await ClientSocket.plain(place))
+    if (way === 'tls') return this.opened(await ClientSocket.direct(place))
+    const socket = await ClientSocket.plain(place)
+    const client = await this.opened(socket)
     await this.once('features before TLS', async () => client.features)
     needs(client.features.child('starttls', NS_TLS), 'STARTTLS is not offered')
     client.sends(el('starttls', NS_TLS))
     await client.hears('STARTTLS: permission', (one) => one.is('proceed', NS_TLS))
-    await client.socket.startTls()
+    await socket.startTls()
     await client.opens()
     return client
   }
@@ -169,8 +174,9 @@ export class Lab {
     return made
   }
 
-  async #opened(socket: ClientSocket): Promise<Client> {
-    const client = new Client(socket, this.domain, this.signal)
+  /** A stream that is open, and closed at the end of the run. */
+  async opened(pipe: ClientPipe): Promise<Client> {
+    const client = new Client(pipe, this.domain, this.signal)
     this.#open.push(client)
     await client.opens()
     return client

@@ -23,7 +23,7 @@ export async function streamManagement(lab: Lab): Promise<string> {
   const { h } = (await first.client.hears('an acknowledgement', (one) => one.is('a', NS_SM))).attrs
   needs(h === '2', `the server acknowledged ${h} stanzas instead of 2`)
   needs(first.id, 'acknowledgements work, but the server does not resume streams')
-  first.client.socket.cut()
+  first.client.pipe.cut()
   const { message, text } = chat(first.client.jid)
   const other = await lab.other()
   other.sends(message)

@@ -27,7 +27,7 @@ export function transport(way: Transport): (lab: Lab) => Promise<string> {
   return async (lab) => {
     const client = await lab.session(lab.target.first, way)
     await client.settles()
-    const { protocol, distrust } = client.socket.tls ?? {}
+    const { protocol, distrust } = client.pipe.tls ?? {}
     return `logged in with ${protocol}${distrust ? ` (the certificate is not trusted: ${distrust})` : ''}`
   }
 }
@@ -35,7 +35,7 @@ export function transport(way: Transport): (lab: Lab) => Promise<string> {
 /** RFC 7590: nothing but TLS before TLS, TLS 1.2 or newer, a certificate for the domain. */
 export async function tls(lab: Lab): Promise<string> {
   const client = await lab.door()
-  const { protocol = '', distrust } = client.socket.tls ?? {}
+  const { protocol = '', distrust } = client.pipe.tls ?? {}
   needs(['TLSv1.2', 'TLSv1.3'].includes(protocol), `the connection uses ${protocol || 'no TLS'}`)
   needs(!distrust, `the certificate is not trusted for ${lab.domain}: ${distrust}`)
   if (lab.target.places.starttls) {
@@ -50,7 +50,7 @@ export async function tls(lab: Lab): Promise<string> {
 export async function directTls(lab: Lab): Promise<string> {
   const client = await lab.session(lab.target.first, 'tls')
   await client.settles()
-  const { alpn, distrust } = client.socket.tls ?? {}
+  const { alpn, distrust } = client.pipe.tls ?? {}
   needs(alpn === undefined || alpn === 'xmpp-client', `the server agrees on ${alpn} by ALPN`)
   needs(!distrust, `the certificate is not trusted for ${lab.domain}: ${distrust}`)
   needs(lab.target.announced !== false, `there is no SRV record _xmpps-client._tcp.${lab.domain}`)

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The ways in for web pages: found through host-meta (XEP-0156), then opened.
+import type { ClientPipe } from '../../../net/client-socket.ts'
+import { BoshPipe, WebSocketPipe } from '../../../net/web-pipe.ts'
 import type { Lab } from '../lab.ts'
 import { Missing, needs } from '../missing.ts'
 
@@ -37,32 +39,23 @@ async function linkOf(lab: Lab, way: Way): Promise<string> {
   return link
 }
 
-/** RFC 7395: a stream opens over a WebSocket. */
+/** RFC 7395: a login over a WebSocket. */
 export async function websocket(lab: Lab): Promise<string> {
   const url = await linkOf(lab, 'websocket')
-  const ns = 'urn:ietf:params:xml:ns:xmpp-framing'
-  const open = `<open xmlns='${ns}' to='${lab.domain}' version='1.0'/>`
-  const answer = await lab.frames(url, [open, `<close xmlns='${ns}'/>`])
-  needs(/^<open[\s>]/.test(answer), 'the WebSocket did not open a stream')
-  return `a stream opened at ${url}`
+  return logsIn(lab, await WebSocketPipe.dial(lab.web, url), url)
 }
 
-/** XEP-0206: a session opens over HTTP. */
+/** XEP-0206: a login over HTTP. */
 export async function bosh(lab: Lab): Promise<string> {
   const url = await linkOf(lab, 'bosh')
-  const body =
-    `<body xmlns='http://jabber.org/protocol/httpbind' to='${lab.domain}' rid='1573741820' ver='1.11' wait='5' hold='1' ` +
-    `xml:lang='en' xmpp:version='1.0' xmlns:xmpp='urn:xmpp:xbosh'/>`
-  const answer = await lab.fetches(url, {
-    method: 'POST',
-    body,
-    headers: { 'content-type': 'text/xml; charset=utf-8' },
-  })
-  needs(
-    answer.status === 200 && /<body[^>]*\ssid=/.test(answer.text),
-    `BOSH opened no session (HTTP status ${answer.status})`,
-  )
-  return `a session opened at ${url}`
+  return logsIn(lab, new BoshPipe(lab.web, url), url)
+}
+
+async function logsIn(lab: Lab, pipe: ClientPipe, url: string): Promise<string> {
+  const client = await lab.enter(await lab.opened(pipe))
+  await client.settles()
+  client.leaves()
+  return `logged in at ${url}`
 }
 
 /** XEP-0156, as the Conversations tester looks at it: named, and what is named answers. */
@@ -70,7 +63,7 @@ export async function discovery(lab: Lab): Promise<string> {
   const links = await linksOf(lab)
   const named = Object.keys(links)
   needs(named.length > 0, 'host-meta names neither WebSocket nor BOSH')
-  if (links.websocket !== undefined) await websocket(lab)
+  if (links.websocket !== undefined) (await WebSocketPipe.dial(lab.web, links.websocket)).end()
   if (links.bosh !== undefined) {
     const answer = await lab.fetches(links.bosh, { method: 'OPTIONS' })
     needs(answer.header('access-control-allow-origin') === '*', 'BOSH is not open to all web pages')
