@@ -31,6 +31,8 @@ Examples:
 
 /** The standard port of clients, where the DNS says nothing (RFC 6120 §3.2.2). */
 const CLIENT_PORT = 5222
+/** The code of the one failure that matters more than that somebody stopped it. */
+const LEFT_BEHIND = 'left-behind'
 
 interface ComplianceOptions extends CommonOptions {
   readonly domain?: string
@@ -62,11 +64,13 @@ async function stoppable(work: (stop: AbortSignal) => Promise<Report>): Promise<
   process.on('SIGINT', abort).on('SIGTERM', abort)
   try {
     const report = await work(stop.signal)
-    if (stop.signal.aborted) throw new Failure('cancelled', 'Cancelled; the throw-away accounts are removed.')
-    return report
+    if (!stop.signal.aborted) return report
+  } catch (error) {
+    if (!stop.signal.aborted || failureOf(error).code === LEFT_BEHIND) throw error
   } finally {
     process.off('SIGINT', abort).off('SIGTERM', abort)
   }
+  throw new Failure('cancelled', 'Cancelled; nothing is left behind.')
 }
 
 async function onServer(server: Connection, options: ComplianceOptions, stop: AbortSignal): Promise<Report> {
@@ -104,7 +108,7 @@ async function removeAll(server: Connection, jids: readonly string[]): Promise<v
   }
   if (left.length === 0) return
   const advice = left.map((jid) => `Remove it with "aenigma user rm ${jid}".`).join('\n')
-  throw new Failure('left-behind', `A throw-away account could not be removed: ${left.join(', ')}.`, advice)
+  throw new Failure(LEFT_BEHIND, `A throw-away account could not be removed: ${left.join(', ')}.`, advice)
 }
 
 async function authorityOf({ trial, data }: Config): Promise<string | undefined> {

@@ -55,9 +55,12 @@ export function boundOf({ signal }: WebPlace): AbortSignal {
   return AbortSignal.any([signal, AbortSignal.timeout(PATIENCE)])
 }
 
-/** Where an address really is. */
+/** Where an address really is. @throws if what is said there could be read on the way */
 export function placed({ origin }: WebPlace, url: string): URL {
   const wanted = new URL(url)
-  if (origin === undefined) return wanted
+  if (origin === undefined) {
+    if (!['https:', 'wss:'].includes(wanted.protocol)) throw new Error(`${url} is not encrypted`)
+    return wanted
+  }
   return new URL(wanted.pathname + wanted.search, origin)
 }

@@ -71,9 +71,14 @@ export class WebSocketPipe extends WebPipe {
     boundOf(place).addEventListener('abort', () => reject(new Error('the WebSocket did not open in time')))
     socket.addEventListener('open', () => resolve())
     socket.addEventListener('error', () => reject(new Error('the WebSocket was refused')))
-    await promise
-    if (socket.protocol !== 'xmpp') throw new Error('the WebSocket is not for XMPP')
-    return new WebSocketPipe(socket)
+    try {
+      await promise
+      if (socket.protocol !== 'xmpp') throw new Error('the WebSocket is not for XMPP')
+      return new WebSocketPipe(socket)
+    } catch (error) {
+      socket.close()
+      throw error
+    }
   }
 
   opens(domain: string): void {
