@@ -21,7 +21,8 @@ const MAY: Readonly<Record<string, { readonly values: readonly string[]; readonl
   net: { values: ['xml', 'xmpp', 'stream/link.ts'] },
   config: { values: [] },
   appliance: { values: [] },
-  ops: { values: ['appliance', 'config', 'store', 'net', 'accounts', 'xmpp'] },
+  // `xml`: `ops/compliance/` is a client of its own.
+  ops: { values: ['appliance', 'config', 'store', 'net', 'accounts', 'xmpp', 'xml'] },
   web: { values: ['xmpp', 'accounts', 'ops', 'net'], types: ['core'] },
   cli: { values: ['config', 'accounts', 'ops', 'net', 'xmpp', 'store', 'main.ts', 'xep/index.ts'] },
 }
@@ -33,7 +34,8 @@ const ONLY_IN: Readonly<Record<string, readonly string[]>> = {
   'node:net': ['net'],
   'node:tls': ['net'],
   'node:dns': ['net'],
-  'node:http': ['web'],
+  'node:http': ['web', 'net'], // `net/web-client.ts` is the client's end
+  'node:https': ['net'],
   hono: ['web'],
   '@hono/node-server': ['web'],
   yaml: ['config'],

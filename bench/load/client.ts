@@ -5,8 +5,8 @@
 import { createHmac } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { connect, createSecureContext, type SecureContext, type TLSSocket } from 'node:tls'
+import { keysFor, ScramClient, type ScramKeys, type ScramLogin } from '../../src/accounts/scram-client.ts'
 import { PASSWORD } from '../accounts.ts'
-import { answerChallenge, firstMessage, isProof } from './scram.ts'
 import type { Target } from './target.ts'
 
 /** The end of the stream features. */
@@ -28,6 +28,8 @@ const FAST = 'urn:xmpp:fast:0'
 /** Tokens by user. */
 const tokens = new Map<string, string>()
 const contexts = new Map<string, SecureContext>()
+/** The costly part of logging in, by the salt (and all) that the server sends. */
+const remembered = new Map<string, Promise<ScramKeys>>()
 
 /** The start of a client's stream. */
 export function streamHeader(domain: string): string {
@@ -45,8 +47,14 @@ function contextOf(target: Target): SecureContext {
   return context
 }
 
-function base64(text: string): string {
-  return Buffer.from(text).toString('base64')
+/** The nonce of a challenge is new each time, the rest is the account's. */
+function rememberedKeys(login: ScramLogin, challenge: string): Promise<ScramKeys> {
+  const derivation = Buffer.from(challenge, 'base64')
+    .toString()
+    .replace(/^r=[^,]*/, '')
+  const known = remembered.get(derivation) ?? keysFor(login, challenge)
+  remembered.set(derivation, known)
+  return known
 }
 
 /** One connection. */
@@ -177,26 +185,27 @@ export class Client {
   async #authenticate(user: string): Promise<void> {
     this.write(streamHeader(this.#target.domain))
     this.features = await this.#read(FEATURES)
-    const first = firstMessage(user)
-    const sasl = "xmlns='urn:ietf:params:xml:ns:xmpp-sasl'"
-    this.write(`<auth ${sasl} mechanism='SCRAM-SHA-256'>${base64(`n,,${first}`)}</auth>`)
+    const login: ScramLogin = { hash: 'SCRAM-SHA-256', username: user, password: PASSWORD }
+    const scram = new ScramClient(login)
+    this.write(scram.auth)
     const challenge = await this.#readSasl('challenge')
-    const answer = await answerChallenge(first, challenge, PASSWORD)
-    this.write(`<response ${sasl}>${base64(answer.final)}</response>`)
-    if (!isProof(answer, await this.#readSasl('success'))) throw new Error(`wrong server signature for ${user}`)
+    this.write(scram.response(challenge, await rememberedKeys(login, challenge)))
+    if (!scram.trusts(await this.#readSasl('success'))) throw new Error(`wrong server signature for ${user}`)
   }
 
   async #provePassword(user: string): Promise<string> {
     this.write(streamHeader(this.#target.domain))
     await this.#read(FEATURES)
-    const first = firstMessage(user)
+    const login: ScramLogin = { hash: 'SCRAM-SHA-256', username: user, password: PASSWORD }
+    const scram = new ScramClient(login)
     const wish = `<request-token xmlns='${FAST}' mechanism='HT-SHA-256-EXPR'/>`
-    this.write(authenticate('SCRAM-SHA-256', `n,,${first}`, user, wish))
-    const answer = await answerChallenge(first, await this.#readSasl('challenge'), PASSWORD)
-    this.write(`<response xmlns='${SASL2}'>${base64(answer.final)}</response>`)
+    this.write(authenticate(scram.mechanism, scram.first, user, wish))
+    const challenge = await this.#readSasl('challenge')
+    const final = scram.final(challenge, await rememberedKeys(login, challenge))
+    this.write(`<response xmlns='${SASL2}'>${final}</response>`)
     const success = await this.#read(/<\/(?:success|failure)>/)
     const proof = /<additional-data>([^<]*)/.exec(success)?.[1] ?? ''
-    if (!isProof(answer, Buffer.from(proof, 'base64').toString())) throw new Error(`wrong server signature for ${user}`)
+    if (!scram.trusts(proof)) throw new Error(`wrong server signature for ${user}`)
     return success
   }
 
@@ -206,7 +215,7 @@ export class Client {
     const mac = createHmac('sha256', tokens.get(user) ?? '')
       .update('Initiator')
       .update(binding)
-    const message = `${user}\0${mac.digest('latin1')}`
+    const message = Buffer.concat([Buffer.from(`${user}\0`), mac.digest()]).toString('base64')
     const wish = authenticate('HT-SHA-256-EXPR', message, user, `<fast xmlns='${FAST}'/>`)
     this.write(streamHeader(this.#target.domain) + wish)
     await this.#read(FEATURES)
@@ -219,7 +228,7 @@ export class Client {
     const text = await this.#read(/<\/(?:challenge|success|failure)>/)
     const content = new RegExp(`<${name}[^>]*>([^<]*)</${name}>`).exec(text)?.[1]
     if (content === undefined) throw new Error(`no ${name} but ${text}`)
-    return Buffer.from(content, 'base64').toString()
+    return content
   }
 
   /** Waits for `pattern` and takes everything up to its end. */
@@ -268,12 +277,12 @@ export class Client {
   }
 }
 
-/** An `<authenticate/>` that binds and enables stream management. */
-function authenticate(mechanism: string, message: string, user: string, wish: string): string {
+/** An `<authenticate/>` that binds and enables stream management. @param first the initial response in Base64 */
+function authenticate(mechanism: string, first: string, user: string, wish: string): string {
   const id = `d4565fa7-4d72-4749-b3d3-${user.slice(1).padStart(12, '0')}`
   return (
     `<authenticate xmlns='${SASL2}' mechanism='${mechanism}'>` +
-    `<initial-response>${Buffer.from(message, 'latin1').toString('base64')}</initial-response><user-agent id='${id}'/>` +
+    `<initial-response>${first}</initial-response><user-agent id='${id}'/>` +
     `<bind xmlns='urn:xmpp:bind:0'><tag>load</tag><enable xmlns='${SM}' resume='true'/></bind>${wish}</authenticate>`
   )
 }

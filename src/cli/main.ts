@@ -2,6 +2,7 @@
 // The command line: reads the arguments, runs one command, and ends with 0, 1 (it failed) or 2 (it was asked wrongly).
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
+import { addCompliance } from './compliance.ts'
 import { addConfig } from './config-check.ts'
 import { failureOf, report } from './failure.ts'
 import { addPush } from './push.ts'
@@ -29,7 +30,18 @@ function program(): Command {
     .addHelpText('after', EXAMPLES)
     .showSuggestionAfterError()
     .exitOverride()
-  for (const add of [addUp, addStatus, addSessions, addPush, addReports, addReload, addStop, addUser, addConfig])
+  for (const add of [
+    addUp,
+    addStatus,
+    addSessions,
+    addPush,
+    addReports,
+    addReload,
+    addStop,
+    addUser,
+    addConfig,
+    addCompliance,
+  ])
     add(all)
   return all
 }
@@ -37,7 +49,7 @@ function program(): Command {
 async function run(argv: readonly string[]): Promise<number> {
   try {
     await program().parseAsync(argv)
-    return 0
+    return Number(process.exitCode ?? 0) // a command that ran, and tells something by its status
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2 // it has printed its message
     const failure = failureOf(error)

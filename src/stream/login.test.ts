@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { auth, type Stranger, theatre } from '../../test/support/cast.ts'
 import { FakeClock } from '../../test/support/fake-clock.ts'
 import { MemoryLink } from '../../test/support/memory-link.ts'
-import { fieldsOf, ScramClient } from '../../test/support/scram-client.ts'
+import { fieldsOf, ScramClient } from '../accounts/scram-client.ts'
 import { ping } from '../xep/0199-ping.ts'
 import type { Jid } from '../xmpp/jid.ts'
 

@@ -5,9 +5,9 @@ import { createHash, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import type { ConnectionOptions } from 'node:tls'
+import { ScramClient } from '../../src/accounts/scram-client.ts'
 import { Jid } from '../../src/xmpp/jid.ts'
 import { loopback } from '../support/loopback.ts'
-import { ScramClient } from '../support/scram-client.ts'
 import { HEADER, Wire } from '../support/wire.ts'
 
 const place = await loopback({ hosts: ['localhost', 'capulet.example'] })
