@@ -21,7 +21,7 @@ const AGENT = 'd4565fa7-4d72-4749-b3d3-740edbf87770'
 const inline: Feature = {
   name: 'inline',
   implements: [],
-  setup: () => ({
+  setup: (ctx) => ({
     inline: {
       login: [el('sm', 'urn:test:sm')],
       bind: ['urn:test:copies'],
@@ -33,10 +33,15 @@ const inline: Feature = {
         'urn:test:copies later': () => Promise.resolve(el('done', 'urn:test:copies')),
       },
     },
-    resume: ({ element }) =>
-      element.is('resume', 'urn:test:sm')
-        ? { answer: el('failed', 'urn:test:sm'), session: undefined, replay: () => undefined }
-        : undefined,
+    resume({ element, jid, link }) {
+      if (!element.is('resume', 'urn:test:sm')) return undefined
+      const session = ctx.directory.loaded(jid.toString())?.sessions.get(element.attrs.previd ?? '')
+      return {
+        answer: el(session ? 'resumed' : 'failed', 'urn:test:sm'),
+        session,
+        replay: () => link.send(el('again', 'urn:test:sm')),
+      }
+    },
   }),
 }
 
@@ -309,6 +314,26 @@ test('a session that cannot be resumed is told so, and a new one begins (XEP-038
   const [juliet, client] = [await person(), await stranger()]
   client.sends(authenticate(juliet, `<resume xmlns='urn:test:sm' previd='x'/>${bind()}`))
   await client.receives(`<success xmlns='${SASL2}'><failed xmlns='urn:test:sm'/><bound xmlns='${BIND2}'/></success>`)
+})
+
+test('a session that is resumed is not bound again, and what it missed comes after the features', async () => {
+  const juliet = await person()
+  const before = await enters(juliet, bind())
+  const client = await stranger()
+  client.sends(authenticate(juliet, `<resume xmlns='urn:test:sm' previd='${before.jid.resource}'/>${bind()}`))
+  const success = await client.receives(`<success xmlns='${SASL2}'><resumed xmlns='urn:test:sm'/></success>`)
+  assert.equal(success.child('bound', BIND2), undefined)
+  assert.equal(success.childText('authorization-identifier'), before.jid.toString())
+  assert.equal((await client.receives('<features/>')).child('bind', 'urn:ietf:params:xml:ns:xmpp-bind'), undefined)
+  await client.receives(`<again xmlns='urn:test:sm'/>`)
+})
+
+test("somebody else's session is not there to be resumed", async () => {
+  const [juliet, romeo, client] = [await person(), await person(), await stranger()]
+  const before = await enters(juliet, bind())
+  client.sends(authenticate(romeo, `<resume xmlns='urn:test:sm' previd='${before.jid.resource}'/>`))
+  await client.receives(`<success xmlns='${SASL2}'><failed xmlns='urn:test:sm'/></success>`)
+  assert.ok((await client.receives('<features/>')).child('bind', 'urn:ietf:params:xml:ns:xmpp-bind'))
 })
 
 test('inline wishes of a login that failed are not carried out (XEP-0388 §2.6.2)', async () => {
