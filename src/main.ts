@@ -248,7 +248,7 @@ function vitals({ config, metrics, store, xmpp, started, live }: Parts) {
 }
 
 function sessionInfo(session: ReturnType<Server['sessions']> extends Iterable<infer S> ? S : never): SessionInfo {
-  const { id, jid, login, priority, presence } = session
+  const { id, jid, login, priority, presence, attached } = session
   const show = presence && (presence.element.childText('show') ?? '')
   return {
     id,
@@ -258,5 +258,6 @@ function sessionInfo(session: ReturnType<Server['sessions']> extends Iterable<in
     mechanism: login.mechanism,
     priority,
     show,
+    attached,
   }
 }

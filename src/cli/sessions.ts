@@ -33,8 +33,9 @@ async function end(options: CommonOptions, id: string): Promise<void> {
 }
 
 function sessionsText(sessions: readonly SessionInfo[]): string {
-  const rows = sessions.map(({ id, jid, since, mechanism, priority, show }) => {
-    const state = show === undefined ? 'unavailable' : show || 'available'
+  const rows = sessions.map(({ id, jid, since, mechanism, priority, show, attached }) => {
+    const presence = show === undefined ? 'unavailable' : show || 'available'
+    const state = attached ? presence : `${presence}, detached`
     return [jid, state, priority === undefined ? '' : String(priority), mechanism, timeText(since), id]
   })
   return table(['ADDRESS', 'STATE', 'PRIORITY', 'LOGIN', 'SINCE (UTC)', 'ID'], rows)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Resource binding (RFC 6120 §7): the moment at which a stream becomes a client of an account.
 import { randomBytes } from 'node:crypto'
+import type { LocalAccount } from '../core/directory.ts'
 import { type LoginFacts, Session } from '../core/session.ts'
 import type { Element } from '../xml/element.ts'
 import { StanzaError, StreamError } from '../xmpp/errors.ts'
@@ -45,6 +46,7 @@ export async function enterSession(binding: Binding, parts: ClientParts): Promis
   const account = await parts.directory.find(jid)
   if (!account) return undefined
   account.sessions.get(resource)?.close(new StreamError('conflict', 'Replaced by a newer stream.'))
+  if (account.sessions.size >= parts.limits.sessionsPerAccount) endOldestDetached(account)
   if (account.sessions.size >= parts.limits.sessionsPerAccount) {
     throw new StanzaError('wait', 'resource-constraint', 'Too many clients of this account are connected.')
   }
@@ -52,4 +54,13 @@ export async function enterSession(binding: Binding, parts: ClientParts): Promis
   parts.directory.enter(session)
   parts.metrics.logins++
   return session
+}
+
+/** Who is there goes before who may come back. */
+function endOldestDetached(account: LocalAccount): void {
+  for (const session of account.sessions.values()) {
+    if (session.attached) continue
+    session.close()
+    return
+  }
 }

@@ -9,7 +9,7 @@ import { el } from '../xml/element.ts'
 import { parseElement } from '../xml/reader.ts'
 import { StanzaError } from '../xmpp/errors.ts'
 import { NS_CLIENT, Stanza } from '../xmpp/stanza.ts'
-import { isCounted } from './0198-stream-management.ts'
+import { isCounted } from './0198-stream-management/feature.ts'
 import { archiveOwners, keepingOf } from './0313-archive.ts'
 
 const NS_DELAY = 'urn:xmpp:delay'

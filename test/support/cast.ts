@@ -39,6 +39,7 @@ export const LIMITS = {
   sessionsPerAccount: 10,
   loginTimeout: 30_000,
   idleTimeout: 600_000,
+  resumeTimeout: 600_000,
   offlineMessages: 100,
   privateBytes: 65_536,
   registrationsPerHourPerAddress: 3,

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+// One session whose stanzas are counted both ways (XEP-0198 §4).
+import type { FeatureContext } from '../../core/feature.ts'
+import type { Session } from '../../core/session.ts'
+import { type Element, el, type Writable } from '../../xml/element.ts'
+import { detach } from '../../xml/intern.ts'
+import { parseElement } from '../../xml/reader.ts'
+import { StreamError } from '../../xmpp/errors.ts'
+import { NS_CLIENT, Stanza } from '../../xmpp/stanza.ts'
+import { type Moments, type Sent, SentQueue } from './queue.ts'
+import { redeliver } from './redeliver.ts'
+
+/** XEP-0198, version 3 of its protocol. */
+export const NS = 'urn:xmpp:sm:3'
+/** After so many stanzas the client is asked what it has (asking for each one costs more than the stanzas). */
+const ASK_AFTER = 10
+/** What a client may leave unacknowledged before it is cut off: stanzas, and UTF-16 units of their texts. */
+const UNACKNOWLEDGED_MAX = 10_000
+const UNACKNOWLEDGED_TEXT = 8 * 1024 * 1024
+/** Counters begin again after this (§4). */
+const WRAP = 2 ** 32
+
+/** How a session can be resumed (§5). */
+export interface Resume {
+  /** The hash of what the client must show. */
+  readonly key: string
+  /** How long the session waits for its client, in ms. */
+  readonly timeout: number
+}
+
+/** What an earlier process knew of a session. */
+export interface Restored {
+  readonly handled: number
+  readonly acknowledged: number
+  readonly queue: readonly Sent[]
+}
+
+/** A session whose stanzas are counted. */
+export class Managed {
+  readonly client: Session
+  /** Undefined if it cannot be resumed. */
+  readonly resume: Resume | undefined
+  /** Called when something changed that must survive the process. */
+  onChange: (() => void) | undefined
+  readonly #ctx: FeatureContext
+  readonly #moments: Moments
+  readonly #receivedBefore: number
+  readonly #queue: SentQueue
+  #unasked = 0
+
+  constructor(client: Session, resume: Resume | undefined, ctx: FeatureContext, moments: Moments, before?: Restored) {
+    this.client = client
+    this.resume = resume
+    this.#ctx = ctx
+    this.#moments = moments
+    this.#receivedBefore = client.received - (before?.handled ?? 0)
+    this.#queue = new SentQueue(before?.acknowledged)
+    for (const item of before?.queue ?? []) this.#queue.push(item)
+    client.onSent = (stanza) => this.#sent(stanza)
+    if (resume) client.onHandled = () => this.onChange?.()
+  }
+
+  /** How many stanzas of the client were dealt with. */
+  get handled(): number {
+    return this.client.received - this.#receivedBefore
+  }
+
+  /** The same as the wire wants it. */
+  get h(): string {
+    return String(this.handled % WRAP)
+  }
+
+  /** What it has not acknowledged; to be read only. */
+  get queue(): Pick<SentQueue, 'acknowledged' | 'sent' | 'after'> {
+    return this.#queue
+  }
+
+  /** Answers `<r/>`: the count as it is now, said once what it covers is on disk. A disk that fails ends the stream. */
+  acknowledge(): void {
+    const { h } = this
+    const { store } = this.#ctx
+    if (store.uncommitted === 0) {
+      this.client.sendNonza(el('a', NS, { h }))
+      return
+    }
+    store.durable().then(
+      () => this.client.sendNonza(el('a', NS, { h })),
+      () => this.client.close(new StreamError('internal-server-error')),
+    )
+  }
+
+  /** Takes an `<a/>` or a `<resume/>`. Throws a stream error if the client claims more than it was sent (§4). */
+  acknowledged({ attrs }: Element): void {
+    const h = /^\d{1,10}$/.test(attrs.h ?? '') ? Number(attrs.h) : Number.NaN
+    if (!(h < WRAP)) throw new StreamError('bad-format', 'An acknowledgement needs a count.')
+    const more = (h - (this.#queue.acknowledged % WRAP) + WRAP) % WRAP
+    if (more > this.#queue.length) {
+      const detail = el('handled-count-too-high', NS, { h: String(h), 'send-count': String(this.#queue.sent % WRAP) })
+      throw new StreamError('undefined-condition', 'More was acknowledged than was sent.', detail)
+    }
+    this.#queue.acknowledge(more)
+    if (more > 0) this.onChange?.()
+  }
+
+  /** Sends once more, in order, what the client has not acknowledged. */
+  replay(): void {
+    const waiting = this.#queue.after(0)
+    for (const { xml } of waiting) if (xml !== undefined) this.client.sendNonza(written(xml))
+    this.#unasked = 0
+    if (waiting.length > 0) this.#ask()
+  }
+
+  /** Asks what the client has, if something was sent since it was asked last. */
+  askIfQuiet(): void {
+    if (this.#unasked > 0 && this.client.attached) this.#ask()
+  }
+
+  /** The client is gone (§5): what it has not acknowledged is not lost. */
+  end(): void {
+    const { account } = this.client
+    const waiting = this.#queue.after(0)
+    this.client.onSent = undefined
+    this.client.onHandled = undefined
+    this.onChange = undefined
+    this.#queue.acknowledge(waiting.length)
+    // Who was removed gets nothing any more, and the next one of that name must not get it.
+    if (this.#ctx.directory.loaded(account.jid.key) !== account) return
+    for (const { kind, xml, moment } of waiting) {
+      if (xml === undefined || kind === 'presence') continue
+      const stanza = Stanza.parse(parseElement(xml, NS_CLIENT))
+      redeliver(stanza, account, (client) => this.#moments.wasAvailable(client, moment), this.#ctx)
+    }
+  }
+
+  #sent(stanza: Stanza): void {
+    const kept = this.resume !== undefined || (stanza.kind === 'message' && stanza.type !== 'error')
+    const xml = kept ? detach(stanza.xml(NS_CLIENT)) : undefined
+    this.#queue.push({ kind: stanza.kind, xml, moment: this.#moments.next() })
+    this.onChange?.()
+    this.#unasked++
+    if (this.#unasked >= ASK_AFTER && this.client.attached) this.#ask()
+    if (this.#queue.length <= UNACKNOWLEDGED_MAX && this.#queue.text <= UNACKNOWLEDGED_TEXT) return
+    this.client.close(new StreamError('policy-violation', 'Too much is unacknowledged.'))
+  }
+
+  #ask(): void {
+    this.#unasked = 0
+    this.client.sendNonza(el('r', NS))
+  }
+}
+
+/** A stanza that was written before. */
+function written(xml: string): Writable {
+  return { xml: (inherited) => (inherited === NS_CLIENT ? xml : parseElement(xml, NS_CLIENT).xml(inherited)) }
+}
