@@ -43,6 +43,10 @@ export class Session {
   handling: Promise<void> | undefined
   /** Who got directed presence (RFC 6121 §4.6): full or bare JIDs by their text. */
   readonly directed = new Map<string, Jid>()
+  /** What features note about the client and what must survive a restart with the session: small JSON values. Set with `note`. */
+  readonly notes = new Map<string, unknown>()
+  /** Called when a note was changed. */
+  onNoted: (() => void) | undefined
   #link: Link | undefined
   /** What ends the session while it has no link. */
   #end: (() => void) | undefined
@@ -96,6 +100,13 @@ export class Session {
   handled(): void {
     this.received++
     this.onHandled?.()
+  }
+
+  /** Sets a note, or removes it. */
+  note(key: string, value: unknown): void {
+    if (value === undefined) this.notes.delete(key)
+    else this.notes.set(key, value)
+    this.onNoted?.()
   }
 
   /** Queues a stanza for the client; never waits. */

@@ -120,6 +120,9 @@ function removeAccount(db: Database, { key }: Jid): readonly Statement[] {
     db.sql`delete from contact where owner = (select jid from account where jid = ${key})`,
     db.sql`delete from document where owner = (select jid from account where jid = ${key})`,
     db.sql`delete from member where owner = (select jid from account where jid = ${key})`,
+    db.sql`delete from session_chunk where session in
+      (select id from session where owner = (select jid from account where jid = ${key}))`,
+    db.sql`delete from session where owner = (select jid from account where jid = ${key})`,
     db.sql`delete from verifier where jid = ${key}`,
     db.sql`delete from account where jid = ${key} returning jid`,
   ]
@@ -132,6 +135,9 @@ function removeLeftovers(db: Database, { key }: Jid): readonly Statement[] {
     db.sql`delete from contact where owner = ${key} and not exists (select 1 from account where jid = ${key})`,
     db.sql`delete from document where owner = ${key} and not exists (select 1 from account where jid = ${key})`,
     db.sql`delete from member where owner = ${key} and not exists (select 1 from account where jid = ${key})`,
+    db.sql`delete from session_chunk where session in (select id from session where owner = ${key}
+      and not exists (select 1 from account where jid = ${key}))`,
+    db.sql`delete from session where owner = ${key} and not exists (select 1 from account where jid = ${key})`,
   ]
 }
 

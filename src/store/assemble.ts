@@ -6,6 +6,7 @@ import type { Database } from './db.ts'
 import { documentStore, secret } from './documents.ts'
 import { openMessages } from './messages.ts'
 import { rosterStore } from './rosters.ts'
+import { sessionStore } from './sessions.ts'
 import { setStore } from './sets.ts'
 import type { Store } from './store.ts'
 
@@ -28,6 +29,7 @@ export async function assembleStore(db: Database, clock: Clock): Promise<Store> 
     messages,
     documents: documentStore(db),
     sets: setStore(db),
+    sessions: sessionStore(db),
     secret: (name) => secret(db, name),
     durable: () => db.durable(),
     get uncommitted() {

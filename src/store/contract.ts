@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import type { Clock } from '../clock.ts'
 import { Jid } from '../xmpp/jid.ts'
+import { sessionsArePut, sessionsAreWrittenLast, sessionsGoWithTheirAccount } from './session-contract.ts'
 import type { KeptMessage, NewAccount, NewMessage, RosterItem, Store, StoreObserver, Verifier } from './store.ts'
 
 /** One place for data, which can be opened, closed and opened again. */
@@ -82,6 +83,7 @@ export function storeContract(engine: string, newPlace: NewPlace): void {
   removalTests(check)
   restTests(check)
   failureTests(check)
+  sessionTests(check)
 }
 
 type Check = (name: string, body: (store: Store, place: Place, clock: HandClock) => Promise<void>) => void
@@ -432,6 +434,16 @@ function restTests(check: Check): void {
     store.messages.append(message(phone, juliet, 'too late'), resolve)
     assert.match((await promise).message, /closed/)
   })
+}
+
+function sessionTests(check: Check): void {
+  const tests = { sessionsArePut, sessionsGoWithTheirAccount, sessionsAreWrittenLast }
+  for (const [name, body] of Object.entries(tests)) {
+    check(name, async (store, place, clock) => {
+      await store.close()
+      await body(() => place.open(clock))
+    })
+  }
 }
 
 /** What no caller would do, and every database refuses. */

@@ -3,10 +3,13 @@
 // when it does not, goes to the account's other clients, or to the next one.
 import { type Feature, type FeatureContext, nonzaKey } from '../../core/feature.ts'
 import type { Session } from '../../core/session.ts'
+import type { StoredSession } from '../../store/store.ts'
 import { type Element, el } from '../../xml/element.ts'
 import { StreamError } from '../../xmpp/errors.ts'
+import { Journal } from './journal.ts'
 import { Managed, NS } from './managed.ts'
 import { Moments } from './queue.ts'
+import { revive } from './record.ts'
 import { failed, Resumptions } from './resume.ts'
 
 /** How often clients that were sent little are asked what they have, in ms. */
@@ -48,12 +51,14 @@ class ManagedStreams {
   readonly moments = new Moments()
   readonly resumptions: Resumptions
   readonly #ctx: FeatureContext
+  readonly #journal: Journal
   readonly #managed = new Map<Session, Managed>()
   #cancel: (() => void) | undefined
 
   constructor(ctx: FeatureContext) {
     this.#ctx = ctx
     this.resumptions = new Resumptions(ctx)
+    this.#journal = new Journal(ctx, this.moments)
   }
 
   of(client: Session): Managed {
@@ -71,7 +76,9 @@ class ManagedStreams {
     const offer = this.resumptions.offer(element)
     const attrs = offer && { id: offer.id, resume: 'true', max: String(Math.floor(offer.resume.timeout / 1000)) }
     client.sendNonza(el('enabled', NS, attrs))
-    this.#add(new Managed(client, offer?.resume, this.#ctx, this.moments))
+    const managed = new Managed(client, offer?.resume, this.#ctx, this.moments)
+    this.#add(managed)
+    this.#journal.begin(managed, false)
   }
 
   end(client: Session): void {
@@ -80,19 +87,41 @@ class ManagedStreams {
     this.#managed.delete(client)
     this.resumptions.end(managed)
     managed.end()
+    this.#journal.end(managed)
   }
 
-  start(): void {
+  /** What an earlier process left goes on: nobody learns that it was gone. */
+  async start(): Promise<void> {
+    for (const stored of await this.#ctx.store.sessions.all()) await this.#restore(stored)
     this.#cancel = this.#ctx.clock.every(ASK_EVERY, () => {
       for (const one of this.#managed.values()) one.askIfQuiet()
     })
   }
 
-  /** What waits for a client that cannot come back to this process any more is not lost. */
+  /** What waits for a client is in the store, for the next process. */
   stop(): void {
     this.#cancel?.()
     this.resumptions.stop()
-    for (const { client } of [...this.#managed.values()]) client.close()
+  }
+
+  async #restore(stored: StoredSession): Promise<void> {
+    const { directory, log, store } = this.#ctx
+    try {
+      const account = await directory.find(stored.owner)
+      if (!account) return this.#journal.forget(stored.key)
+      const { client, resume, before, availableSince, moment } = revive(stored, account)
+      client.detach(() => directory.end(client))
+      account.sessions.get(client.resource)?.close()
+      this.moments.restore(client, availableSince, moment)
+      const managed = new Managed(client, resume, this.#ctx, this.moments, before)
+      directory.enter(client)
+      this.#add(managed)
+      this.#journal.begin(managed, true)
+      this.resumptions.wait(managed)
+      if ((await store.accounts.find(stored.owner))?.disabled) client.close()
+    } catch (error) {
+      log.error('session not restored', { error })
+    }
   }
 
   #add(managed: Managed): void {

@@ -47,6 +47,8 @@ export class Managed {
   readonly #receivedBefore: number
   readonly #queue: SentQueue
   #unasked = 0
+  /** How many of the first were sent by an earlier process, until the client says which of them it has. */
+  #fromBefore: number | undefined
 
   constructor(client: Session, resume: Resume | undefined, ctx: FeatureContext, moments: Moments, before?: Restored) {
     this.client = client
@@ -56,8 +58,11 @@ export class Managed {
     this.#receivedBefore = client.received - (before?.handled ?? 0)
     this.#queue = new SentQueue(before?.acknowledged)
     for (const item of before?.queue ?? []) this.#queue.push(item)
+    this.#fromBefore = before?.queue.length
     client.onSent = (stanza) => this.#sent(stanza)
-    if (resume) client.onHandled = () => this.onChange?.()
+    if (!resume) return
+    client.onHandled = () => this.onChange?.()
+    client.onNoted = () => this.onChange?.()
   }
 
   /** How many stanzas of the client were dealt with. */
@@ -71,7 +76,7 @@ export class Managed {
   }
 
   /** What it has not acknowledged; to be read only. */
-  get queue(): Pick<SentQueue, 'acknowledged' | 'sent' | 'after'> {
+  get queue(): Pick<SentQueue, 'acknowledged' | 'sent' | 'skipped' | 'after'> {
     return this.#queue
   }
 
@@ -94,12 +99,27 @@ export class Managed {
     const h = /^\d{1,10}$/.test(attrs.h ?? '') ? Number(attrs.h) : Number.NaN
     if (!(h < WRAP)) throw new StreamError('bad-format', 'An acknowledgement needs a count.')
     const more = (h - (this.#queue.acknowledged % WRAP) + WRAP) % WRAP
+    if (this.#fromBefore !== undefined && more < UNACKNOWLEDGED_MAX) {
+      this.#acknowledgedBefore(more, this.#fromBefore)
+      return
+    }
     if (more > this.#queue.length) {
       const detail = el('handled-count-too-high', NS, { h: String(h), 'send-count': String(this.#queue.sent % WRAP) })
       throw new StreamError('undefined-condition', 'More was acknowledged than was sent.', detail)
     }
     this.#queue.acknowledge(more)
     if (more > 0) this.onChange?.()
+  }
+
+  /**
+   * The first count after a restart is about what the earlier process sent, which may be more than it could write down;
+   * what was sent since then the client cannot have. From here on both count alike.
+   */
+  #acknowledgedBefore(more: number, fromBefore: number): void {
+    this.#fromBefore = undefined
+    this.#queue.acknowledge(Math.min(more, fromBefore))
+    this.#queue.skip(Math.max(0, more - fromBefore))
+    this.onChange?.()
   }
 
   /** Sends once more, in order, what the client has not acknowledged. */
@@ -121,6 +141,7 @@ export class Managed {
     const waiting = this.#queue.after(0)
     this.client.onSent = undefined
     this.client.onHandled = undefined
+    this.client.onNoted = undefined
     this.onChange = undefined
     this.#queue.acknowledge(waiting.length)
     // Who was removed gets nothing any more, and the next one of that name must not get it.

@@ -20,6 +20,7 @@ export class SentQueue {
   #done = 0
   #text = 0
   #acknowledged: number
+  #skipped = 0
 
   /** @param acknowledged how many were before these */
   constructor(acknowledged = 0) {
@@ -59,6 +60,17 @@ export class SentQueue {
     if (this.#done < 64 || this.#done < this.#items.length / 2) return
     this.#items = this.#items.slice(this.#done)
     this.#done = 0
+  }
+
+  /** How many numbers were skipped: when this changes, what waits has other numbers than before. */
+  get skipped(): number {
+    return this.#skipped
+  }
+
+  /** Gives what waits higher numbers. */
+  skip(count: number): void {
+    this.#acknowledged += count
+    this.#skipped += count
   }
 
   /** Those that wait. @param from only those that were sent after so many */
