@@ -155,6 +155,8 @@ class Queues {
     // What broke off stays, unless stream management has put it back into the queue: nothing may wait twice.
     if (last === undefined || !(isThere(client) || isCounted(client))) return
     queue.count = undefined
+    // Where it waits for an acknowledgement it is on disk before it is gone from here.
+    if (isCounted(client)) await this.#ctx.store.durable()
     await this.#ctx.store.messages.delivered(client.account.jid, last)
     queue.count = undefined
   }
