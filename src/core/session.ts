@@ -47,6 +47,8 @@ export class Session {
   readonly notes = new Map<string, unknown>()
   /** Called when a note was changed. */
   onNoted: (() => void) | undefined
+  /** While true, what is sent is only counted: whoever set it writes it later, in order (XEP-0198 §5). */
+  held = false
   #link: Link | undefined
   /** What ends the session while it has no link. */
   #end: (() => void) | undefined
@@ -86,6 +88,7 @@ export class Session {
   detach(end: () => void): Link | undefined {
     const link = this.#link
     this.#link = undefined
+    this.held = false
     this.#end = end
     return link
   }
@@ -112,7 +115,7 @@ export class Session {
   /** Queues a stanza for the client; never waits. */
   send(stanza: Stanza): void {
     this.sent++
-    this.#link?.send(stanza)
+    if (!this.held) this.#link?.send(stanza)
     this.onSent?.(stanza)
   }
 

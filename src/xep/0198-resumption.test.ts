@@ -216,6 +216,27 @@ test('what waits is bounded: beyond that the session ends, and nothing of it is 
   assert.equal(await theatre.store.messages.offlineCount(juliet.jid.bare), 42)
 })
 
+test('a long queue comes in portions, so that the connection is not cut for not taking it at once', async () => {
+  const { romeo, juliet, theatre } = await cast('romeo', 'juliet')
+  const id = await enableResume(juliet)
+  juliet.link.clientVanishes()
+  const long = 'x'.repeat(200_000)
+  for (let count = 0; count < 8; count++) romeo.sends(chat(juliet.bare, `${count} ${long}`))
+  await romeo.settles()
+  const again = await resume(theatre, juliet, id, 0)
+  romeo.sends(chat(juliet.bare, `8 meanwhile`))
+  await romeo.settles()
+  for (let count = 0; count < 9; count++) {
+    const message = await again.receives('<message/>')
+    assert.equal(message.childText('body')?.slice(0, 2), `${count} `)
+    if (count % 3 < 2) continue
+    await again.receives(`<r xmlns='${SM}'/>`)
+    again.sends(`<a xmlns='${SM}' h='${count + 1}'/>`)
+  }
+  romeo.sends(chat(juliet.bare, 'at once'))
+  await again.receives('<message><body>at once</body></message>')
+})
+
 test('of one account only a few sessions wait; the one that waits longest ends', async () => {
   const stage = await theatre()
   const clients: Actor[] = []

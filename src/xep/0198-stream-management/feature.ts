@@ -14,6 +14,8 @@ import { failed, Resumptions } from './resume.ts'
 
 /** How often clients that were sent little are asked what they have, in ms. */
 const ASK_EVERY = 2000
+/** Stored sessions whose accounts are read together. */
+const RESTORE_AT_ONCE = 100
 
 // Hangs on the session, so it is gone with it; a note of the server's would have to be handed to each feature that asks.
 const counted = new WeakSet<Session>()
@@ -32,10 +34,15 @@ export const streamManagement: Feature = {
     return {
       streamFeatures: ({ authenticated }) => (authenticated ? [el('sm', NS)] : []),
       nonzas: {
-        [nonzaKey(NS, 'enable')]: (element, client) => streams.enable(element, client),
+        [nonzaKey(NS, 'enable')]: (element, client) => client.sendNonza(streams.enable(element, client)),
         [nonzaKey(NS, 'resume')]: (_, client) => client.sendNonza(failed('unexpected-request')),
         [nonzaKey(NS, 'r')]: (_, client) => streams.of(client).acknowledge(),
         [nonzaKey(NS, 'a')]: (element, client) => streams.of(client).acknowledged(element),
+      },
+      inline: {
+        login: [el('sm', NS)],
+        bind: [NS],
+        onBind: { [nonzaKey(NS, 'enable')]: (element, client) => streams.enable(element, client) },
       },
       resume: (request) => streams.resumptions.resume(request),
       onAvailable: (client) => streams.moments.available(client),
@@ -67,18 +74,15 @@ class ManagedStreams {
     return known
   }
 
-  /** §3: once per session. */
-  enable(element: Element, client: Session): void {
-    if (this.#managed.has(client)) {
-      client.sendNonza(failed('unexpected-request'))
-      return
-    }
+  /** §3: once per session. @returns what the client is told; whatever is sent from now on counts */
+  enable(element: Element, client: Session): Element {
+    if (this.#managed.has(client)) return failed('unexpected-request')
     const offer = this.resumptions.offer(element)
     const attrs = offer && { id: offer.id, resume: 'true', max: String(Math.floor(offer.resume.timeout / 1000)) }
-    client.sendNonza(el('enabled', NS, attrs))
     const managed = new Managed(client, offer?.resume, this.#ctx, this.moments)
     this.#add(managed)
     this.#journal.begin(managed, false)
+    return el('enabled', NS, attrs)
   }
 
   end(client: Session): void {
@@ -92,7 +96,10 @@ class ManagedStreams {
 
   /** What an earlier process left goes on: nobody learns that it was gone. */
   async start(): Promise<void> {
-    for (const stored of await this.#ctx.store.sessions.all()) await this.#restore(stored)
+    const all = await this.#ctx.store.sessions.all()
+    for (let first = 0; first < all.length; first += RESTORE_AT_ONCE) {
+      await Promise.all(all.slice(first, first + RESTORE_AT_ONCE).map((stored) => this.#restore(stored)))
+    }
     this.#cancel = this.#ctx.clock.every(ASK_EVERY, () => {
       for (const one of this.#managed.values()) one.askIfQuiet()
     })

@@ -17,6 +17,8 @@ const ASK_AFTER = 10
 /** What a client may leave unacknowledged before it is cut off: stanzas, and UTF-16 units of their texts. */
 const UNACKNOWLEDGED_MAX = 10_000
 const UNACKNOWLEDGED_TEXT = 8 * 1024 * 1024
+/** UTF-16 units that are sent once more before the client has to say that it has them, so that no link overflows. */
+const PORTION = 512 * 1024
 /** Counters begin again after this (§4). */
 const WRAP = 2 ** 32
 
@@ -47,6 +49,8 @@ export class Managed {
   readonly #receivedBefore: number
   readonly #queue: SentQueue
   #unasked = 0
+  /** Up to this count everything was written to the connection that it has; what follows is held back. */
+  #replayed = 0
   /** How many of the first were sent by an earlier process, until the client says which of them it has. */
   #fromBefore: number | undefined
 
@@ -109,6 +113,7 @@ export class Managed {
     }
     this.#queue.acknowledge(more)
     if (more > 0) this.onChange?.()
+    if (this.client.held && this.#queue.acknowledged >= this.#replayed) this.#replayOn()
   }
 
   /**
@@ -122,12 +127,23 @@ export class Managed {
     this.onChange?.()
   }
 
-  /** Sends once more, in order, what the client has not acknowledged. */
+  /** Sends once more, in order, what the client has not acknowledged: each portion when it has the one before. */
   replay(): void {
-    const waiting = this.#queue.after(0)
-    for (const { xml } of waiting) if (xml !== undefined) this.client.sendNonza(written(xml))
+    this.#replayed = this.#queue.acknowledged
     this.#unasked = 0
-    if (waiting.length > 0) this.#ask()
+    this.#replayOn()
+  }
+
+  #replayOn(): void {
+    let size = 0
+    for (const { xml = '' } of this.#queue.after(this.#replayed)) {
+      if (size >= PORTION) break
+      this.client.sendNonza(written(xml))
+      size += xml.length
+      this.#replayed++
+    }
+    this.client.held = this.#replayed < this.#queue.sent
+    if (size > 0) this.#ask()
   }
 
   /** Asks what the client has, if something was sent since it was asked last. */
