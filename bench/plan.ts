@@ -4,7 +4,7 @@
 import type { Job, Phase } from './load/job.ts'
 
 /** The scenarios by name. */
-export const SCENARIOS = ['login', 'idle', 'chat', 'start'] as const
+export const SCENARIOS = ['login', 'idle', 'chat', 'start', 'crash'] as const
 
 /** One of them. */
 export type Scenario = (typeof SCENARIOS)[number]
@@ -14,7 +14,7 @@ export interface Step {
   readonly users: number
   readonly archive: boolean
   readonly job: Job | undefined
-  /** How often it is started. */
+  /** How often it is started; 0: it is killed again and again instead. */
   readonly starts: number
   /** Seconds the load may take at most. */
   readonly limit: number
@@ -56,6 +56,8 @@ export function stepsOf(scenario: Scenario, fast: boolean, quick: boolean): Step
     }
     case 'chat':
       return [chat(true, fast, quick), chat(false, fast, quick)]
+    case 'crash':
+      return [{ ...common, users: 2 * (quick ? 1 : 10), job: undefined, starts: 0 }]
     case 'start':
       return [{ ...common, users: quick ? 100 : 5000, job: undefined, starts: quick ? 1 : 5 }]
   }

@@ -37,6 +37,9 @@ const ROWS: readonly Row[] = [
   ...chatRows('archive', 'chat, archived'),
   ...chatRows('plain', 'chat, archive off'),
   { figure: 'start.ms', label: 'start: ms to stream features', digits: 0 },
+  { figure: 'crash.acknowledged', label: 'crash: messages acknowledged before kill -9', digits: 0, more: true },
+  { figure: 'crash.missing', label: '  missing after it', digits: 0 },
+  { figure: 'crash.doubled', label: '  doubled after it', digits: 0 },
 ]
 
 /** How many times better we are than the best peer; below 1, worse. */

@@ -15,6 +15,8 @@ export const FEATURES = /<\/(?:stream:)?features>/
 export interface Session {
   readonly user: string
   readonly carbons: boolean
+  /** Called with everything that is received after the login, too. */
+  readonly receive?: (text: string) => void
 }
 
 const LIMIT = 60_000
@@ -126,7 +128,10 @@ export class Client {
     this.write(`<enable xmlns='${SM}' resume='true'/>${session.carbons ? carbons : ''}<presence/><r xmlns='${SM}'/>`)
     this.sent = session.carbons ? 2 : 1
     await this.#read(/<enabled[^>]*>/)
-    this.handOver((text) => this.#attend(text))
+    this.handOver((text) => {
+      this.#attend(text)
+      session.receive?.(text)
+    })
     await this.#until(() => this.acknowledged >= this.sent)
   }
 

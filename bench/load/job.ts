@@ -25,6 +25,8 @@ export type Job = { readonly settle: number } & (
   | { readonly scenario: 'login'; readonly users: number; readonly atOnce: number }
   | { readonly scenario: 'idle'; readonly users: number; readonly atOnce: number; readonly quietSeconds: number }
   | { readonly scenario: 'chat'; readonly pairs: number; readonly phases: readonly Phase[] }
+  | { readonly scenario: 'flood'; readonly pair: number; readonly perSecond: number; readonly seconds: number }
+  | { readonly scenario: 'collect'; readonly pair: number; readonly acknowledged: number }
 )
 
 /** What came of it. */

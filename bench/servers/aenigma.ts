@@ -20,7 +20,7 @@ async function configure(dir: string, options: ServerOptions): Promise<{ file: s
     listen: { starttls: [`127.0.0.1:${starttls}`], tls: [`127.0.0.1:${tls}`], http: [`127.0.0.1:${http}`] },
     certificates: { [DOMAIN]: options.certificate },
     archive: options.archive ? 'on' : 'off',
-    limits: { connectionsPerAddress: 100_000, connectionsPerMinutePerAddress: 1_000_000 },
+    limits: { connectionsPerAddress: 100_000, connectionsPerMinutePerAddress: 1_000_000, offlineMessages: 100_000 },
   }
   mkdirSync(dir, { recursive: true })
   const file = join(dir, 'aenigma.yaml')
