@@ -7,8 +7,17 @@ import type { SessionChange, SessionChanges, Store } from './store.ts'
 const juliet = Jid.parse('juliet@example.org')
 
 function change(changes: Partial<SessionChange>): SessionChange {
-  const plain = { key: 'a', owner: juliet, anew: false, handled: 0, acknowledged: 0, state: undefined, sent: undefined }
-  return { ...plain, ...changes }
+  const counts = { handled: 0, acknowledged: 0 }
+  return {
+    key: 'a',
+    owner: juliet,
+    anew: false,
+    drops: false,
+    ...counts,
+    state: undefined,
+    sent: undefined,
+    ...changes,
+  }
 }
 
 async function writes(store: Store, changes: Partial<SessionChanges>): Promise<void> {
@@ -24,7 +33,9 @@ export async function sessionsArePut(open: () => Promise<Store>): Promise<void> 
   const chunks = [1, 2, 3].map((number) => ({ from: number - 1, upTo: number, text: `text ${number} 🌙` }))
   await writes(store, { changed: [change({ anew: true, state: 'one', sent: chunks[0] })] })
   await writes(store, { changed: [change({ handled: 1, sent: chunks[1] })] })
-  await writes(store, { changed: [change({ handled: 2, acknowledged: 1, state: 'two', sent: chunks[2] })] })
+  await writes(store, {
+    changed: [change({ handled: 2, acknowledged: 1, drops: true, state: 'two', sent: chunks[2] })],
+  })
   await store.close()
   store = await open()
   const stored = { key: 'a', owner: juliet, handled: 2, acknowledged: 1, state: 'two', chunks: chunks.slice(1) }

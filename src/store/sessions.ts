@@ -49,29 +49,30 @@ function storedSession(row: SessionRow, chunks: readonly ChunkRow[]): StoredSess
   return { key: id, owner: Jid.parse(owner), handled, acknowledged, state, chunks: sent }
 }
 
-function change(db: Database, { key, owner, anew, handled, acknowledged, state, sent }: SessionChange): Statement[] {
+function change(db: Database, session: SessionChange): readonly Statement[] {
   const { sql } = db
-  const statements = [
-    anew
-      ? sql`delete from session_chunk where session = ${key}`
-      : sql`delete from session_chunk where session = ${key} and sent_up_to <= ${acknowledged}`,
-  ]
-  if (anew) {
-    // An account that was removed meanwhile gets no session.
-    statements.push(sql`insert into session (id, owner, handled, acknowledged, state)
-      select ${key}, jid, cast(${handled} as bigint), cast(${acknowledged} as bigint), ${state ?? ''}
-        from account where jid = ${owner.key}
-      on conflict (id) do update set handled = excluded.handled, acknowledged = excluded.acknowledged,
-        state = excluded.state`)
-  } else if (state === undefined) {
-    statements.push(sql`update session set handled = ${handled}, acknowledged = ${acknowledged} where id = ${key}`)
-  } else {
-    statements.push(
-      sql`update session set handled = ${handled}, acknowledged = ${acknowledged}, state = ${state} where id = ${key}`,
-    )
+  const { key, acknowledged, anew, drops, sent } = session
+  const statements = [head(db, session)]
+  if (anew) statements.push(sql`delete from session_chunk where session = ${key}`)
+  else if (drops) {
+    statements.push(sql`delete from session_chunk where session = ${key} and sent_up_to <= ${acknowledged}`)
   }
   if (sent) statements.push(chunk(db, key, sent))
   return statements
+}
+
+/** An account that was removed meanwhile gets no session. */
+function head({ sql }: Database, { key, owner, anew, handled, acknowledged, state }: SessionChange): Statement {
+  if (anew) {
+    return sql`insert into session (id, owner, handled, acknowledged, state)
+      select ${key}, jid, cast(${handled} as bigint), cast(${acknowledged} as bigint), ${state ?? ''}
+        from account where jid = ${owner.key}
+      on conflict (id) do update set handled = excluded.handled, acknowledged = excluded.acknowledged,
+        state = excluded.state`
+  }
+  return state === undefined
+    ? sql`update session set handled = ${handled}, acknowledged = ${acknowledged} where id = ${key}`
+    : sql`update session set handled = ${handled}, acknowledged = ${acknowledged}, state = ${state} where id = ${key}`
 }
 
 function chunk({ sql }: Database, key: string, { from, upTo, text }: SentChunk): Statement {

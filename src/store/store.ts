@@ -199,6 +199,8 @@ export interface SessionChange {
   readonly anew: boolean
   readonly handled: number
   readonly acknowledged: number
+  /** Whether a chunk that was written is acknowledged now. */
+  readonly drops: boolean
   /** Undefined: as it was; never when written anew. */
   readonly state: string | undefined
   readonly sent: SentChunk | undefined

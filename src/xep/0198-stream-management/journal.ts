@@ -2,6 +2,7 @@
 // Writes down where the sessions stand that can be resumed, so that this is possible after a restart and after a crash too.
 // Whatever changes only marks its session; what became of all of them is told once per commit, at its end.
 import type { FeatureContext } from '../../core/feature.ts'
+import type { Session } from '../../core/session.ts'
 import type { SessionChange, SessionChanges } from '../../store/store.ts'
 import type { Managed } from './managed.ts'
 import type { Moments } from './queue.ts'
@@ -15,6 +16,10 @@ interface Written {
   sent: number
   skipped: number
   state: string
+  /** What the state was made of, if it can be compared without making it anew. */
+  from: Pick<Session, 'presence' | 'priority' | 'interested'> | undefined
+  /** Up to which count each chunk reaches that is there. */
+  chunks: number[]
 }
 
 /** What changed since the last commit. */
@@ -35,7 +40,9 @@ export class Journal {
   begin(managed: Managed, restored: boolean): void {
     if (!managed.resume) return
     const { sent, skipped } = managed.queue
-    this.#written.set(managed, { anew: !restored, sent: restored ? sent : 0, skipped, state: '' })
+    const chunks = restored && sent > managed.queue.acknowledged ? [sent] : []
+    const written = { anew: !restored, sent: restored ? sent : 0, skipped, state: '', from: undefined, chunks }
+    this.#written.set(managed, written)
     managed.onChange = () => this.#mark(managed)
     if (!restored) this.#mark(managed)
   }
@@ -87,21 +94,45 @@ export class Journal {
     const written = this.#written.get(managed)
     if (!(written && managed.resume)) return undefined
     const { queue, handled, client, resume } = managed
+    const { acknowledged } = queue
     const anew = written.anew || written.skipped !== queue.skipped
-    const from = anew ? queue.acknowledged : Math.max(written.sent, queue.acknowledged)
+    const from = anew ? acknowledged : Math.max(written.sent, acknowledged)
     const items = queue.after(from)
-    const state = stateText(managed, this.#moments.availableSince(client))
-    const change: SessionChange = {
+    const state = this.#newState(managed, written)
+    const left = anew ? [] : written.chunks.filter((upTo) => upTo > acknowledged)
+    const drops = left.length < written.chunks.length
+    const sent = items.length === 0 ? undefined : { from, upTo: from + items.length, text: chunkText(items) }
+    if (sent) left.push(sent.upTo)
+    written.anew = false
+    written.sent = queue.sent
+    written.skipped = queue.skipped
+    written.chunks = left
+    const owner = client.account.jid
+    return {
       key: resume.key,
-      owner: client.account.jid,
+      owner,
       anew,
       handled,
-      acknowledged: queue.acknowledged,
-      state: anew || state !== written.state ? state : undefined,
-      sent: items.length === 0 ? undefined : { from, upTo: from + items.length, text: chunkText(items) },
+      acknowledged,
+      drops,
+      state: anew ? written.state : state,
+      sent,
     }
-    Object.assign(written, { anew: false, sent: queue.sent, skipped: queue.skipped, state })
-    return change
+  }
+
+  /** The state if it is another one than what was written; most of the time it is not, and that is seen at once. */
+  #newState(managed: Managed, written: Written): string | undefined {
+    const { client } = managed
+    const { presence, priority, interested, directed, notes } = client
+    const { from } = written
+    if (from && from.presence === presence && from.priority === priority && from.interested === interested) {
+      if (directed.size === 0 && notes.size === 0) return undefined
+    }
+    const state = stateText(managed, this.#moments.availableSince(client))
+    written.from = directed.size === 0 && notes.size === 0 ? { presence, priority, interested } : undefined
+    if (state === written.state) return undefined
+    written.state = state
+    return state
   }
 
   /** The next commit takes all of it; who waited for this one has been told that it failed. */
