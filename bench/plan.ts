@@ -4,7 +4,7 @@
 import type { Job, Phase } from './load/job.ts'
 
 /** The scenarios by name. */
-export const SCENARIOS = ['login', 'idle', 'chat', 'mam', 'start'] as const
+export const SCENARIOS = ['login', 'idle', 'chat', 'mam', 'start', 'crash'] as const
 
 /** One of them. */
 export type Scenario = (typeof SCENARIOS)[number]
@@ -16,7 +16,7 @@ export interface Step {
   readonly job: Job | undefined
   /** Messages that user 1 has in the archive already; servers whose store cannot be filled leave the step out. */
   readonly archived?: number
-  /** How often it is started. */
+  /** How often it is started; 0: it is killed again and again instead. */
   readonly starts: number
   /** Seconds the load may take at most. */
   readonly limit: number
@@ -67,6 +67,8 @@ export function stepsOf(scenario: Scenario, fast: boolean, quick: boolean): Step
         { ...step, archived: large, job: { scenario, settle, name: 'mam.large', send: 0, queries } },
       ]
     }
+    case 'crash':
+      return [{ ...common, users: 2 * (quick ? 1 : 10), job: undefined, starts: 0 }]
     case 'start':
       return [{ ...common, users: quick ? 100 : 5000, job: undefined, starts: quick ? 1 : 5 }]
   }

@@ -51,6 +51,9 @@ const ROWS: readonly Row[] = [
   ...mamRows('mam.small', '20,000'),
   ...mamRows('mam.large', '1,000,000'),
   { figure: 'start.ms', label: 'start: ms to stream features', digits: 0 },
+  { figure: 'crash.acknowledged', label: 'crash: messages acknowledged before kill -9', digits: 0, more: true },
+  { figure: 'crash.missing', label: '  missing after it', digits: 0 },
+  { figure: 'crash.doubled', label: '  doubled after it', digits: 0 },
 ]
 
 /** How many times better we are than the best peer; below 1, worse. */

@@ -258,7 +258,7 @@ function vitals({ config, metrics, store, xmpp, started, live }: Parts) {
 }
 
 function sessionInfo(session: ReturnType<Server['sessions']> extends Iterable<infer S> ? S : never): SessionInfo {
-  const { id, jid, login, priority, presence } = session
+  const { id, jid, login, priority, presence, attached } = session
   const show = presence && (presence.element.childText('show') ?? '')
   return {
     id,
@@ -269,5 +269,6 @@ function sessionInfo(session: ReturnType<Server['sessions']> extends Iterable<in
     client: login.client && { ...login.client },
     priority,
     show,
+    attached,
   }
 }

@@ -65,6 +65,8 @@ export class Metrics {
   storeErrors = 0
   /** Asked when the text is made. */
   sessions: () => number = () => 0
+  /** Those of them that wait for their client to come back. */
+  detached: () => number = () => 0
   connections: () => number = () => 0
   uncommitted: () => number = () => 0
   readonly #commitSize = new Distribution(COMMIT_SIZES)
@@ -156,6 +158,7 @@ export class Metrics {
     counter('aenigma_queue_overflows_total', 'Links cut because the peer did not read', () => this.overflows)
     counter('aenigma_store_errors_total', 'Writes that could not be kept', () => this.storeErrors)
     gauge('aenigma_sessions', 'Clients that are logged in', () => this.sessions())
+    gauge('aenigma_sessions_detached', 'Clients that may resume their session', () => this.detached())
     gauge('aenigma_connections', 'Open connections', () => this.connections())
     gauge('aenigma_store_queue', 'Writes that wait for their commit', () => this.uncommitted())
     const lateness = (percentile: number): number => this.#lateness(percentile)

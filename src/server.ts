@@ -80,29 +80,24 @@ export async function startXmpp(parts: ServerParts): Promise<Server> {
   ]
   const presence = new Presence({ router, directory, hosts, subscriptions, hooks })
   router.use(presence, hooks)
-  const streams = new ClientStreams({
-    ...parts,
-    router,
-    directory,
-    hooks,
-    throttle: new Throttle(clock, throttleLimits(limits)),
-    sessionEnded(session) {
-      directory.leave(session)
-      presence.ended(session)
-      for (const hook of hooks) {
-        try {
-          hook.onEnd?.(session)
-        } catch (error) {
-          log.error('hook failed at the end of a session', { session: session.id, error }) // the others go on
-        }
+  directory.onEnd = (session) => {
+    presence.ended(session)
+    for (const hook of hooks) {
+      try {
+        hook.onEnd?.(session)
+      } catch (error) {
+        log.error('hook failed at the end of a session', { session: session.id, error }) // the others go on
       }
-    },
-  })
+    }
+  }
+  const throttle = new Throttle(clock, throttleLimits(limits))
+  const streams = new ClientStreams({ ...parts, router, directory, hooks, throttle })
   const forget = endSessionsOfChanged(parts.accounts, directory, streams)
   for (const hook of hooks) await hook.start?.()
   metrics.connections = () => streams.size
   metrics.uncommitted = () => store.uncommitted
   metrics.sessions = () => count(directory.sessions())
+  metrics.detached = () => count([...directory.sessions()].filter((session) => !session.attached))
   return {
     accept: (link) => streams.accept(link),
     sessions: () => directory.sessions(),

@@ -18,6 +18,8 @@ export interface Session {
   readonly carbons: boolean
   /** `sasl2`: with Bind 2, and a token is asked for; `token`: by that token, everything in one write. */
   readonly way?: 'sasl2' | 'token'
+  /** Called with everything that is received after the login, too. */
+  readonly receive?: (text: string) => void
 }
 
 const LIMIT = 60_000
@@ -143,7 +145,10 @@ export class Client {
     this.write(`<enable xmlns='${SM}' resume='true'/>${session.carbons ? carbons : ''}<presence/><r xmlns='${SM}'/>`)
     this.sent = session.carbons ? 2 : 1
     await this.#read(/<enabled[^>]*>/)
-    this.handOver((text) => this.#attend(text))
+    this.handOver((text) => {
+      this.#attend(text)
+      session.receive?.(text)
+    })
     await this.#until(() => this.acknowledged >= this.sent)
   }
 

@@ -33,6 +33,8 @@ export type Job = { readonly settle: number } & (
       readonly queries: number
     }
   | { readonly scenario: 'chat'; readonly pairs: number; readonly phases: readonly Phase[] }
+  | { readonly scenario: 'flood'; readonly pair: number; readonly perSecond: number; readonly seconds: number }
+  | { readonly scenario: 'collect'; readonly pair: number; readonly acknowledged: number }
 )
 
 /** What came of it. */

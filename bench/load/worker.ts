@@ -2,6 +2,7 @@
 // The load process: takes one job as JSON, does it, prints the report as JSON.
 
 import { chat } from './chat.ts'
+import { collect, flood } from './crash.ts'
 import { idle } from './idle.ts'
 import type { Job, Measured, Report } from './job.ts'
 import { login } from './login.ts'
@@ -17,6 +18,10 @@ function work(target: Measured, job: Job): Promise<Report> {
       return mam(target, job)
     case 'chat':
       return chat(target, job)
+    case 'flood':
+      return flood(target, job)
+    case 'collect':
+      return collect(target, job)
   }
 }
 

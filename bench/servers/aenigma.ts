@@ -28,6 +28,7 @@ async function configure(dir: string, options: ServerOptions): Promise<{ file: s
       connectionsPerMinutePerAddress: 1_000_000,
       strangerMessagesPerHour: 1_000_000_000,
       strangerRequestsPerHour: 1_000_000_000,
+      offlineMessages: 100_000,
     },
   }
   mkdirSync(dir, { recursive: true })

@@ -33,11 +33,11 @@ async function end(options: CommonOptions, id: string): Promise<void> {
 }
 
 function sessionsText(sessions: readonly SessionInfo[]): string {
-  const rows = sessions.map(({ id, jid, since, mechanism, client, priority, show }) => {
-    const state = show === undefined ? 'unavailable' : show || 'available'
+  const rows = sessions.map(({ id, jid, since, mechanism, client, priority, show, attached }) => {
+    const presence = show === undefined ? 'unavailable' : show || 'available'
     return [
       jid,
-      state,
+      attached ? presence : `${presence}, detached`,
       priority === undefined ? '' : String(priority),
       mechanism,
       clientText(client),

@@ -33,6 +33,7 @@ export interface Limits {
   readonly sessionsPerAccount: number
   readonly loginTimeout: number
   readonly idleTimeout: number
+  readonly resumeTimeout: number
   readonly sendQueueBytes: number
   readonly rosterItems: number
   readonly offlineMessages: number

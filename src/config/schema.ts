@@ -130,6 +130,12 @@ const limits = section(
       help: 'Clients that may be logged in to one account.',
     }),
     loginTimeout: duration({ default: '60s', min: '5s', max: '10m', help: 'Time from connecting to being logged in.' }),
+    resumeTimeout: duration({
+      default: '10m',
+      min: '10s',
+      max: '1d',
+      help: 'How long a client whose connection broke may take to come back and go on as if nothing had happened.',
+    }),
     idleTimeout: duration({
       default: '10m',
       min: '30s',

@@ -44,6 +44,8 @@ export class Directory {
   readonly #loaded = new Map<string, LocalAccount>()
   readonly #idle = new Map<string, LocalAccount>()
   readonly #loading = new Map<string, Promise<LocalAccount | undefined>>()
+  /** Called by `end` when a client has left; set once, by who knows what depends on it. */
+  onEnd: (session: Session) => void = () => undefined
 
   constructor(store: Store, hosts: ReadonlySet<string>) {
     this.#store = store
@@ -87,6 +89,12 @@ export class Directory {
     if (account.sessions.size > 0 || this.#loaded.get(key) !== account) return
     this.#loaded.delete(key)
     this.#keepIdle(key, account)
+  }
+
+  /** Ends a session for good. */
+  end(session: Session): void {
+    this.leave(session)
+    this.onEnd(session)
   }
 
   /** Drops what is in memory of an account: it was removed, or changed by somebody else. */

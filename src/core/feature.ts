@@ -215,6 +215,8 @@ export interface FeatureLimits {
   readonly unauthenticatedStanzaBytes: number
   /** Silence after which a client is asked whether it is there, in ms. */
   readonly idleTimeout: number
+  /** How long a session without a connection waits for its client, in ms. */
+  readonly resumeTimeout: number
   readonly registrationsPerHourPerAddress: number
   /** From one whom the addressees do not know, to all of our accounts together. */
   readonly strangerMessagesPerHour: number

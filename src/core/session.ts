@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A bound client. It writes to the link it has at this moment; what a client told us about itself lives here.
 import type { Link } from '../stream/link.ts'
-import type { Element } from '../xml/element.ts'
+import type { Writable } from '../xml/element.ts'
 import type { StreamError } from '../xmpp/errors.ts'
 import type { Jid } from '../xmpp/jid.ts'
 import type { Stanza } from '../xmpp/stanza.ts'
@@ -40,16 +40,38 @@ export class Session {
   priority: number | undefined
   /** Whether it asked for the roster and so gets pushes (RFC 6121 §2.2). */
   interested = false
-  /** How many stanzas came from the client, and how many were sent to it. */
+  /** How many stanzas of the client were dealt with, and how many were sent to it. */
   received = 0
   sent = 0
   /** Called after each stanza that was sent to the client. */
   onSent: ((stanza: Stanza) => void) | undefined
+  /** Called after each stanza of the client that was dealt with. */
+  onHandled: (() => void) | undefined
+  /** Called when the connection is lost: whether the session waits for its client to come back (XEP-0198 §5). */
+  onLost: (() => boolean) | undefined
+  /** Settles when the stanza that is being dealt with is; undefined if there never was one that took time. */
+  handling: Promise<void> | undefined
   /** Who got directed presence (RFC 6121 §4.6): full or bare JIDs by their text. */
   readonly directed = new Map<string, Jid>()
-  #link: Link
+  /** What features note about the client and what must survive a restart with the session: small JSON values. Set with `note`. */
+  readonly notes = new Map<string, unknown>()
+  /** Called when a note was changed. */
+  onNoted: (() => void) | undefined
+  /** While true, what is sent is only counted: whoever set it writes it later, in order (XEP-0198 §5). */
+  held = false
+  #link: Link | undefined
+  /** What ends the session while it has no link. */
+  #end: (() => void) | undefined
 
-  constructor(id: string, jid: Jid, resource: string, account: LocalAccount, login: LoginFacts, link: Link) {
+  /** @param link undefined for a session that waits for its client from the start: `detach` it at once */
+  constructor(
+    id: string,
+    jid: Jid,
+    resource: string,
+    account: LocalAccount,
+    login: LoginFacts,
+    link: Link | undefined,
+  ) {
     this.id = id
     this.jid = jid
     this.resource = resource
@@ -60,23 +82,66 @@ export class Session {
 
   /** Whether there is a connection to write to; without one what is sent waits until the client resumes (XEP-0198 §5). */
   get attached(): boolean {
-    return true
+    return this.#link !== undefined
+  }
+
+  /** Whether it is this connection that the session writes to. */
+  isOn(link: Link): boolean {
+    return this.#link === link
+  }
+
+  /**
+   * Takes the connection away; the session goes on without one.
+   * @param end called, once, if it is to end before it gets another one
+   * @returns the connection it had
+   */
+  detach(end: () => void): Link | undefined {
+    const link = this.#link
+    this.#link = undefined
+    this.held = false
+    this.#end = end
+    return link
+  }
+
+  /** Gives it another connection. */
+  attach(link: Link): void {
+    this.#link = link
+    this.#end = undefined
+  }
+
+  /** Notes that a stanza of the client was dealt with. */
+  handled(): void {
+    this.received++
+    this.onHandled?.()
+  }
+
+  /** Sets a note, or removes it. */
+  note(key: string, value: unknown): void {
+    if (value === undefined) this.notes.delete(key)
+    else this.notes.set(key, value)
+    this.onNoted?.()
   }
 
   /** Queues a stanza for the client; never waits. */
   send(stanza: Stanza): void {
     this.sent++
-    this.#link.send(stanza)
+    if (!this.held) this.#link?.send(stanza)
     this.onSent?.(stanza)
   }
 
-  /** Queues an element that is no stanza and so does not count. */
-  sendNonza(element: Element): void {
-    this.#link.send(element)
+  /** Queues something that does not count: no stanza, or one that was sent before. */
+  sendNonza(item: Writable): void {
+    this.#link?.send(item)
   }
 
-  /** Ends the client's stream. */
+  /** Ends the client's stream, and with it the session; one without a stream just ends. */
   close(error?: StreamError): void {
-    this.#link.close(error)
+    if (this.#link) {
+      this.#link.close(error)
+      return
+    }
+    const end = this.#end
+    this.#end = undefined
+    end?.()
   }
 }

@@ -60,6 +60,8 @@ export interface SessionInfo {
   readonly priority: number | undefined
   /** RFC 6121 §4.7.2.1: '' when plainly available; undefined while it is not available. */
   readonly show: string | undefined
+  /** Whether it is connected; otherwise it may come back (XEP-0198 §5). */
+  readonly attached: boolean
 }
 
 /** A server that runs. */

@@ -140,6 +140,9 @@ function removeAccount(db: Database, { key }: Jid): readonly Statement[] {
     db.sql`delete from push where owner = (select jid from account where jid = ${key})`,
     db.sql`delete from report where reporter = (select jid from account where jid = ${key})`,
     ...forgetClients(db, { key }),
+    db.sql`delete from session_chunk where session in
+      (select id from session where owner = (select jid from account where jid = ${key}))`,
+    db.sql`delete from session where owner = (select jid from account where jid = ${key})`,
     db.sql`delete from verifier where jid = ${key}`,
     db.sql`delete from account where jid = ${key} returning jid`,
   ]
@@ -154,6 +157,9 @@ function removeLeftovers(db: Database, { key }: Jid): readonly Statement[] {
     db.sql`delete from member where owner = ${key} and not exists (select 1 from account where jid = ${key})`,
     db.sql`delete from push where owner = ${key} and not exists (select 1 from account where jid = ${key})`,
     db.sql`delete from report where reporter = ${key} and not exists (select 1 from account where jid = ${key})`,
+    db.sql`delete from session_chunk where session in (select id from session where owner = ${key}
+      and not exists (select 1 from account where jid = ${key}))`,
+    db.sql`delete from session where owner = ${key} and not exists (select 1 from account where jid = ${key})`,
   ]
 }
 

@@ -9,6 +9,7 @@ import { openMessages } from './messages.ts'
 import { pushStore } from './pushes.ts'
 import { reportStore } from './reports.ts'
 import { rosterStore } from './rosters.ts'
+import { sessionStore } from './sessions.ts'
 import { setStore } from './sets.ts'
 import type { Store } from './store.ts'
 
@@ -34,6 +35,7 @@ export async function assembleStore(db: Database, clock: Clock): Promise<Store> 
     sets: setStore(db),
     pushes: pushStore(db),
     reports: reportStore(db),
+    sessions: sessionStore(db),
     secret: (name) => secret(db, name),
     durable: () => db.durable(),
     get failures() {

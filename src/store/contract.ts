@@ -6,6 +6,7 @@ import type { Clock } from '../clock.ts'
 import { Jid } from '../xmpp/jid.ts'
 import { clientTests } from './clients-contract.ts'
 import { pushContract } from './push-contract.ts'
+import { sessionsArePut, sessionsAreWrittenLast, sessionsGoWithTheirAccount } from './session-contract.ts'
 import type { KeptMessage, NewAccount, NewMessage, RosterItem, Store, StoreObserver, Verifier } from './store.ts'
 
 /** One place for data, which can be opened, closed and opened again. */
@@ -97,6 +98,7 @@ export function storeContract(engine: string, newPlace: NewPlace): void {
   failureTests(check)
   pushContract(check)
   clientTests((name, body) => check(name, (store, _place, clock) => body(store, clock)), account(romeo))
+  sessionTests(check)
 }
 
 /** Registers one test. */
@@ -448,6 +450,16 @@ function restTests(check: Check): void {
     store.messages.append(message(phone, juliet, 'too late'), resolve)
     assert.match((await promise).message, /closed/)
   })
+}
+
+function sessionTests(check: Check): void {
+  const tests = { sessionsArePut, sessionsGoWithTheirAccount, sessionsAreWrittenLast }
+  for (const [name, body] of Object.entries(tests)) {
+    check(name, async (store, place, clock) => {
+      await store.close()
+      await body(() => place.open(clock))
+    })
+  }
 }
 
 /** What no caller would do, and every database refuses. */

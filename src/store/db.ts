@@ -34,6 +34,8 @@ export interface Database {
   write(statements: readonly Statement[]): Promise<Answer>
   /** The same without a promise, for what is written ten thousand times a second. */
   post(deed: Deed): void
+  /** The same for a deed that is made when the commit is put together, and comes at its end. */
+  postLast(make: () => Deed): void
   /** The rows of a query, which sees everything written before this call. The caller says what they look like. */
   read<R>(statement: Statement): Promise<readonly R[]>
   /** As `Store.durable`. */

@@ -17,6 +17,7 @@ export function delayedStore(store: Store, random: () => number): Store {
     sets: delayed(store.sets, random),
     pushes: delayed(store.pushes, random),
     reports: delayed(store.reports, random),
+    sessions: delayed(store.sessions, random),
     secret: (name) => later(store.secret(name), random),
     durable: () => store.durable(),
     get failures() {

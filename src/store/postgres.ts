@@ -98,6 +98,10 @@ class PostgresDatabase implements Database {
     this.#queue.post(deed)
   }
 
+  postLast(make: () => Deed): void {
+    this.#queue.postLast(make)
+  }
+
   write(statements: readonly Statement[]): Promise<Answer> {
     return new Promise((done, failed) => this.post({ statements, done, failed, wantsRows: true }))
   }

@@ -65,6 +65,10 @@ class SqliteDatabase implements Database {
     this.#queue.post(deed)
   }
 
+  postLast(make: () => Deed): void {
+    this.#queue.postLast(make)
+  }
+
   write(statements: readonly Statement[]): Promise<Answer> {
     return new Promise((done, failed) => this.post({ statements, done, failed, wantsRows: true }))
   }

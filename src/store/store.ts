@@ -341,6 +341,62 @@ export interface ReportStore {
   remove(ids: readonly number[] | undefined): Promise<number>
 }
 
+/** A session that can be resumed (XEP-0198 §5), with what its client has not acknowledged. */
+export interface StoredSession {
+  /** The hash of what the client must show. */
+  readonly key: string
+  /** The account's bare JID. */
+  readonly owner: Jid
+  /** How many stanzas of the client were dealt with. */
+  readonly handled: number
+  /** How many the client has acknowledged. */
+  readonly acknowledged: number
+  /** All the rest, as the caller wrote it. */
+  readonly state: string
+  /** Texts of what was sent, in order; some of the first may be acknowledged. */
+  readonly chunks: readonly SentChunk[]
+}
+
+/** Stanzas that were sent one after the other. */
+export interface SentChunk {
+  /** How many were sent before the first one, and with the last one. */
+  readonly from: number
+  readonly upTo: number
+  readonly text: string
+}
+
+/** What became of one session since it was written last. */
+export interface SessionChange {
+  readonly key: string
+  readonly owner: Jid
+  /** Write it anew, with nothing of what is there. */
+  readonly anew: boolean
+  readonly handled: number
+  readonly acknowledged: number
+  /** Whether a chunk that was written is acknowledged now. */
+  readonly drops: boolean
+  /** Undefined: as it was; never when written anew. */
+  readonly state: string | undefined
+  readonly sent: SentChunk | undefined
+}
+
+/** Changes of several sessions that are written together. */
+export interface SessionChanges {
+  readonly changed: readonly SessionChange[]
+  /** Keys of sessions that are over. */
+  readonly ended: readonly string[]
+}
+
+export interface SessionStore {
+  /**
+   * Has the changes written at the end of the next group commit; they are asked for when it is put together, so they are
+   * on disk neither before nor much after what they follow from.
+   * @param failed called, once, if the disk refused them
+   */
+  write(changes: () => SessionChanges, failed: (error: Error) => void): void
+  all(): Promise<readonly StoredSession[]>
+}
+
 /** Everything that survives a restart. */
 export interface Store {
   readonly accounts: AccountStore
@@ -351,6 +407,7 @@ export interface Store {
   readonly sets: SetStore
   readonly pushes: PushStore
   readonly reports: ReportStore
+  readonly sessions: SessionStore
   /** A random secret of 32 bytes that is made on first use and then stays. */
   secret(name: string): Promise<Buffer>
   /** Resolves when everything written so far is on disk; at once when nothing waits. Rejects if some of it could not be kept. */

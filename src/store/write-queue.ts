@@ -38,6 +38,7 @@ export class WriteQueue {
   readonly #run: RunBatch
   readonly #options: QueueOptions
   #waiting: Deed[] = []
+  #last: (() => Deed)[] = []
   #running = 0
   #scheduled = false
   #hurry = false
@@ -68,6 +69,16 @@ export class WriteQueue {
     if (!this.#scheduled && this.#running === 0) this.#schedule()
   }
 
+  /**
+   * As `post`, but the deed is made when the batch is put together and comes at its end: it can tell, in few statements, what
+   * all that was done until then amounts to, and is never on disk before any of it.
+   */
+  postLast(make: () => Deed): void {
+    this.#last.push(make)
+    this.#posted++
+    if (!this.#scheduled && this.#running === 0) this.#schedule()
+  }
+
   /** Resolves when everything posted so far is committed or has failed; undefined if nothing waits. */
   settled(): Promise<void> | undefined {
     return this.size === 0 ? undefined : this.#waiter().settled
@@ -86,7 +97,7 @@ export class WriteQueue {
   /** From now on nothing waits for company. */
   hurry(): void {
     this.#hurry = true
-    if (this.#running === 0 && this.#waiting.length > 0) this.#flush()
+    if (this.#running === 0 && this.#somethingWaits) this.#flush()
   }
 
   #waiter(): Waiter {
@@ -107,12 +118,27 @@ export class WriteQueue {
 
   #flush(): void {
     this.#scheduled = false
-    if (this.#running > 0 || this.#waiting.length === 0) return
-    const batch = this.#waiting.length <= MAX_DEEDS ? this.#waiting : this.#waiting.slice(0, MAX_DEEDS)
-    this.#waiting = batch === this.#waiting ? [] : this.#waiting.slice(MAX_DEEDS)
+    if (this.#running > 0 || !this.#somethingWaits) return
+    const batch = this.#take()
     this.#running = batch.length
     this.#lastStart = performance.now()
     void this.#run(batch).then((outcome) => this.#finish(batch, outcome))
+  }
+
+  get #somethingWaits(): boolean {
+    return this.#waiting.length > 0 || this.#last.length > 0
+  }
+
+  /** What comes last comes after everything that was posted before it, so then nothing stays behind. */
+  #take(): readonly Deed[] {
+    const waiting = this.#waiting
+    if (this.#last.length === 0 && waiting.length > MAX_DEEDS) {
+      this.#waiting = waiting.slice(MAX_DEEDS)
+      return waiting.slice(0, MAX_DEEDS)
+    }
+    this.#waiting = []
+    for (const make of this.#last.splice(0)) waiting.push(make())
+    return waiting
   }
 
   #finish(batch: readonly Deed[], { failures, rows }: Outcome): void {
@@ -121,7 +147,7 @@ export class WriteQueue {
     this.#failures += failures.size
     const [firstError] = failures.values()
     if (firstError) for (const waiter of this.#waiters) waiter.error ??= firstError
-    if (this.#waiting.length > 0) this.#schedule()
+    if (this.#somethingWaits) this.#schedule()
     for (const [place, deed] of batch.entries()) {
       const error = failures.get(place)
       if (error) deed.failed?.(error)

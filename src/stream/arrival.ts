@@ -128,7 +128,7 @@ export async function arrive(
     made = enable(wishes.bind, session, parts.hooks)
     if (made instanceof Promise) made = await made
   } catch (error) {
-    parts.sessionEnded(session) // nobody else knows of it yet
+    parts.directory.end(session) // nobody else knows of it yet
     throw error
   }
   const bound = el('bound', NS_BIND2, null, ...made)

@@ -52,6 +52,7 @@ export function enterAccount(account: LocalAccount, binding: Binding, parts: Cli
   const resource = full?.resource
   if (!full || resource === undefined) throw new StanzaError('modify', 'bad-request', 'This cannot be a resource.')
   account.sessions.get(resource)?.close(new StreamError('conflict', 'Replaced by a newer stream.'))
+  if (account.sessions.size >= parts.limits.sessionsPerAccount) endOldestDetached(account)
   if (account.sessions.size >= parts.limits.sessionsPerAccount) {
     throw new StanzaError('wait', 'resource-constraint', 'Too many clients of this account are connected.')
   }
@@ -59,4 +60,13 @@ export function enterAccount(account: LocalAccount, binding: Binding, parts: Cli
   parts.directory.enter(session)
   parts.metrics.logins++
   return session
+}
+
+/** Who is there goes before who may come back. */
+function endOldestDetached(account: LocalAccount): void {
+  for (const session of account.sessions.values()) {
+    if (session.attached) continue
+    session.close()
+    return
+  }
 }

@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto'
 import { networkOf } from '../accounts/throttle.ts'
 import { nonzaKey } from '../core/feature.ts'
-import type { Session } from '../core/session.ts'
+import type { LoginFacts, Session } from '../core/session.ts'
 import type { Store } from '../store/store.ts'
 import { type Element, el } from '../xml/element.ts'
 import { StanzaError, StreamError } from '../xmpp/errors.ts'
@@ -50,6 +50,8 @@ export class ClientStream implements LinkEvents {
   #early = 0
   #session: Session | undefined
   #over = false
+  /** Whether the session may outlive the stream although it was we who ended it. */
+  #resumable = false
 
   constructor(link: Link, parts: ClientParts, gone: (stream: ClientStream) => void) {
     this.#link = link
@@ -84,8 +86,9 @@ export class ClientStream implements LinkEvents {
     else if (this.#link.encrypted) this.close(this.#elsewhere(host))
   }
 
-  /** Ends the stream. */
+  /** Ends the stream; a client that is silent, or must go because we do, may come back (XEP-0198 §5). */
   close(error?: StreamError): void {
+    this.#resumable = error?.condition === 'system-shutdown' || error?.condition === 'connection-timeout'
     this.#link.close(error)
   }
 
@@ -109,17 +112,24 @@ export class ClientStream implements LinkEvents {
     if (this.#session) return this.#stanza(element, this.#session)
     if (isStanza(element) && ++this.#early > EARLY_MAX)
       return this.close(new StreamError('policy-violation', 'Log in first.'))
-    if (this.#username !== undefined) return this.#bind(element, this.#username)
+    if (this.#username !== undefined) return this.#enter(element, this.#username)
     return this.#negotiate(element)
   }
 
-  ended(): void {
+  ended(reason: 'closed' | 'error' | 'lost'): void {
     this.#over = true
     this.#cancelTimeout()
     const session = this.#session
     this.#session = undefined
-    if (session) this.#parts.sessionEnded(session)
     this.#gone(this)
+    if (session?.isOn(this.#link)) this.#leave(session, reason === 'lost' || this.#resumable)
+  }
+
+  /** The session goes with the stream, unless its client may come back. */
+  #leave(session: Session, resumable: boolean): void {
+    const { directory } = this.#parts
+    session.detach(() => directory.end(session))
+    if (!(resumable && session.onLost?.())) session.close()
   }
 
   /** RFC 6120 §4.7, §4.8, §4.9.3. */
@@ -224,7 +234,8 @@ export class ClientStream implements LinkEvents {
   /** Logged in by SASL2, perhaps with a session already; no new stream begins. */
   #entered({ username, mechanism, session, answer, replay }: Entry, host: string): void {
     if (this.#over) {
-      if (session) this.#parts.sessionEnded(session) // it left while the account was looked up
+      // It left while the account was looked up. A session that it had before waits on.
+      if (session?.isOn(this.#link)) this.#parts.directory.end(session)
       return
     }
     this.#username = username
@@ -251,6 +262,38 @@ export class ClientStream implements LinkEvents {
     this.close(new StreamError('not-authorized', 'Log in first.'))
   }
 
+  /** After login: a session that exists goes on, or a new one begins. */
+  async #enter(element: Element, username: string): Promise<void> {
+    if (isStanza(element) || !this.#host) return this.#bind(element, username)
+    const request = { element, jid: Jid.of(username, this.#host), login: this.#loginFacts(), link: this.#link }
+    for (const hook of this.#parts.hooks) {
+      const resumption = await hook.resume?.(request)
+      if (!resumption) continue
+      if (this.#over) return undefined // the session waits on
+      this.#link.send(resumption.answer)
+      if (resumption.session) this.#resume(resumption.session, resumption.replay)
+      else this.#entryFailed()
+      return undefined
+    }
+    return this.#bind(element, username)
+  }
+
+  #resume(session: Session, replay: () => void): void {
+    this.#session = session
+    this.#cancelTimeout()
+    this.#parts.metrics.logins++
+    replay()
+  }
+
+  #loginFacts(): LoginFacts {
+    return { mechanism: this.#mechanism, encrypted: this.#link.encrypted, since: this.#parts.clock.now() }
+  }
+
+  #entryFailed(): void {
+    if (++this.#bindFailures > BIND_ATTEMPTS)
+      this.close(new StreamError('policy-violation', 'Too many failed attempts to bind a resource.'))
+  }
+
   async #bind(element: Element, username: string): Promise<void> {
     const request = bindRequest(element)
     if (!request) return this.close(new StreamError('not-authorized', 'Bind a resource first.'))
@@ -258,33 +301,37 @@ export class ClientStream implements LinkEvents {
     if (!stanza || !this.#host) return
     try {
       const jid = Jid.of(username, this.#host)
-      const login = { mechanism: this.#mechanism, encrypted: this.#link.encrypted, since: this.#parts.clock.now() }
-      const session = await enterSession({ jid, request, login, link: this.#link }, this.#parts)
+      const session = await enterSession({ jid, request, login: this.#loginFacts(), link: this.#link }, this.#parts)
       if (!session) return this.close(new StreamError('not-authorized', 'The account is gone.'))
-      if (this.#over) return this.#parts.sessionEnded(session) // it left while the account was looked up
+      if (this.#over) return this.#parts.directory.end(session) // it left while the account was looked up
       this.#session = session
       this.#cancelTimeout()
       this.#link.send(stanza.result(bindResult(session.jid)))
     } catch (error) {
       this.#link.send(stanza.bounce(this.#parts.router.wireError(error)))
-      if (++this.#bindFailures > BIND_ATTEMPTS)
-        this.close(new StreamError('policy-violation', 'Too many failed attempts to bind a resource.'))
+      this.#entryFailed()
     }
   }
 
   #stanza(element: Element, session: Session): MaybeAsync<void> {
     if (!isStanza(element)) return this.#nonza(element, session)
-    session.received++
     const stanza = this.#parse(element)
-    if (!stanza) return undefined
+    if (!stanza) return session.handled()
     // RFC 6120 §8.1.2.1: a client speaks for itself only.
     if (stanza.from && !stanza.from.equals(session.jid) && !stanza.from.equals(session.account.jid)) {
       return this.close(new StreamError('invalid-from'))
     }
-    if (isSessionRequest(stanza, session)) return session.send(stanza.result())
-    const handled = this.#parts.router.fromClient(this.#stamp(stanza, session), session)
-    if (handled || this.#parts.store.uncommitted > UNCOMMITTED_MAX) return this.#settle(handled)
-    return undefined
+    if (isSessionRequest(stanza, session)) {
+      session.send(stanza.result())
+      return session.handled()
+    }
+    const waiting = this.#parts.router.fromClient(this.#stamp(stanza, session), session)
+    if (waiting) {
+      session.handling = waiting.then(() => session.handled())
+      return this.#settle(session.handling)
+    }
+    session.handled()
+    return this.#parts.store.uncommitted > UNCOMMITTED_MAX ? settled(this.#parts.store) : undefined
   }
 
   /** Stream management and the like, by the feature that owns it. */
@@ -298,8 +345,8 @@ export class ClientStream implements LinkEvents {
   }
 
   /** Waits for what the stanza needed, and while too much is not on disk yet. */
-  async #settle(handled: MaybeAsync<void>): Promise<void> {
-    await handled
+  async #settle(handling: Promise<void>): Promise<void> {
+    await handling
     if (this.#parts.store.uncommitted > UNCOMMITTED_MAX) await settled(this.#parts.store)
   }
 

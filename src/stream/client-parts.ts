@@ -6,7 +6,6 @@ import type { Clock } from '../clock.ts'
 import type { Directory } from '../core/directory.ts'
 import type { Hooks } from '../core/feature.ts'
 import type { Router } from '../core/router.ts'
-import type { Session } from '../core/session.ts'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
 import type { Store } from '../store/store.ts'
@@ -38,5 +37,4 @@ export interface ClientParts {
   readonly clock: Clock
   readonly log: Log
   readonly metrics: Metrics
-  readonly sessionEnded: (session: Session) => void
 }

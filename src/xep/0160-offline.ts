@@ -12,7 +12,7 @@ import { stanzaId } from '../xmpp/0359-stanza-ids.ts'
 import { StanzaError } from '../xmpp/errors.ts'
 import type { Jid } from '../xmpp/jid.ts'
 import { NS_CLIENT, Stanza } from '../xmpp/stanza.ts'
-import { isCounted } from './0198-stream-management.ts'
+import { isCounted } from './0198-stream-management/counted.ts'
 import { archiveOwners, keepingOf } from './0313-archive.ts'
 import { bury } from './0424-retraction.ts'
 
@@ -160,6 +160,8 @@ class Queues {
     // What broke off stays, unless stream management has put it back into the queue: nothing may wait twice.
     if (last === undefined || !(isThere(client) || isCounted(client))) return
     queue.count = undefined
+    // Where it waits for an acknowledgement it is on disk before it is gone from here.
+    if (isCounted(client)) await this.#ctx.store.durable()
     await this.#ctx.store.messages.delivered(client.account.jid, last)
     queue.count = undefined
   }

@@ -5,7 +5,7 @@ import { type Actor, cast, nothingFor, theatre } from '../../test/support/cast.t
 import { assertLike, error } from '../../test/support/match.ts'
 import { type Hooks, nonzaKey } from '../core/feature.ts'
 import { el } from '../xml/element.ts'
-import { carbons, hasCarbons } from './0280-carbons.ts'
+import { carbons } from './0280-carbons.ts'
 import { features } from './index.ts'
 
 const NS = 'urn:xmpp:carbons:2'
@@ -268,5 +268,5 @@ test('a client that is gone leaves no trace, and one of Bind 2 may ask at once',
   await home.receives(copy('received', home, inside(juliet, garden.full, LINE)))
   home.link.clientVanishes()
   await garden.settles()
-  assert.equal(hasCarbons(session), false)
+  assert.equal(session.notes.has('carbons'), false)
 })

@@ -33,18 +33,22 @@ const OF_CHATS: ReadonlySet<string> = new Set([
 const enabled = new WeakSet<Session>()
 const counts = new WeakMap<LocalAccount, number>()
 
-/** Whether a client gets copies. It is a note about the session: who moves a session over a restart takes it along. */
-export function hasCarbons(client: Session): boolean {
-  return enabled.has(client)
-}
+/** A note of the session, so that it survives a restart. */
+const NOTE = 'carbons'
 
 /** Switches the copies of a client on or off; again is no mistake (§10.1). */
-export function setCarbons(client: Session, on: boolean): void {
+function setCarbons(client: Session, on: boolean): void {
   if (enabled.has(client) === on) return
+  client.note(NOTE, on || undefined)
   const count = counts.get(client.account) ?? 0
   counts.set(client.account, on ? count + 1 : count - 1)
   if (on) enabled.add(client)
   else enabled.delete(client)
+}
+
+/** For a session that an earlier process left: it gets copies if it did then. */
+export function restoreCarbons(client: Session): void {
+  if (client.notes.get(NOTE) === true) setCarbons(client, true)
 }
 
 /**

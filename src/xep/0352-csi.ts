@@ -10,7 +10,7 @@ import { detach } from '../xml/intern.ts'
 import { parseElement } from '../xml/reader.ts'
 import { type Importance, importanceOf } from '../xmpp/importance.ts'
 import { NS_CLIENT, Stanza } from '../xmpp/stanza.ts'
-import { isCounted } from './0198-stream-management.ts'
+import { isCounted } from './0198-stream-management/counted.ts'
 
 const NS = 'urn:xmpp:csi:0'
 const NS_DELAY = 'urn:xmpp:delay'

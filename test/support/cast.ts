@@ -11,7 +11,7 @@ import { type Clock, systemClock } from '../../src/clock.ts'
 import type { Feature } from '../../src/core/feature.ts'
 import { silentLog } from '../../src/log.ts'
 import { Metrics } from '../../src/metrics.ts'
-import { type Server, startXmpp } from '../../src/server.ts'
+import { type Server, type ServerParts, startXmpp } from '../../src/server.ts'
 import { openSqlite } from '../../src/store/sqlite.ts'
 import type { Store } from '../../src/store/store.ts'
 import type { SaslLimits } from '../../src/stream/login.ts'
@@ -43,6 +43,7 @@ export const LIMITS = {
   sessionsPerAccount: 10,
   loginTimeout: 30_000,
   idleTimeout: 600_000,
+  resumeTimeout: 600_000,
   offlineMessages: 100,
   privateBytes: 65_536,
   registrationsPerHourPerAddress: 3,
@@ -56,6 +57,8 @@ export const LIMITS = {
 /** A server for one test file, stopped when its tests are over. */
 export interface Theatre {
   readonly server: Server
+  /** Stops the server, and starts another one on the same store. */
+  restarts(): Promise<void>
   readonly store: Store
   readonly accounts: Accounts
   readonly metrics: Metrics
@@ -78,7 +81,7 @@ export async function theatre(stage: Stage = {}): Promise<Theatre> {
   const store = await openSqlite({ file: join(dir, 'store.db'), clock, commitInterval: 1 })
   const accounts = createAccounts({ store, hosts, iterations: 4096, mechanisms: ['SCRAM-SHA-256'], clock })
   const admins = new Set(stage.admins ?? [])
-  const server = await startXmpp({
+  const parts: ServerParts = {
     hosts,
     moved: stage.moved ?? new Map(),
     store,
@@ -99,7 +102,8 @@ export async function theatre(stage: Stage = {}): Promise<Theatre> {
     clock,
     log: silentLog,
     metrics,
-  })
+  }
+  let server = await startXmpp(parts)
   after(async () => {
     await server.stop()
     await store.close()
@@ -123,7 +127,13 @@ export async function theatre(stage: Stage = {}): Promise<Theatre> {
   }
   let scenes = 0
   return {
-    server,
+    get server() {
+      return server
+    },
+    async restarts() {
+      await server.stop()
+      server = await startXmpp(parts)
+    },
     store,
     accounts,
     metrics,

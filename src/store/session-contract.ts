@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// What every store must do with sessions that can be resumed; called by contract.ts.
+import assert from 'node:assert/strict'
+import { Jid } from '../xmpp/jid.ts'
+import type { SessionChange, SessionChanges, Store } from './store.ts'
+
+const juliet = Jid.parse('juliet@example.org')
+
+function change(changes: Partial<SessionChange>): SessionChange {
+  const counts = { handled: 0, acknowledged: 0 }
+  return {
+    key: 'a',
+    owner: juliet,
+    anew: false,
+    drops: false,
+    ...counts,
+    state: undefined,
+    sent: undefined,
+    ...changes,
+  }
+}
+
+async function writes(store: Store, changes: Partial<SessionChanges>): Promise<void> {
+  store.sessions.write(() => ({ changed: [], ended: [], ...changes }), assert.ifError)
+  await store.durable()
+}
+
+/** A session is begun, changes, is there after the store was opened anew, and ends. */
+export async function sessionsArePut(open: () => Promise<Store>): Promise<void> {
+  let store = await open()
+  await store.accounts.create([{ jid: juliet, admin: false, verifiers: [] }])
+  assert.deepEqual(await store.sessions.all(), [])
+  const chunks = [1, 2, 3].map((number) => ({ from: number - 1, upTo: number, text: `text ${number} 🌙` }))
+  await writes(store, { changed: [change({ anew: true, state: 'one', sent: chunks[0] })] })
+  await writes(store, { changed: [change({ handled: 1, sent: chunks[1] })] })
+  await writes(store, {
+    changed: [change({ handled: 2, acknowledged: 1, drops: true, state: 'two', sent: chunks[2] })],
+  })
+  await store.close()
+  store = await open()
+  const stored = { key: 'a', owner: juliet, handled: 2, acknowledged: 1, state: 'two', chunks: chunks.slice(1) }
+  assert.deepEqual(plain(await store.sessions.all()), plain([stored]))
+  await writes(store, { changed: [change({ anew: true, handled: 2, acknowledged: 7, state: 'three' })] })
+  assert.deepEqual((await store.sessions.all())[0]?.chunks, [])
+  await writes(store, { ended: ['a'] })
+  assert.deepEqual(await store.sessions.all(), [])
+  await store.close()
+}
+
+/** They go with their account, and come to none that is not there. */
+export async function sessionsGoWithTheirAccount(open: () => Promise<Store>): Promise<void> {
+  const store = await open()
+  await store.accounts.create([{ jid: juliet, admin: false, verifiers: [] }])
+  const begun = change({ anew: true, state: 'one', sent: { from: 0, upTo: 1, text: 'text' } })
+  await writes(store, { changed: [begun] })
+  await store.accounts.remove(juliet)
+  assert.deepEqual(await store.sessions.all(), [])
+  await writes(store, { changed: [begun] })
+  assert.deepEqual(await store.sessions.all(), [])
+  await store.close()
+}
+
+/** What they tell is asked for when the commit is put together, and comes after everything else in it. */
+export async function sessionsAreWrittenLast(open: () => Promise<Store>): Promise<void> {
+  const store = await open()
+  await store.accounts.create([{ jid: juliet, admin: false, verifiers: [] }])
+  let handled = 0
+  const failed = assert.ifError
+  store.sessions.write(() => ({ changed: [change({ anew: true, state: '', handled })], ended: [] }), failed)
+  for (; handled < 5; handled++) {
+    store.messages.append({ xml: '<message/>', from: juliet, to: juliet, archiveFor: [juliet], offlineFor: undefined })
+  }
+  await store.durable()
+  assert.equal((await store.sessions.all())[0]?.handled, 5)
+  await store.close()
+}
+
+/** JIDs by their text. */
+function plain(value: unknown): unknown {
+  return JSON.parse(JSON.stringify(value, (_, one: unknown) => (one instanceof Jid ? one.key : one)))
+}

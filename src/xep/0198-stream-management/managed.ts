@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+// One session whose stanzas are counted both ways (XEP-0198 §4).
+import type { FeatureContext } from '../../core/feature.ts'
+import type { Session } from '../../core/session.ts'
+import { type Element, el, type Writable } from '../../xml/element.ts'
+import { detach } from '../../xml/intern.ts'
+import { parseElement } from '../../xml/reader.ts'
+import { StreamError } from '../../xmpp/errors.ts'
+import { NS_CLIENT, Stanza } from '../../xmpp/stanza.ts'
+import { type Moments, type Sent, SentQueue } from './queue.ts'
+import { redeliver } from './redeliver.ts'
+
+/** XEP-0198, version 3 of its protocol. */
+export const NS = 'urn:xmpp:sm:3'
+/** After so many stanzas the client is asked what it has (asking for each one costs more than the stanzas). */
+const ASK_AFTER = 10
+/** What a client may leave unacknowledged before it is cut off: stanzas, and UTF-16 units of their texts. */
+const UNACKNOWLEDGED_MAX = 10_000
+const UNACKNOWLEDGED_TEXT = 8 * 1024 * 1024
+/** UTF-16 units that are sent once more before the client has to say that it has them, so that no link overflows. */
+const PORTION = 512 * 1024
+/** Counters begin again after this (§4). */
+const WRAP = 2 ** 32
+
+/** How a session can be resumed (§5). */
+export interface Resume {
+  /** The hash of what the client must show. */
+  readonly key: string
+  /** How long the session waits for its client, in ms. */
+  readonly timeout: number
+}
+
+/** What an earlier process knew of a session. */
+export interface Restored {
+  readonly handled: number
+  readonly acknowledged: number
+  readonly queue: readonly Sent[]
+}
+
+/** A session whose stanzas are counted. */
+export class Managed {
+  readonly client: Session
+  /** Undefined if it cannot be resumed. */
+  readonly resume: Resume | undefined
+  /** Called when something changed that must survive the process. */
+  onChange: (() => void) | undefined
+  readonly #ctx: FeatureContext
+  readonly #moments: Moments
+  readonly #receivedBefore: number
+  readonly #queue: SentQueue
+  #unasked = 0
+  /** Up to this count everything was written to the connection that it has; what follows is held back. */
+  #replayed = 0
+  /** How many of the first were sent by an earlier process, until the client says which of them it has. */
+  #fromBefore: number | undefined
+
+  constructor(client: Session, resume: Resume | undefined, ctx: FeatureContext, moments: Moments, before?: Restored) {
+    this.client = client
+    this.resume = resume
+    this.#ctx = ctx
+    this.#moments = moments
+    this.#receivedBefore = client.received - (before?.handled ?? 0)
+    this.#queue = new SentQueue(before?.acknowledged)
+    for (const item of before?.queue ?? []) this.#queue.push(item)
+    this.#fromBefore = before?.queue.length
+    client.onSent = (stanza) => this.#sent(stanza)
+    if (!resume) return
+    client.onHandled = () => this.onChange?.()
+    client.onNoted = () => this.onChange?.()
+  }
+
+  /** How many stanzas of the client were dealt with. */
+  get handled(): number {
+    return this.client.received - this.#receivedBefore
+  }
+
+  /** The same as the wire wants it. */
+  get h(): string {
+    return String(this.handled % WRAP)
+  }
+
+  /** What it has not acknowledged; to be read only. */
+  get queue(): Pick<SentQueue, 'acknowledged' | 'sent' | 'skipped' | 'after'> {
+    return this.#queue
+  }
+
+  /** The same as stanzas; none of those that only a resumed stream would have kept. */
+  unacknowledged(): readonly Stanza[] {
+    return this.#queue
+      .after(0)
+      .flatMap(({ xml }) => (xml === undefined ? [] : [Stanza.parse(parseElement(xml, NS_CLIENT))]))
+  }
+
+  /** Answers `<r/>`: the count as it is now, said once what it covers is on disk. A disk that fails ends the stream. */
+  acknowledge(): void {
+    const { h } = this
+    const { store } = this.#ctx
+    if (store.uncommitted === 0) {
+      this.client.sendNonza(el('a', NS, { h }))
+      return
+    }
+    store.durable().then(
+      () => this.client.sendNonza(el('a', NS, { h })),
+      () => this.client.close(new StreamError('internal-server-error')),
+    )
+  }
+
+  /** Takes an `<a/>` or a `<resume/>`. Throws a stream error if the client claims more than it was sent (§4). */
+  acknowledged({ attrs }: Element): void {
+    const h = /^\d{1,10}$/.test(attrs.h ?? '') ? Number(attrs.h) : Number.NaN
+    if (!(h < WRAP)) throw new StreamError('bad-format', 'An acknowledgement needs a count.')
+    const more = (h - (this.#queue.acknowledged % WRAP) + WRAP) % WRAP
+    if (this.#fromBefore !== undefined && more < UNACKNOWLEDGED_MAX) {
+      this.#acknowledgedBefore(more, this.#fromBefore)
+      return
+    }
+    if (more > this.#queue.length) {
+      const detail = el('handled-count-too-high', NS, { h: String(h), 'send-count': String(this.#queue.sent % WRAP) })
+      throw new StreamError('undefined-condition', 'More was acknowledged than was sent.', detail)
+    }
+    this.#queue.acknowledge(more)
+    if (more > 0) this.onChange?.()
+    if (this.client.held && this.#queue.acknowledged >= this.#replayed) this.#replayOn()
+  }
+
+  /**
+   * The first count after a restart is about what the earlier process sent, which may be more than it could write down;
+   * what was sent since then the client cannot have. From here on both count alike.
+   */
+  #acknowledgedBefore(more: number, fromBefore: number): void {
+    this.#fromBefore = undefined
+    this.#queue.acknowledge(Math.min(more, fromBefore))
+    this.#queue.skip(Math.max(0, more - fromBefore))
+    this.onChange?.()
+  }
+
+  /** Sends once more, in order, what the client has not acknowledged: each portion when it has the one before. */
+  replay(): void {
+    this.#replayed = this.#queue.acknowledged
+    this.#unasked = 0
+    this.#replayOn()
+  }
+
+  #replayOn(): void {
+    let size = 0
+    for (const { xml = '' } of this.#queue.after(this.#replayed)) {
+      if (size >= PORTION) break
+      this.client.sendNonza(written(xml))
+      size += xml.length
+      this.#replayed++
+    }
+    this.client.held = this.#replayed < this.#queue.sent
+    if (size > 0) this.#ask()
+  }
+
+  /** Asks what the client has, if something was sent since it was asked last. */
+  askIfQuiet(): void {
+    if (this.#unasked > 0 && this.client.attached) this.#ask()
+  }
+
+  /** The client is gone (§5): what it has not acknowledged is not lost. */
+  end(): void {
+    const { account } = this.client
+    const waiting = this.#queue.after(0)
+    this.client.onSent = undefined
+    this.client.onHandled = undefined
+    this.client.onNoted = undefined
+    this.onChange = undefined
+    this.#queue.acknowledge(waiting.length)
+    // Who was removed gets nothing any more, and the next one of that name must not get it.
+    if (this.#ctx.directory.loaded(account.jid.key) !== account) return
+    for (const { kind, xml, moment } of waiting) {
+      if (xml === undefined || kind === 'presence') continue
+      const stanza = Stanza.parse(parseElement(xml, NS_CLIENT))
+      redeliver(stanza, account, (client) => this.#moments.wasAvailable(client, moment), this.#ctx)
+    }
+  }
+
+  #sent(stanza: Stanza): void {
+    const kept = this.resume !== undefined || (stanza.kind === 'message' && stanza.type !== 'error')
+    const xml = kept ? detach(stanza.xml(NS_CLIENT)) : undefined
+    this.#queue.push({ kind: stanza.kind, xml, moment: this.#moments.next() })
+    this.onChange?.()
+    this.#unasked++
+    if (this.#unasked >= ASK_AFTER && this.client.attached) this.#ask()
+    if (this.#queue.length <= UNACKNOWLEDGED_MAX && this.#queue.text <= UNACKNOWLEDGED_TEXT) return
+    this.client.close(new StreamError('policy-violation', 'Too much is unacknowledged.'))
+  }
+
+  #ask(): void {
+    this.#unasked = 0
+    this.client.sendNonza(el('r', NS))
+  }
+}
+
+/** A stanza that was written before. */
+function written(xml: string): Writable {
+  return { xml: (inherited) => (inherited === NS_CLIENT ? xml : parseElement(xml, NS_CLIENT).xml(inherited)) }
+}

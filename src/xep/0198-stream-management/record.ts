@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+// A session as texts, and back.
+
+import type { LocalAccount } from '../../core/directory.ts'
+import { Session } from '../../core/session.ts'
+import type { StoredSession } from '../../store/store.ts'
+import { parseElement } from '../../xml/reader.ts'
+import { Jid } from '../../xmpp/jid.ts'
+import { NS_CLIENT, Stanza } from '../../xmpp/stanza.ts'
+import type { Managed, Restored, Resume } from './managed.ts'
+import type { Sent } from './queue.ts'
+
+/** Between two stanzas: no XML contains it. */
+const SEPARATOR = '\u001e'
+
+/** What is kept of a session beside its counters. */
+interface State {
+  readonly id: string
+  readonly resource: string
+  readonly login: Session['login']
+  readonly timeout: number
+  readonly presence: string | undefined
+  readonly priority: number | undefined
+  readonly interested: boolean
+  readonly directed: readonly string[]
+  readonly notes: Readonly<Record<string, unknown>>
+  readonly availableSince: number | undefined
+}
+
+/** Everything about the session that its client need not say again when it comes back. */
+export function stateText({ client, resume }: Managed, availableSince: number | undefined): string {
+  const { id, resource, login, presence, priority, interested, directed, notes } = client
+  const state: State = {
+    id,
+    resource,
+    login,
+    timeout: resume?.timeout ?? 0,
+    presence: presence?.xml(NS_CLIENT),
+    priority,
+    interested,
+    directed: [...directed.keys()],
+    notes: Object.fromEntries(notes),
+    availableSince,
+  }
+  return JSON.stringify(state)
+}
+
+/** What was sent, as one text. */
+export function chunkText(items: readonly Sent[]): string {
+  return items.map(({ moment, xml }) => `${moment} ${xml ?? ''}`).join(SEPARATOR)
+}
+
+/** A session as an earlier process left it: without a connection, and not entered anywhere. */
+export interface Revived {
+  readonly client: Session
+  readonly resume: Resume
+  readonly before: Restored
+  readonly availableSince: number | undefined
+  /** The last moment that is known of it. */
+  readonly moment: number
+}
+
+/** Reads a stored session. Throws if it is not as we write it. */
+export function revive(stored: StoredSession, account: LocalAccount): Revived {
+  const state = JSON.parse(stored.state) as State
+  const { id, resource, login, timeout, availableSince } = state
+  const client = new Session(id, account.jid.withResource(resource), resource, account, login, undefined)
+  client.presence = state.presence === undefined ? undefined : Stanza.parse(parseElement(state.presence, NS_CLIENT))
+  client.priority = state.priority
+  client.interested = state.interested
+  for (const text of state.directed) client.directed.set(text, Jid.parse(text))
+  for (const [key, value] of Object.entries(state.notes)) client.notes.set(key, value)
+  const queue = queueOf(stored)
+  const { key, handled, acknowledged } = stored
+  const moment = queue.at(-1)?.moment ?? 0
+  return { client, resume: { key, timeout }, before: { handled, acknowledged, queue }, availableSince, moment }
+}
+
+function queueOf({ chunks, acknowledged }: StoredSession): readonly Sent[] {
+  return chunks.flatMap(({ from, text }) =>
+    text
+      .split(SEPARATOR)
+      .slice(Math.max(0, acknowledged - from))
+      .map(sentOf),
+  )
+}
+
+function sentOf(record: string): Sent {
+  const space = record.indexOf(' ')
+  const xml = record.slice(space + 1)
+  const kind = xml.startsWith('<m') ? 'message' : xml.startsWith('<i') ? 'iq' : 'presence'
+  return { kind, xml, moment: Number(record.slice(0, space)) }
+}
