@@ -120,6 +120,10 @@ function removeAccount(db: Database, { key }: Jid): readonly Statement[] {
     db.sql`delete from contact where owner = (select jid from account where jid = ${key})`,
     db.sql`delete from document where owner = (select jid from account where jid = ${key})`,
     db.sql`delete from member where owner = (select jid from account where jid = ${key})`,
+    db.sql`delete from pubsub_node where owner = (select jid from account where jid = ${key})`,
+    db.sql`delete from pubsub_item where owner = (select jid from account where jid = ${key})`,
+    db.sql`delete from pubsub_affiliation where owner = (select jid from account where jid = ${key})`,
+    db.sql`delete from pubsub_subscription where owner = (select jid from account where jid = ${key})`,
     db.sql`delete from verifier where jid = ${key}`,
     db.sql`delete from account where jid = ${key} returning jid`,
   ]
@@ -132,6 +136,10 @@ function removeLeftovers(db: Database, { key }: Jid): readonly Statement[] {
     db.sql`delete from contact where owner = ${key} and not exists (select 1 from account where jid = ${key})`,
     db.sql`delete from document where owner = ${key} and not exists (select 1 from account where jid = ${key})`,
     db.sql`delete from member where owner = ${key} and not exists (select 1 from account where jid = ${key})`,
+    db.sql`delete from pubsub_node where owner = ${key} and not exists (select 1 from account where jid = ${key})`,
+    db.sql`delete from pubsub_item where owner = ${key} and not exists (select 1 from account where jid = ${key})`,
+    db.sql`delete from pubsub_affiliation where owner = ${key} and not exists (select 1 from account where jid = ${key})`,
+    db.sql`delete from pubsub_subscription where owner = ${key} and not exists (select 1 from account where jid = ${key})`,
   ]
 }
 

@@ -5,6 +5,7 @@ import { accountStore } from './accounts.ts'
 import type { Database } from './db.ts'
 import { documentStore, secret } from './documents.ts'
 import { openMessages } from './messages.ts'
+import { pubsubStore } from './pubsub.ts'
 import { rosterStore } from './rosters.ts'
 import { setStore } from './sets.ts'
 import type { Store } from './store.ts'
@@ -28,6 +29,7 @@ export async function assembleStore(db: Database, clock: Clock): Promise<Store> 
     messages,
     documents: documentStore(db),
     sets: setStore(db),
+    pubsub: pubsubStore(db, clock),
     secret: (name) => secret(db, name),
     durable: () => db.durable(),
     get uncommitted() {

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import type { Clock } from '../clock.ts'
 import { Jid } from '../xmpp/jid.ts'
+import { pubsubContract } from './pubsub-contract.ts'
 import type { KeptMessage, NewAccount, NewMessage, RosterItem, Store, StoreObserver, Verifier } from './store.ts'
 
 /** One place for data, which can be opened, closed and opened again. */
@@ -64,6 +65,7 @@ async function everything(store: Store, owner: Jid): Promise<string> {
 
 /** Registers the tests. @param engine goes in front of their names */
 export function storeContract(engine: string, newPlace: NewPlace): void {
+  pubsubContract(engine, newPlace)
   const check = (name: string, body: (store: Store, again: Place, clock: HandClock) => Promise<void>) =>
     test(`${engine}: ${name}`, async (t) => {
       const place = await newPlace(t)

@@ -14,6 +14,7 @@ export function delayedStore(store: Store, random: () => number): Store {
     messages: delayed(store.messages, random),
     documents: delayed(store.documents, random),
     sets: delayed(store.sets, random),
+    pubsub: delayed(store.pubsub, random),
     secret: (name) => later(store.secret(name), random),
     durable: () => store.durable(),
     get uncommitted() {
