@@ -38,10 +38,10 @@ test('who runs at each hook', () => {
     },
     {
       onSend: ['blocking', 'caps', 'last-activity'],
-      onReceive: ['blocking', 'archive', 'last-activity'],
+      onReceive: ['blocking', 'pep', 'archive', 'last-activity'],
       onAway: ['offline'],
-      onDeliver: ['blocking'],
-      onAvailable: ['offline', 'stream-management'],
+      onDeliver: ['blocking', 'pep'],
+      onAvailable: ['pep', 'offline', 'stream-management'],
     },
   )
 })

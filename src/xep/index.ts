@@ -12,6 +12,7 @@ import { caps } from './0115-caps.ts'
 import { admin } from './0133-admin.ts'
 import { contactAddresses } from './0157-contact-addresses.ts'
 import { offline } from './0160-offline.ts'
+import { pep } from './0163-pep.ts'
 import { blocking } from './0191-blocking.ts'
 import { streamManagement } from './0198-stream-management.ts'
 import { ping } from './0199-ping.ts'
@@ -22,6 +23,7 @@ import { streamLimits } from './0478-stream-limits.ts'
 /** All features, in the order of their hooks, with the reason where the place matters. */
 export const features: readonly Feature[] = [
   blocking, // first: what is blocked is neither archived, copied nor pushed
+  pep, // takes answers to its own questions before they are archived; may wait, so before `archive`
   archive, // what is refused above is not kept; leaves to `offline` what nobody is there to get, so nothing may wait between them
   offline, // the last resort
   caps, // only listens
