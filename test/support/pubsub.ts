@@ -65,8 +65,8 @@ export async function learns(actor: Actor, ...nodes: readonly string[]): Promise
   actor.sends(`<presence><c xmlns='${CAPS}' hash='sha-1' node='urn:test' ver='${ver}'/></presence>`)
   for (;;) {
     const heard = await actor.hears()
-    if (heard.name !== 'iq' || !heard.child('query', INFO)) continue
-    actor.sends(`<iq type='result' id='${heard.attrs.id}' to='${heard.attrs.from}'>${answer}</iq>`)
-    return
+    if (heard.name === 'presence' && heard.attrs.from === actor.full) return // a kind that is known is not asked
+    if (heard.name === 'iq' && heard.child('query', INFO))
+      actor.sends(`<iq type='result' id='${heard.attrs.id}' to='${heard.attrs.from}'>${answer}</iq>`)
   }
 }
