@@ -37,7 +37,7 @@ test('who runs at each hook', () => {
       onAvailable: takingPart('onAvailable'),
     },
     {
-      onSend: ['blocking', 'caps', 'last-activity'],
+      onSend: ['blocking', 'avatar-conversion', 'caps', 'last-activity'],
       onReceive: ['blocking', 'pep', 'archive', 'last-activity'],
       onAway: ['offline'],
       onDeliver: ['blocking', 'pep'],

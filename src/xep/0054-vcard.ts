@@ -5,6 +5,7 @@ import type { Element } from '../xml/element.ts'
 import { parseElement } from '../xml/reader.ts'
 import { StanzaError } from '../xmpp/errors.ts'
 import { keepDocument } from './0049-private-xml.ts'
+import { publishPhoto, splitCard, withAvatar } from './0398-avatar-conversion.ts'
 
 const NS = 'vcard-temp'
 /** The key of the document. */
@@ -38,15 +39,19 @@ export const vcard: Feature = {
 }
 
 /** XEP-0054 §3.1, §3.3: of somebody else a missing card looks like a missing account. */
-async function read({ owner, own }: IqRequest, { store }: FeatureContext): Promise<Element> {
-  const text = await store.documents.get(owner, KEY)
-  if (text === undefined) throw new StanzaError('cancel', own ? 'item-not-found' : 'service-unavailable')
-  return parseElement(text)
+async function read({ owner, own, account, from }: IqRequest, ctx: FeatureContext): Promise<Element> {
+  const text = await ctx.store.documents.get(owner, KEY)
+  const kept = text === undefined ? undefined : parseElement(text)
+  const card = account ? await withAvatar(kept, account, from, ctx) : kept
+  if (!card) throw new StanzaError('cancel', own ? 'item-not-found' : 'service-unavailable')
+  return card
 }
 
 /** XEP-0054 §3.2. */
-async function write({ owner, own, payload }: IqRequest, ctx: FeatureContext): Promise<undefined> {
-  if (!own) throw new StanzaError('auth', 'forbidden')
-  await keepDocument(ctx, owner, KEY, payload.xml(''))
+async function write({ owner, own, payload, account }: IqRequest, ctx: FeatureContext): Promise<undefined> {
+  if (!own || !account) throw new StanzaError('auth', 'forbidden')
+  const { kept, photo } = splitCard(payload)
+  await keepDocument(ctx, owner, KEY, kept.xml(''))
+  await publishPhoto(photo, account, ctx)
   return undefined
 }

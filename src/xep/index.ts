@@ -18,6 +18,8 @@ import { streamManagement } from './0198-stream-management.ts'
 import { ping } from './0199-ping.ts'
 import { time } from './0202-time.ts'
 import { archive } from './0313-archive.ts'
+import { avatarConversion } from './0398-avatar-conversion.ts'
+import { bookmarks } from './0402-bookmarks.ts'
 import { streamLimits } from './0478-stream-limits.ts'
 
 /** All features, in the order of their hooks, with the reason where the place matters. */
@@ -26,12 +28,14 @@ export const features: readonly Feature[] = [
   pep, // takes answers to its own questions before they are archived; may wait, so before `archive`
   archive, // what is refused above is not kept; leaves to `offline` what nobody is there to get, so nothing may wait between them
   offline, // the last resort
+  avatarConversion, // changes presence before it is looked at
   caps, // only listens
   streamManagement, // counts what is sent, after all others had their say
   lastActivity, // only listens, and refuses questions to clients
   disco,
   privateXml,
   vcard,
+  bookmarks,
   registration,
   commands,
   admin,
