@@ -110,11 +110,16 @@ export const pep: Feature = {
   },
 }
 
+/** Of how many nodes one client is told when it comes. */
+const NODES_MAX = 500
+
 /** Tells clients that have come what was published last (XEP-0163 §4.3.4). */
 class Greeter {
   readonly #ctx: FeatureContext
   /** The nodes of which a client was told, until it is no longer there. */
-  readonly #told = new WeakMap<Session, ReadonlySet<string>>()
+  readonly #told = new WeakMap<Session, Set<string>>()
+  /** Those of which it still has to be told, while it is being told of others: one round at a time for each client. */
+  readonly #waiting = new WeakMap<Session, Set<string>>()
 
   constructor(ctx: FeatureContext) {
     this.#ctx = ctx
@@ -129,12 +134,22 @@ class Greeter {
   /** Tells a client of those nodes that it had not asked for before. Does not wait. */
   greet(client: Session): void {
     if (!client.presence) return
-    const wanted = wantedNodes(client)
-    const told = this.#told.get(client)
-    const news = [...wanted].filter((node) => !told?.has(node))
+    const told = this.#told.get(client) ?? new Set()
+    this.#told.set(client, told)
+    const news = [...wantedNodes(client)].filter((node) => !told.has(node)).slice(0, NODES_MAX - told.size)
     if (news.length === 0) return
-    this.#told.set(client, wanted)
-    void this.#greet(client, news)
+    for (const node of news) told.add(node)
+    const waiting = this.#waiting.get(client)
+    if (waiting) for (const node of news) waiting.add(node)
+    else void this.#rounds(client, new Set(news))
+  }
+
+  async #rounds(client: Session, first: Set<string>): Promise<void> {
+    for (let nodes = first; nodes.size > 0; nodes = this.#waiting.get(client) ?? new Set()) {
+      this.#waiting.set(client, new Set())
+      await this.#greet(client, [...nodes])
+    }
+    this.#waiting.delete(client)
   }
 
   /** A contact lets the client's user see its presence, and so its nodes. */

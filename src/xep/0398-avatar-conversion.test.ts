@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { cast, nothingFor } from '../../test/support/cast.ts'
 import { befriend, follow } from '../../test/support/friends.ts'
 import { assertLike } from '../../test/support/match.ts'
-import { event, itemsOf, learns, listens, publish, refused } from '../../test/support/pubsub.ts'
+import { event, itemsOf, learns, listens, owner, publish, refused } from '../../test/support/pubsub.ts'
 
 const DATA = 'urn:xmpp:avatar:data'
 const METADATA = 'urn:xmpp:avatar:metadata'
@@ -105,6 +105,9 @@ test('a new avatar is shown to contacts with what the clients last said', async 
   await romeo.receives(`<presence from='${juliet.full}'><show>dnd</show>${update('')}</presence>`)
   await juliet.sets(publish(METADATA, metadata))
   await romeo.receives(`<presence from='${juliet.full}'><show>dnd</show>${update(hash)}</presence>`)
+  await juliet.sets(owner(`<delete node='${METADATA}'/>`))
+  const plain = await romeo.receives(`<presence from='${juliet.full}'><show>dnd</show></presence>`)
+  assert.equal(plain.child('x', 'vcard-temp:x:update'), undefined)
   await nothingFor(romeo)
 })
 

@@ -87,13 +87,27 @@ export class Pubsub {
 
   /** Empties a node, and tells. @param find gives the node when it is its turn; throws to refuse */
   async purge(shelf: Shelf, find: () => Node): Promise<void> {
-    const change = await shelf.inTurn(async () => {
-      const node = find()
+    await this.#all(shelf, find, async (node) => {
       await shelf.purge(node)
       await this.notifier.purged(shelf, node)
-      return { shelf, node, put: [], removed: [] }
     })
-    for (const listener of this.#listeners) await this.#tell(listener, change)
+  }
+
+  /** Removes a node with all that is in it, and tells. @param find as above */
+  async remove(shelf: Shelf, find: () => Node): Promise<void> {
+    await this.#all(shelf, find, async (node) => {
+      await shelf.remove(node)
+      await this.notifier.removed(shelf, node)
+    })
+  }
+
+  async #all(shelf: Shelf, find: () => Node, act: (node: Node) => Promise<void>): Promise<void> {
+    const node = await shelf.inTurn(async () => {
+      const found = find()
+      await act(found)
+      return found
+    })
+    for (const listener of this.#listeners) await this.#tell(listener, { shelf, node, put: [], removed: [] })
   }
 
   /** What was published is published, whatever becomes of what is made of it. */

@@ -13,11 +13,6 @@ export const AFFILIATIONS = ['owner', 'publisher', 'member', 'none', 'outcast'] 
 /** XEP-0060 §4.2; `unconfigured` is not supported. */
 export const STATES = ['subscribed', 'pending', 'none'] as const
 
-/** What somebody is to a node. */
-export type Affiliation = (typeof AFFILIATIONS)[number]
-/** How far a subscription is. */
-export type State = (typeof STATES)[number]
-
 /** A node without its items. */
 export class Node {
   readonly name: string

@@ -51,11 +51,7 @@ export const configure: Act = async (asked) => {
 /** XEP-0060 §8.4. Who could see the node learns that it is gone. */
 export const remove: Act = async (asked) => {
   const { shelf, engine } = asked
-  await shelf.inTurn(async () => {
-    const node = ownedNode(asked)
-    await shelf.remove(node)
-    await engine.notifier.removed(shelf, node)
-  })
+  await engine.remove(shelf, () => ownedNode(asked))
   return undefined
 }
 

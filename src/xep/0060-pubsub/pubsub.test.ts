@@ -187,6 +187,11 @@ test('who subscribes is told, with the last item first, until it unsubscribes', 
   )
   await works(juliet, publish(NODE, entry('c')))
   await nothingFor(iago)
+  for (let index = 0; index < 20; index++) await works(iago, subscribe(NODE, `${iago.bare}/${index}`), juliet.bare)
+  assertLike(
+    await iago.sets(subscribe(NODE, iago.bare), juliet.bare),
+    refused('wait', 'policy-violation', 'too-many-subscriptions'),
+  )
 })
 
 test('who is subscribed and asks by its capabilities is told once', async () => {

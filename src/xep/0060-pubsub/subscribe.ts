@@ -7,6 +7,9 @@ import { requestApproval } from './authorize.ts'
 import { NS_PUBSUB, refusal } from './errors.ts'
 import { hidden, type Node } from './node.ts'
 
+/** Subscriptions of one user to one node, so that nobody takes the places of all. */
+const EACH_MAX = 20
+
 /** XEP-0060 §6.1. */
 export const subscribe: Act = async (asked) => {
   const { request, shelf, engine, action } = asked
@@ -22,6 +25,8 @@ export const subscribe: Act = async (asked) => {
       refused?.type === 'auth' && refused.condition === 'not-authorized' && node.config.access === 'authorize'
     if (refused && !asks) throw refused
     const state = asks ? 'pending' : 'subscribed'
+    const others = [...node.subscriptions.keys()].filter((key) => belongs(key, jid))
+    if (others.length >= EACH_MAX) throw refusal('wait', 'policy-violation', 'too-many-subscriptions')
     await shelf.subscribe(node, new Map([[jid.key, state]]))
     return { node, state, known: false }
   })
