@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Actor, cast, nothingFor } from '../../../test/support/cast.ts'
+import { type Actor, cast, nothingFor, theatre } from '../../../test/support/cast.ts'
 import { befriend, follow, rosterSet } from '../../../test/support/friends.ts'
 import { assertLike } from '../../../test/support/match.ts'
 import { event, form, itemsOf, listens, owner, publish, pubsub, refused } from '../../../test/support/pubsub.ts'
@@ -301,9 +301,16 @@ test('what is no request is refused', async () => {
 })
 
 test('nobody fills the disk', async () => {
-  const { juliet, theatre: stage } = await cast('juliet')
-  const { bare } = juliet.jid
-  for (let index = 0; index < 500; index++) void stage.store.pubsub.change(bare, `n${index}`, { create: '{}' })
+  const stage = await theatre({ options: { pubsubBytes: 100_000 } })
+  const jid = await stage.account('juliet')
+  const made = Array.from({ length: 500 }, (_, index) => stage.store.pubsub.change(jid, `n${index}`, { create: '{}' }))
+  await Promise.all(made)
+  const juliet = await stage.enter('juliet')
   assertLike(await juliet.sets(publish('one-more', entry('a'))), refused('wait', 'resource-constraint'))
   assertLike(await juliet.sets(publish('n7', entry('a'))), OK)
+  const long = `<item><entry xmlns='urn:a'>${'x'.repeat(60_000)}</entry></item>`
+  assertLike(await juliet.sets(publish('n8', long)), OK)
+  assertLike(await juliet.sets(publish('n9', long)), refused('wait', 'resource-constraint'))
+  assertLike(await juliet.sets(owner(`<purge node='n8'/>`)), OK)
+  assertLike(await juliet.sets(publish('n9', long)), OK)
 })
