@@ -146,7 +146,7 @@ class Hashes {
     if (stanza.to === undefined) this.#sent.delete(client)
     const update = stanza.element.child('x', NS_UPDATE)
     const photo = update?.child('photo')
-    if (photo?.text === '' || (known === null && !(update && !photo))) return PASS
+    if (photo?.text === '' || photo?.text === known || (known === null && !(update && !photo))) return PASS
     if (stanza.to === undefined) this.#sent.set(client, stanza)
     const x = el('x', NS_UPDATE, null, el('photo', NS_UPDATE, null, known ?? ''))
     const element = stanza.element.without((child) => child.is('x', NS_UPDATE)).append(x)

@@ -42,7 +42,7 @@ export const bookmarks: Feature = {
         })
         engine.onChange(async ({ shelf, node }) => {
           if (node.name !== NS) return
-          await engine.notifier.toOwner(shelf, NS_LEGACY, legacyItem(shelf, await storageOf(shelf, ctx)))
+          await engine.notifier.toOwner(shelf, NS_LEGACY, async () => legacyItem(shelf, await storageOf(shelf, ctx)))
         })
       },
       disco: {

@@ -11,7 +11,7 @@ export const NS_OWNER = `${NS_PUBSUB}#owner`
 export const NS_EVENT = `${NS_PUBSUB}#event`
 const NS_ERRORS = `${NS_PUBSUB}#errors`
 
-/** A refusal. @param detail the condition of XEP-0060, if it has one @param feature what is not supported (§ of the same name) */
+/** A refusal. @param detail the condition of XEP-0060, if it has one @param feature what is not supported */
 export function refusal(
   type: ErrorType,
   condition: StanzaCondition,

@@ -78,8 +78,10 @@ export class Notifier {
     await this.#send(shelf, node, to, items, stamp)
   }
 
-  /** To clients of the owner, for nodes that are made of others. */
-  async toOwner(shelf: Shelf, node: string, item: PubsubItem): Promise<void> {
+  /** To clients of the owner, for nodes that are made of others. @param make called only if somebody wants it */
+  async toOwner(shelf: Shelf, node: string, make: () => Promise<PubsubItem>): Promise<void> {
+    if (![...shelf.account.available()].some((client) => wants(client, node))) return
+    const item = await make()
     const event = el('items', NS_EVENT, { node }, el('item', NS_EVENT, { id: item.id }, parseElement(item.xml)))
     for (const client of shelf.account.available()) {
       if (!wants(client, node)) continue
@@ -134,7 +136,7 @@ export class Notifier {
 }
 
 /** Whether a client asks for a node's notifications (XEP-0163 §4.3.2). */
-export function wants(client: Session, node: string): boolean {
+function wants(client: Session, node: string): boolean {
   return capsOf(client)?.includes(`${node}+notify`) === true
 }
 
