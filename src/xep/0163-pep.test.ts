@@ -5,7 +5,6 @@ import { cast, nothingFor, theatre } from '../../test/support/cast.ts'
 import { befriend, follow } from '../../test/support/friends.ts'
 import { assertLike } from '../../test/support/match.ts'
 import { event, form, itemsOf, learns, listens, owner, publish, pubsub, refused } from '../../test/support/pubsub.ts'
-import { Jid } from '../xmpp/jid.ts'
 
 const TUNE = 'http://jabber.org/protocol/tune'
 const OK = `<iq type='result'/>`
@@ -208,12 +207,54 @@ test('private storage: many items that nobody else sees, synchronized among the 
   assertLike(await juliet.sets(retract), refused('cancel', 'item-not-found'))
 })
 
-test('what was published is there after a restart', async () => {
-  const { juliet, theatre: stage } = await cast('juliet')
-  await juliet.sets(publish(TUNE, tune('one'), { access_model: 'open' }))
-  const again = await theatre()
-  const [node] = await stage.store.pubsub.load(Jid.parse(juliet.bare))
-  assert.equal(node?.name, TUNE)
-  const other = await again.enter('juliet')
-  assertLike(await other.gets(itemsOf(TUNE)), refused('cancel', 'item-not-found'))
+test('nodes come from the store with those who may see them', async () => {
+  const stage = await theatre()
+  const jid = await stage.account('juliet')
+  const { pubsub: nodes } = stage.store
+  const item = { id: 'current', publisher: jid.key, xml: `<tune xmlns='${TUNE}'><title>Pavane</title></tune>` }
+  await nodes.change(jid, TUNE, { create: '{"access":"whitelist"}', put: [item], keep: 1 })
+  await nodes.affiliate(jid, TUNE, new Map([['romeo@localhost', 'member']]))
+  await nodes.subscribe(jid, TUNE, new Map([['romeo@localhost', 'subscribed']]))
+  const [romeo, iago, juliet] = [await stage.enter('romeo'), await stage.enter('iago'), await stage.enter('juliet')]
+  assertLike(await romeo.gets(itemsOf(TUNE), jid.key), `<iq>${itemsOf(TUNE, tune('Pavane'))}</iq>`)
+  assertLike(await iago.gets(itemsOf(TUNE), jid.key), refused('cancel', 'not-allowed', 'closed-node'))
+  await juliet.sets(publish(TUNE, tune('Galliard'), { access_model: 'whitelist' }))
+  await romeo.receives(event(TUNE, tune('Galliard')))
+  await nothingFor(iago)
+})
+
+test('what cannot be stored is told to nobody, and was not published', async () => {
+  const { juliet, phone, theatre: stage } = await cast('juliet', { phone: 'juliet' })
+  await listens(phone, TUNE)
+  await juliet.sets(publish(TUNE, tune('one')))
+  await phone.settles()
+  const nodes: { change: typeof stage.store.pubsub.change } = stage.store.pubsub
+  const { change } = nodes
+  nodes.change = () => Promise.reject(new Error('the disk is full'))
+  assertLike(await juliet.sets(publish(TUNE, tune('two'))), refused('wait', 'internal-server-error'))
+  assertLike(await juliet.sets(publish('urn:new', tune('two'))), refused('wait', 'internal-server-error'))
+  nodes.change = change
+  await nothingFor(phone)
+  assertLike(await juliet.gets(itemsOf(TUNE)), `<iq>${itemsOf(TUNE, tune('one'))}</iq>`)
+  assertLike(await juliet.gets(itemsOf('urn:new')), refused('cancel', 'item-not-found'))
+  assertLike(await juliet.sets(publish(TUNE, tune('three'))), OK)
+  await phone.receives(event(TUNE, tune('three')))
+})
+
+test('publications at the same time are made one after the other, and told in that order', async () => {
+  const { juliet, phone, tablet } = await cast('juliet', { phone: 'juliet' }, { tablet: 'juliet' })
+  await listens(tablet, TUNE)
+  const titles = Array.from({ length: 20 }, (_, index) => String(index))
+  await Promise.all([
+    ...titles.map((title) => juliet.sends(`<iq type='set' id='p${title}'>${publish(TUNE, tune(title))}</iq>`)),
+    phone.sets(publish(TUNE, tune('phone'))),
+  ])
+  await juliet.settles()
+  const heard = (await tablet.hearsOut()).map((message) => message.xml('').replace(/.*<title>(.*)<\/title>.*/, '$1'))
+  assert.deepEqual(
+    heard.filter((title) => title !== 'phone'),
+    titles,
+  )
+  assert.equal(heard.length, 21)
+  assertLike(await phone.gets(itemsOf(TUNE)), `<iq>${itemsOf(TUNE, tune(heard.at(-1) ?? ''))}</iq>`)
 })
