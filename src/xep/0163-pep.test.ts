@@ -258,3 +258,24 @@ test('publications at the same time are made one after the other, and told in th
   assert.equal(heard.length, 21)
   assertLike(await phone.gets(itemsOf(TUNE)), `<iq>${itemsOf(TUNE, tune(heard.at(-1) ?? ''))}</iq>`)
 })
+
+test('nicknames and vCards of version 4 reach contacts, and public data everybody', async () => {
+  const { juliet, romeo, iago } = await cast('juliet', 'romeo', 'iago')
+  await befriend(juliet, romeo)
+  const nick = 'http://jabber.org/protocol/nick'
+  const vcard4 = 'urn:xmpp:vcard4'
+  await listens(romeo, nick, vcard4)
+  await juliet.settles()
+  const name = `<item id='current'><nick xmlns='${nick}'>Giulietta</nick></item>`
+  assertLike(await juliet.sets(publish(nick, name)), OK)
+  await romeo.receives(event(nick, name))
+  const card = `<item id='current'><vcard xmlns='urn:ietf:params:xml:ns:vcard-4.0'><fn><text>Juliet</text></fn></vcard></item>`
+  const open = { persist_items: 'true', access_model: 'open' }
+  assertLike(await juliet.sets(publish(vcard4, card, open)), OK)
+  await romeo.receives(event(vcard4, card))
+  assertLike(await iago.gets(itemsOf(vcard4), juliet.bare), `<iq>${itemsOf(vcard4, card)}</iq>`)
+  assertLike(
+    await iago.gets(itemsOf(nick), juliet.bare),
+    refused('auth', 'not-authorized', 'presence-subscription-required'),
+  )
+})
