@@ -37,11 +37,28 @@ test('who runs at each hook', () => {
       onAvailable: takingPart('onAvailable'),
     },
     {
-      onSend: ['blocking', 'spam-brakes', 'archive-preferences', 'carbons', 'caps', 'last-activity'],
-      onReceive: ['blocking', 'spam-brakes', 'archive-preferences', 'archive', 'carbons', 'push', 'last-activity'],
+      onSend: [
+        'blocking',
+        'spam-brakes',
+        'archive-preferences',
+        'carbons',
+        'avatar-conversion',
+        'caps',
+        'last-activity',
+      ],
+      onReceive: [
+        'blocking',
+        'spam-brakes',
+        'archive-preferences',
+        'pep',
+        'archive',
+        'carbons',
+        'push',
+        'last-activity',
+      ],
       onAway: ['offline'],
-      onDeliver: ['blocking', 'csi'],
-      onAvailable: ['push', 'offline', 'stream-management'],
+      onDeliver: ['blocking', 'pep', 'csi'],
+      onAvailable: ['pep', 'push', 'offline', 'stream-management'],
     },
   )
 })

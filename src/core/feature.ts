@@ -95,9 +95,9 @@ export interface Announcement {
    * For `disco#items`: the `<item/>`s that this feature has at the node, or undefined if it knows nothing of it. The
    * answer (`xep/0030-disco.ts`) puts together what all features return, without a node too; commands (XEP-0050) need it.
    */
-  items?(request: DiscoRequest): readonly Element[] | undefined
+  items?(request: DiscoRequest): MaybeAsync<readonly Element[] | undefined>
   /** For `disco#info` with a node: what it is, or undefined if it is none of this feature's. Throws a StanzaError to refuse. */
-  info?(request: DiscoRequest): Disclosed | undefined
+  info?(request: DiscoRequest): MaybeAsync<Disclosed | undefined>
   /** Ad-hoc commands that our domains have (XEP-0050); `xep/0050-commands.ts` carries them out. */
   readonly commands?: readonly Command[]
 }

@@ -143,6 +143,10 @@ function removeAccount(db: Database, { key }: Jid): readonly Statement[] {
     db.sql`delete from session_chunk where session in
       (select id from session where owner = (select jid from account where jid = ${key}))`,
     db.sql`delete from session where owner = (select jid from account where jid = ${key})`,
+    db.sql`delete from pubsub_node where owner = (select jid from account where jid = ${key})`,
+    db.sql`delete from pubsub_item where owner = (select jid from account where jid = ${key})`,
+    db.sql`delete from pubsub_affiliation where owner = (select jid from account where jid = ${key})`,
+    db.sql`delete from pubsub_subscription where owner = (select jid from account where jid = ${key})`,
     db.sql`delete from verifier where jid = ${key}`,
     db.sql`delete from account where jid = ${key} returning jid`,
   ]
@@ -160,6 +164,10 @@ function removeLeftovers(db: Database, { key }: Jid): readonly Statement[] {
     db.sql`delete from session_chunk where session in (select id from session where owner = ${key}
       and not exists (select 1 from account where jid = ${key}))`,
     db.sql`delete from session where owner = ${key} and not exists (select 1 from account where jid = ${key})`,
+    db.sql`delete from pubsub_node where owner = ${key} and not exists (select 1 from account where jid = ${key})`,
+    db.sql`delete from pubsub_item where owner = ${key} and not exists (select 1 from account where jid = ${key})`,
+    db.sql`delete from pubsub_affiliation where owner = ${key} and not exists (select 1 from account where jid = ${key})`,
+    db.sql`delete from pubsub_subscription where owner = ${key} and not exists (select 1 from account where jid = ${key})`,
   ]
 }
 

@@ -6,6 +6,7 @@ import { clientStore } from './clients.ts'
 import type { Database } from './db.ts'
 import { documentStore, secret } from './documents.ts'
 import { openMessages } from './messages.ts'
+import { pubsubStore } from './pubsub.ts'
 import { pushStore } from './pushes.ts'
 import { reportStore } from './reports.ts'
 import { rosterStore } from './rosters.ts'
@@ -36,6 +37,7 @@ export async function assembleStore(db: Database, clock: Clock): Promise<Store> 
     pushes: pushStore(db),
     reports: reportStore(db),
     sessions: sessionStore(db),
+    pubsub: pubsubStore(db, clock),
     secret: (name) => secret(db, name),
     durable: () => db.durable(),
     get failures() {

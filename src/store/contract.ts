@@ -5,6 +5,7 @@ import { type TestContext, test } from 'node:test'
 import type { Clock } from '../clock.ts'
 import { Jid } from '../xmpp/jid.ts'
 import { clientTests } from './clients-contract.ts'
+import { pubsubContract } from './pubsub-contract.ts'
 import { pushContract } from './push-contract.ts'
 import { sessionsArePut, sessionsAreWrittenLast, sessionsGoWithTheirAccount } from './session-contract.ts'
 import type { KeptMessage, NewAccount, NewMessage, RosterItem, Store, StoreObserver, Verifier } from './store.ts'
@@ -99,6 +100,7 @@ export function storeContract(engine: string, newPlace: NewPlace): void {
   pushContract(check)
   clientTests((name, body) => check(name, (store, _place, clock) => body(store, clock)), account(romeo))
   sessionTests(check)
+  pubsubContract(engine, newPlace)
 }
 
 /** Registers one test. */

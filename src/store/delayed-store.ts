@@ -18,6 +18,7 @@ export function delayedStore(store: Store, random: () => number): Store {
     pushes: delayed(store.pushes, random),
     reports: delayed(store.reports, random),
     sessions: delayed(store.sessions, random),
+    pubsub: delayed(store.pubsub, random),
     secret: (name) => later(store.secret(name), random),
     durable: () => store.durable(),
     get failures() {

@@ -2,6 +2,7 @@
 // What survives a restart, as deeds rather than rows: each method is atomic, and no caller loads, changes and saves.
 // A promise resolves when what it did is on disk (fsync), never earlier; reads see everything written before them.
 import type { Jid } from '../xmpp/jid.ts'
+import type { PubsubStore } from './pubsub-store.ts'
 
 /** The hash of a SCRAM mechanism. */
 export type ScramHash = 'SCRAM-SHA-1' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512'
@@ -64,7 +65,7 @@ export interface AccountStore {
   /** Who is disabled loses the tokens of all clients. */
   setDisabled(jid: Jid, disabled: boolean): Promise<boolean>
   setAdmin(jid: Jid, admin: boolean): Promise<boolean>
-  /** Removes the account and everything that belongs to it: roster, offline messages, archive, documents, sets, clients. */
+  /** Removes the account and everything that belongs to it: roster, messages, archive, documents, sets, clients, nodes. */
   remove(jid: Jid): Promise<boolean>
   /** Notes the end of a session. @param time ms since 1970 */
   seen(jid: Jid, time: number, status: string | undefined): Promise<void>
@@ -408,6 +409,7 @@ export interface Store {
   readonly pushes: PushStore
   readonly reports: ReportStore
   readonly sessions: SessionStore
+  readonly pubsub: PubsubStore
   /** A random secret of 32 bytes that is made on first use and then stays. */
   secret(name: string): Promise<Buffer>
   /** Resolves when everything written so far is on disk; at once when nothing waits. Rejects if some of it could not be kept. */

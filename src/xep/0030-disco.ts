@@ -1,14 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 // XEP-0030: Service Discovery. Puts together what all features announce about our domains and accounts, with the forms of
 // XEP-0128. Accounts are described only to those who may see their presence: nobody else learns that they exist.
-import type { Announcement, Disclosed, DiscoRequest, Feature, FeatureContext, IqRequest } from '../core/feature.ts'
+import type {
+  Announcement,
+  Disclosed,
+  DiscoRequest,
+  Feature,
+  FeatureContext,
+  IqRequest,
+  MaybeAsync,
+} from '../core/feature.ts'
 import { seesUs } from '../core/roster.ts'
 import { type Element, el } from '../xml/element.ts'
 import { StanzaError } from '../xmpp/errors.ts'
 
 /** XEP-0030 §3. */
 export const NS_INFO = 'http://jabber.org/protocol/disco#info'
-const NS_ITEMS = 'http://jabber.org/protocol/disco#items'
+/** XEP-0030 §4. */
+export const NS_ITEMS = 'http://jabber.org/protocol/disco#items'
 
 /** Where somebody may ask. */
 type Place = 'server' | 'account'
@@ -74,39 +83,47 @@ function together(disclosed: readonly Disclosed[]): Disclosed {
   }
 }
 
-function info(request: IqRequest, ctx: FeatureContext): Element {
-  checkAccess(request)
+async function info(request: IqRequest, ctx: FeatureContext): Promise<Element> {
   const asked = asDisco(request)
-  if (!asked.node) return infoElement(disclosedAt(request.account ? 'account' : 'server', ctx), asked.node)
-  const found = ask(ctx, (one) => one.info?.(asked))
-  if (found.length === 0) throw new StanzaError('cancel', 'item-not-found')
+  if (!asked.node) {
+    if (!maySee(request)) throw new StanzaError('cancel', 'service-unavailable')
+    return infoElement(disclosedAt(request.account ? 'account' : 'server', ctx), asked.node)
+  }
+  const found = await ask(ctx, (one) => one.info?.(asked))
+  if (found.length === 0) throw nothingThere(request)
   return infoElement(together(found), asked.node)
 }
 
-function items(request: IqRequest, ctx: FeatureContext): Element {
-  checkAccess(request)
+async function items(request: IqRequest, ctx: FeatureContext): Promise<Element> {
   const asked = asDisco(request)
-  const found = ask(ctx, (one) => one.items?.(asked))
-  if (asked.node && found.length === 0) throw new StanzaError('cancel', 'item-not-found')
+  const found = await ask(ctx, (one) => one.items?.(asked))
+  if (found.length === 0 && (asked.node || !maySee(request))) throw nothingThere(request)
   return el('query', NS_ITEMS, { node: asked.node }, ...found.flat())
 }
 
-function ask<T>({ announced }: FeatureContext, question: (one: Announcement) => T | undefined): readonly T[] {
+async function ask<T>(
+  { announced }: FeatureContext,
+  question: (one: Announcement) => MaybeAsync<T | undefined>,
+): Promise<readonly T[]> {
   const answers: T[] = []
   for (const one of announced()) {
-    const answer = question(one)
+    const answer = await question(one)
     if (answer !== undefined) answers.push(answer)
   }
   return answers
+}
+
+/** Others than those who may see an account's presence learn only of nodes that are open to them (XEP-0060 §5). */
+function maySee({ account, own, from }: IqRequest): boolean {
+  return !account || own || seesUs(account.roster.item(from.bare))
 }
 
 /**
  * XEP-0030 §8. For `disco#items` it wants an empty result where this says `service-unavailable`; but for a name that nobody
  * has here RFC 6121 §8.5.1 wants `service-unavailable`, and the two must not be told apart.
  */
-function checkAccess({ account, own, from }: IqRequest): void {
-  if (!account || own || seesUs(account.roster.item(from.bare))) return
-  throw new StanzaError('cancel', 'service-unavailable')
+function nothingThere(request: IqRequest): StanzaError {
+  return new StanzaError('cancel', maySee(request) ? 'item-not-found' : 'service-unavailable')
 }
 
 function asDisco({ payload, from, owner }: IqRequest): DiscoRequest {

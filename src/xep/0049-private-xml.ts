@@ -7,6 +7,7 @@ import { parseElement } from '../xml/reader.ts'
 import { StanzaError } from '../xmpp/errors.ts'
 import type { Jid } from '../xmpp/jid.ts'
 import { NS_CLIENT } from '../xmpp/stanza.ts'
+import { isBookmarks, readBookmarks, writeBookmarks } from './0402-bookmarks.ts'
 
 const NS = 'jabber:iq:private'
 /** More kinds of element than any client asks for at once. */
@@ -40,10 +41,13 @@ export async function keepDocument(ctx: FeatureContext, owner: Jid, key: string,
 }
 
 /** What was never stored comes back as it was asked for: empty. */
-async function read({ payload, owner }: IqRequest, { store }: FeatureContext): Promise<Element> {
+async function read({ payload, owner, account }: IqRequest, ctx: FeatureContext): Promise<Element> {
+  const { store } = ctx
   const kinds = [...kindsIn(payload)]
   const found = await Promise.all(
     kinds.map(async ([key, asked]) => {
+      const shared = account && asked[0] && isBookmarks(asked[0]) ? await readBookmarks(account, ctx) : undefined
+      if (shared) return [shared]
       const text = await store.documents.get(owner, key)
       if (text === undefined) return asked.slice(0, 1).map((element) => el(element.name, element.ns))
       return parseElement(`<all>${text}</all>`).elements
@@ -52,8 +56,13 @@ async function read({ payload, owner }: IqRequest, { store }: FeatureContext): P
   return el('query', NS, null, ...found.flat())
 }
 
-async function write({ payload, owner }: IqRequest, ctx: FeatureContext): Promise<undefined> {
+async function write({ payload, owner, account }: IqRequest, ctx: FeatureContext): Promise<undefined> {
   for (const [key, elements] of kindsIn(payload)) {
+    const [first] = elements
+    if (account && first && elements.length === 1 && isBookmarks(first)) {
+      await writeBookmarks(account, first, ctx)
+      continue
+    }
     await keepDocument(ctx, owner, key, elements.map((element) => element.xml('')).join(''))
   }
   return undefined

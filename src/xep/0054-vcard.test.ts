@@ -39,7 +39,7 @@ test('a card that is too large is refused, and the old one stays', async () => {
   const stage = await theatre({ limits: { privateBytes: 500 } })
   const jer = await stage.enter('jer')
   assertLike(await jer.sets(CARD), `<iq type='result'/>`)
-  const large = `<vCard xmlns='vcard-temp'><PHOTO><BINVAL>${'A'.repeat(500)}</BINVAL></PHOTO></vCard>`
+  const large = `<vCard xmlns='vcard-temp'><DESC>${'A'.repeat(500)}</DESC></vCard>`
   assertLike(await jer.sets(large), refused('wait', 'resource-constraint'))
   assertLike(await jer.gets(ASK), `<iq type='result'>${CARD}</iq>`)
 })

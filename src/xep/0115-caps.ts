@@ -3,6 +3,7 @@
 // a hash that is not known yet is answered for by the client itself, and believed only if it is the hash of its answer.
 import { createHash } from 'node:crypto'
 import { type Feature, type FeatureContext, PASS } from '../core/feature.ts'
+import type { Router } from '../core/router.ts'
 import type { Session } from '../core/session.ts'
 import { type Element, el } from '../xml/element.ts'
 import { NS_DATA } from '../xmpp/0004-data-forms.ts'
@@ -36,6 +37,15 @@ const notes = new WeakMap<Session, readonly string[]>()
 /** The features that a client has, as far as they were learned and proved (XEP-0115 §5.4): `undefined` until then. */
 export function capsOf(session: Session): readonly string[] | undefined {
   return notes.get(session)
+}
+
+const listeners = new WeakMap<Router, ((session: Session) => void)[]>()
+
+/** Calls the listener whenever what `capsOf` says of a client of this server is known or no longer so. */
+export function onCaps(router: Router, listener: (session: Session) => void): void {
+  const known = listeners.get(router)
+  if (known) known.push(listener)
+  else listeners.set(router, [listener])
 }
 
 /** XEP-0115: Entity Capabilities. */
@@ -89,7 +99,7 @@ class Learner {
     const c = stanza.type === '' ? stanza.element.child('c', NS) : undefined
     if (!c || !isUsable(c)) return
     const known = this.#recall(keyOf(c))
-    if (known) notes.set(client, known)
+    if (known) this.#note(client, known)
     else notes.delete(client)
     if (this.#asked.has(client)) this.#asked.set(client, known ? undefined : c)
     else if (!known) void this.#ask(client, c)
@@ -99,6 +109,16 @@ class Learner {
   forget(client: Session): void {
     notes.delete(client)
     if (this.#asked.has(client)) this.#asked.set(client, undefined)
+    this.#tell(client)
+  }
+
+  #note(client: Session, features: readonly string[]): void {
+    notes.set(client, features)
+    this.#tell(client)
+  }
+
+  #tell(client: Session): void {
+    for (const listener of listeners.get(this.#ctx.router) ?? []) listener(client)
   }
 
   /** Each client answers for itself as long as nobody has proved the hash, so that none can keep another one waiting. */
@@ -118,7 +138,7 @@ class Learner {
     if (!info || !isWellFormed(info) || hashOf(info, c.attrs.hash ?? '') !== c.attrs.ver) return
     const features = info.childrenNamed('feature').map((feature) => detached(feature.attrs.var ?? ''))
     if (features.reduce((sum, feature) => sum + feature.length, 0) > FEATURES_MAX) return
-    notes.set(client, features)
+    this.#note(client, features)
     if (isUnambiguous(info)) this.#remember(keyOf(c), features)
   }
 

@@ -14,6 +14,7 @@ import {
 } from '../core/feature.ts'
 import { presence } from '../core/presence-stanza.ts'
 import { seesUs, weSee } from '../core/roster.ts'
+import type { Router } from '../core/router.ts'
 import type { Session } from '../core/session.ts'
 import { type Element, el } from '../xml/element.ts'
 import { StanzaError } from '../xmpp/errors.ts'
@@ -57,8 +58,18 @@ export const blocking: Feature = {
       // For what was kept before the block: requests of contacts, offline messages.
       onDeliver: (stanza, { account }) => lists.judge(account, stanza.from, stanza, delivering),
       disco: { server: { features: [NS] } },
+      start: () => void books.set(ctx.router, lists),
     }
   },
+}
+
+// For features that send on an account's behalf while none of its clients does.
+const books = new WeakMap<Router, BlockLists>()
+
+/** Whether an account blocks somebody (§3.3): for what is sent on its behalf while none of its clients does. */
+export function isBlocked(router: Router, account: LocalAccount, peer: Jid): MaybeAsync<boolean> {
+  const verdict = books.get(router)?.judge(account, peer, presence('', account.jid, peer), sending)
+  return verdict !== undefined && andThen(verdict, (judged) => judged !== PASS)
 }
 
 /** What becomes of a stanza because of a block. */

@@ -12,6 +12,7 @@ import { caps } from './0115-caps.ts'
 import { admin } from './0133-admin.ts'
 import { contactAddresses } from './0157-contact-addresses.ts'
 import { offline } from './0160-offline.ts'
+import { pep } from './0163-pep.ts'
 import { blocking } from './0191-blocking.ts'
 import { streamManagement } from './0198-stream-management/feature.ts'
 import { ping } from './0199-ping.ts'
@@ -23,6 +24,8 @@ import { archive } from './0313-archive.ts'
 import { csi } from './0352-csi.ts'
 import { push } from './0357-push/feature.ts'
 import { reports } from './0377-reports.ts'
+import { avatarConversion } from './0398-avatar-conversion.ts'
+import { bookmarks } from './0402-bookmarks.ts'
 import { retraction } from './0424-retraction.ts'
 import { archivePreferences } from './0441-archive-preferences.ts'
 import { streamLimits } from './0478-stream-limits.ts'
@@ -33,10 +36,12 @@ export const features: readonly Feature[] = [
   blocking, // first: what is blocked is neither archived, copied nor pushed
   spamBrakes, // like `blocking`, before anything is kept
   archivePreferences, // may wait, so it comes before `archive`, which may not
+  pep, // takes answers to its own questions before they are archived; may wait, so before `archive`
   archive, // what is refused above is not kept; leaves to `offline` what nobody is there to get, so nothing may wait between them
   carbons, // copies what the archive passed on, with its id; waits for nothing, so it may stand before `offline`
   push, // only for what is not refused above; it waits for nothing
   offline, // the last resort
+  avatarConversion, // changes presence before it is looked at
   caps, // only listens
   csi, // what it holds back has passed all others, and is counted when it goes; gives it back before `streamManagement` ends
   streamManagement, // counts what is sent, after all others had their say
@@ -44,6 +49,7 @@ export const features: readonly Feature[] = [
   disco,
   privateXml,
   vcard,
+  bookmarks,
   registration,
   commands,
   admin,

@@ -244,8 +244,22 @@ test('XEP-0030: the server and the account say what they are and can', async () 
     assert.ok(features.has(feature), `${feature} in ${[...features].join(' ')}`)
   }
   only(facts, { saw: 'items', of: 'localhost' })
-  assert.deepEqual(only(facts, { saw: 'info', of: account }).identities, [['account', 'registered']])
+  assert.deepEqual(only(facts, { saw: 'info', of: account }).identities, [
+    ['account', 'registered'],
+    ['pubsub', 'pep'],
+  ])
   only(facts, { saw: 'items', of: account })
+})
+
+test('XEP-0163: a tune is heard by the contact and read again, an avatar is in the vCard and in presence', async () => {
+  const facts = await play('pep.py', 'tune', await couple())
+  only(facts, { saw: 'tune', by: 'romeo', title: 'Tortelli in brodo' })
+  only(facts, { saw: 'item', by: 'romeo', title: 'Tortelli in brodo' })
+  only(facts, { saw: 'metadata', by: 'romeo' })
+  const { sha1 } = only(facts, { saw: 'avatar' })
+  only(facts, { saw: 'presence', photo: sha1 })
+  only(facts, { saw: 'vcard', photo: 'a picture' })
+  only(facts, { saw: 'late tune', by: 'tablet', title: 'Tortelli in brodo' })
 })
 
 test('XEP-0030: a stranger does not learn whether an account exists', async () => {

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+// XEP-0163: Personal Eventing Protocol. Every account is a publish-subscribe service (XEP-0060) for those who may see its
+// presence; what their clients want to hear of stands in their capabilities.
+import { z } from 'zod'
+import type { LocalAccount } from '../core/directory.ts'
+import { type Disclosed, type DiscoRequest, type Feature, type FeatureContext, PASS } from '../core/feature.ts'
+import { weSee } from '../core/roster.ts'
+import type { Session } from '../core/session.ts'
+import { type Element, el } from '../xml/element.ts'
+import type { Stanza } from '../xmpp/stanza.ts'
+import { NS_ITEMS } from './0030-disco.ts'
+import { approve, isApproval } from './0060-pubsub/authorize.ts'
+import { metaData } from './0060-pubsub/config.ts'
+import { pubsubOf } from './0060-pubsub/engine.ts'
+import { NS_PUBSUB } from './0060-pubsub/errors.ts'
+import { hidden } from './0060-pubsub/node.ts'
+import { routes } from './0060-pubsub/routes.ts'
+import type { Shelf } from './0060-pubsub/shelf.ts'
+import { capsOf, onCaps } from './0115-caps.ts'
+
+/** What of XEP-0060 (§10, §16.1) an account can do. */
+const CAN = [
+  'access-authorize',
+  'access-open',
+  'access-presence',
+  'access-roster',
+  'access-whitelist',
+  'auto-create',
+  'auto-subscribe',
+  'config-node',
+  'config-node-max',
+  'create-and-configure',
+  'create-nodes',
+  'delete-items',
+  'delete-nodes',
+  'filtered-notifications',
+  'instant-nodes',
+  'item-ids',
+  'last-published',
+  'manage-subscriptions',
+  'member-affiliation',
+  'meta-data',
+  'modify-affiliations',
+  'multi-items',
+  'outcast-affiliation',
+  'persistent-items',
+  'presence-notifications',
+  'presence-subscribe',
+  'publish',
+  'publish-options',
+  'publisher-affiliation',
+  'purge-nodes',
+  'retract-items',
+  'retrieve-affiliations',
+  'retrieve-default',
+  'retrieve-items',
+  'retrieve-subscriptions',
+  'rsm',
+  'subscribe',
+]
+
+const ACCOUNT: Disclosed = {
+  identities: [{ category: 'pubsub', type: 'pep' }],
+  features: [NS_PUBSUB, ...CAN.map((name) => `${NS_PUBSUB}#${name}`)],
+}
+
+/** XEP-0163: Personal Eventing Protocol, with what needs no more than it. */
+export const pep: Feature = {
+  name: 'pep',
+  implements: [
+    { xep: 163, version: '1.2.2', name: 'Personal Eventing Protocol' },
+    {
+      xep: 60,
+      version: '1.30.0',
+      name: 'Publish-Subscribe',
+      note: 'on accounts; no collections, no subscription options',
+    },
+    { xep: 84, version: '1.1.4', name: 'User Avatar' },
+    { xep: 172, version: '1.1', name: 'User Nickname' },
+    { xep: 222, version: '1.0', name: 'Persistent Storage of Public Data via PubSub' },
+    { xep: 223, version: '1.1.1', name: 'Persistent Storage of Private Data via PubSub' },
+    { xep: 292, version: '0.12.0', name: 'vCard4 Over XMPP' },
+    { xep: 384, version: '0.9.1', name: 'OMEMO Encryption' },
+    { xep: 490, version: '1.0.1', name: 'Message Displayed Synchronization' },
+  ],
+  options: {
+    pubsubBytes: z
+      .int()
+      .min(65_536)
+      .default(16 * 1024 * 1024)
+      .meta({ description: 'Most bytes of everything that an account publishes.', kind: 'a number of bytes' }),
+  },
+  setup(ctx) {
+    const engine = () => pubsubOf(ctx)
+    const greeter = new Greeter(ctx)
+    return {
+      iq: routes(engine),
+      start: () => onCaps(ctx.router, (client) => greeter.capsChanged(client)),
+      onAvailable: (client) => greeter.greet(client),
+      onReceive(stanza, owner) {
+        if (stanza.kind !== 'message' || !isApproval(stanza, owner)) return PASS
+        return approve(stanza, owner, engine()).then(() => ({ keep: 'an answer to a request for a subscription' }))
+      },
+      onDeliver(stanza, client) {
+        if (stanza.type === 'subscribed' && stanza.kind === 'presence') greeter.accepted(stanza, client)
+        return PASS
+      },
+      disco: { account: ACCOUNT, items: (request) => items(request, ctx), info: (request) => info(request, ctx) },
+    }
+  },
+}
+
+/** Of how many nodes one client is told when it comes. */
+const NODES_MAX = 500
+
+/** Tells clients that have come what was published last (XEP-0163 §4.3.4). */
+class Greeter {
+  readonly #ctx: FeatureContext
+  /** The nodes of which a client was told, until it is no longer there. */
+  readonly #told = new WeakMap<Session, Set<string>>()
+  /** Those of which it still has to be told, while it is being told of others: one round at a time for each client. */
+  readonly #waiting = new WeakMap<Session, Set<string>>()
+
+  constructor(ctx: FeatureContext) {
+    this.#ctx = ctx
+  }
+
+  /** Capabilities come with presence, or after it: the presence itself is only known when it has been dealt with. */
+  capsChanged(client: Session): void {
+    if (capsOf(client)) queueMicrotask(() => this.greet(client))
+    else this.#told.delete(client)
+  }
+
+  /** Tells a client of those nodes that it had not asked for before. Does not wait. */
+  greet(client: Session): void {
+    if (!client.presence) return
+    const told = this.#told.get(client) ?? new Set()
+    this.#told.set(client, told)
+    const news = [...wantedNodes(client)].filter((node) => !told.has(node)).slice(0, NODES_MAX - told.size)
+    if (news.length === 0) return
+    for (const node of news) told.add(node)
+    const waiting = this.#waiting.get(client)
+    if (waiting) for (const node of news) waiting.add(node)
+    else void this.#rounds(client, new Set(news))
+  }
+
+  async #rounds(client: Session, first: Set<string>): Promise<void> {
+    for (let nodes = first; nodes.size > 0; nodes = this.#waiting.get(client) ?? new Set()) {
+      this.#waiting.set(client, new Set())
+      await this.#greet(client, [...nodes])
+    }
+    this.#waiting.delete(client)
+  }
+
+  /** A contact lets the client's user see its presence, and so its nodes. */
+  accepted({ from }: Stanza, client: Session): void {
+    const wanted = [...wantedNodes(client)]
+    if (from && client.presence && wanted.length > 0) void this.#from(client, from.bare, wanted)
+  }
+
+  /** One contact after the other, and only while the client is there: a login is no storm. */
+  async #greet(client: Session, nodes: readonly string[]): Promise<void> {
+    await this.#from(client, client.account.jid, nodes)
+    for (const item of [...client.account.roster.items]) {
+      if (!client.presence) return
+      if (weSee(item) && this.#ctx.hosts.has(item.jid.domain)) await this.#from(client, item.jid.bare, nodes)
+    }
+  }
+
+  /** Never rejects. */
+  async #from(client: Session, owner: LocalAccount['jid'], nodes: readonly string[]): Promise<void> {
+    const engine = pubsubOf(this.#ctx)
+    try {
+      const shelf = owner.equals(client.account.jid) ? await engine.shelf(client.account) : await engine.shelfOf(owner)
+      if (!shelf) return
+      for (const name of nodes) {
+        const node = shelf.node(name)
+        if (node?.config.sendLast === 'on_sub_and_presence') await engine.notifier.last(shelf, node, client.jid)
+      }
+    } catch (error) {
+      this.#ctx.log.error('last items not sent', { error })
+    }
+  }
+}
+
+const NOTIFY = '+notify'
+
+function wantedNodes(client: Session): ReadonlySet<string> {
+  const wanted = new Set<string>()
+  for (const feature of capsOf(client) ?? []) if (feature.endsWith(NOTIFY)) wanted.add(feature.slice(0, -NOTIFY.length))
+  return wanted
+}
+
+/** Nodes of an account, or items of a node (XEP-0060 §5.2, §5.5): those that the asker may see. */
+async function items({ owner, node: name, from }: DiscoRequest, ctx: FeatureContext): Promise<Element[] | undefined> {
+  const shelf = await shelfFor(owner, ctx)
+  if (!shelf) return undefined
+  const seen = [...shelf.nodes].filter((node) => !hidden(node, from, shelf.account))
+  if (!name) {
+    const nodes = seen.map((node) =>
+      el('item', NS_ITEMS, { jid: owner.key, node: node.name, name: node.config.title || undefined }),
+    )
+    return nodes.length > 0 ? nodes : undefined
+  }
+  const node = seen.find((one) => one.name === name)
+  return node && (await shelf.ids(node)).map(({ id }) => el('item', NS_ITEMS, { jid: owner.key, name: id }))
+}
+
+/** A node (XEP-0060 §5.3, §5.4). */
+async function info({ owner, node: name, from }: DiscoRequest, ctx: FeatureContext): Promise<Disclosed | undefined> {
+  const shelf = await shelfFor(owner, ctx)
+  const node = name ? shelf?.node(name) : undefined
+  if (!shelf || !node || hidden(node, from, shelf.account)) return undefined
+  return {
+    identities: [{ category: 'pubsub', type: 'leaf' }],
+    features: [NS_PUBSUB],
+    forms: () => [metaData(node.config, owner.key, node.items)],
+  }
+}
+
+async function shelfFor(owner: DiscoRequest['owner'], ctx: FeatureContext): Promise<Shelf | undefined> {
+  return owner.local === undefined ? undefined : pubsubOf(ctx).shelfOf(owner)
+}
