@@ -129,19 +129,20 @@ async function meet(phone: Actor, contacts: readonly Actor[]): Promise<void> {
 async function pass(phone: Actor, contacts: readonly Actor[], clock: FakeClock): Promise<void> {
   const began = clock.now()
   let asked = 0
-  const until = (at: number): void => {
+  const until = async (at: number): Promise<void> => {
     for (; asked + KEEPALIVE <= at; asked += KEEPALIVE) {
       clock.advance(began + asked + KEEPALIVE - clock.now())
       phone.sends(`<r xmlns='urn:xmpp:sm:3'/>`)
+      await contacts[0]?.settles() // the answer is of this moment
     }
     clock.advance(began + at - clock.now())
   }
   for (const { at, contact, xml } of hour(phone.bare)) {
-    until(at)
+    await until(at)
     contacts[contact]?.sends(xml)
     await contacts[contact]?.settles()
   }
-  until(HOUR)
+  await until(HOUR)
 }
 
 /** Lets the hour pass. @param inactive whether the phone has said that nobody looks at it */

@@ -7,7 +7,7 @@ import { Jid } from '../xmpp/jid.ts'
 import { clientTests } from './clients-contract.ts'
 import { pubsubContract } from './pubsub-contract.ts'
 import { pushContract } from './push-contract.ts'
-import { sessionsArePut, sessionsAreWrittenLast, sessionsGoWithTheirAccount } from './session-contract.ts'
+import { sessionTests } from './session-contract.ts'
 import type { KeptMessage, NewAccount, NewMessage, RosterItem, Store, StoreObserver, Verifier } from './store.ts'
 
 /** One place for data, which can be opened, closed and opened again. */
@@ -452,16 +452,6 @@ function restTests(check: Check): void {
     store.messages.append(message(phone, juliet, 'too late'), resolve)
     assert.match((await promise).message, /closed/)
   })
-}
-
-function sessionTests(check: Check): void {
-  const tests = { sessionsArePut, sessionsGoWithTheirAccount, sessionsAreWrittenLast }
-  for (const [name, body] of Object.entries(tests)) {
-    check(name, async (store, place, clock) => {
-      await store.close()
-      await body(() => place.open(clock))
-    })
-  }
 }
 
 /** What no caller would do, and every database refuses. */

@@ -2,6 +2,7 @@
 // What every store must do with sessions that can be resumed; called by contract.ts.
 import assert from 'node:assert/strict'
 import { Jid } from '../xmpp/jid.ts'
+import type { Check } from './contract.ts'
 import type { SessionChange, SessionChanges, Store } from './store.ts'
 
 const juliet = Jid.parse('juliet@example.org')
@@ -26,7 +27,7 @@ async function writes(store: Store, changes: Partial<SessionChanges>): Promise<v
 }
 
 /** A session is begun, changes, is there after the store was opened anew, and ends. */
-export async function sessionsArePut(open: () => Promise<Store>): Promise<void> {
+async function sessionsArePut(open: () => Promise<Store>): Promise<void> {
   let store = await open()
   await store.accounts.create([{ jid: juliet, admin: false, verifiers: [] }])
   assert.deepEqual(await store.sessions.all(), [])
@@ -48,7 +49,7 @@ export async function sessionsArePut(open: () => Promise<Store>): Promise<void> 
 }
 
 /** They go with their account, and come to none that is not there. */
-export async function sessionsGoWithTheirAccount(open: () => Promise<Store>): Promise<void> {
+async function sessionsGoWithTheirAccount(open: () => Promise<Store>): Promise<void> {
   const store = await open()
   await store.accounts.create([{ jid: juliet, admin: false, verifiers: [] }])
   const begun = change({ anew: true, state: 'one', sent: { from: 0, upTo: 1, text: 'text' } })
@@ -61,7 +62,7 @@ export async function sessionsGoWithTheirAccount(open: () => Promise<Store>): Pr
 }
 
 /** What they tell is asked for when the commit is put together, and comes after everything else in it. */
-export async function sessionsAreWrittenLast(open: () => Promise<Store>): Promise<void> {
+async function sessionsAreWrittenLast(open: () => Promise<Store>): Promise<void> {
   const store = await open()
   await store.accounts.create([{ jid: juliet, admin: false, verifiers: [] }])
   let handled = 0
@@ -78,4 +79,15 @@ export async function sessionsAreWrittenLast(open: () => Promise<Store>): Promis
 /** JIDs by their text. */
 function plain(value: unknown): unknown {
   return JSON.parse(JSON.stringify(value, (_, one: unknown) => (one instanceof Jid ? one.key : one)))
+}
+
+/** Registers the tests. */
+export function sessionTests(check: Check): void {
+  const tests = { sessionsArePut, sessionsGoWithTheirAccount, sessionsAreWrittenLast }
+  for (const [name, body] of Object.entries(tests)) {
+    check(name, async (store, place, clock) => {
+      await store.close()
+      await body(() => place.open(clock))
+    })
+  }
 }

@@ -17,6 +17,7 @@ import type { Form } from '../xmpp/0004-data-forms.ts'
 import { NS_MAM } from '../xmpp/0313-archive-queries.ts'
 import { StanzaError } from '../xmpp/errors.ts'
 import { Jid } from '../xmpp/jid.ts'
+import type { Stanza } from '../xmpp/stanza.ts'
 
 /** The command that deletes messages. No XEP has one. */
 const DELETE = 'aenigma:archive#delete'
@@ -71,11 +72,16 @@ export const archivePreferences: Feature = {
         { at: ['account'], type: 'get', ns: NS_MAM, name: 'prefs', answer: (request) => shelf.tell(request) },
         { at: ['account'], type: 'set', ns: NS_MAM, name: 'prefs', answer: (request) => shelf.change(request) },
       ],
-      onSend: (stanza, { account }) => (stanza.kind === 'message' ? shelf.ready(account) : PASS),
-      onReceive: (stanza, account) => (stanza.kind === 'message' ? shelf.ready(account) : PASS),
+      onSend: (stanza, { account }) => (mayBeKept(stanza) ? shelf.ready(account) : PASS),
+      onReceive: (stanza, account) => (mayBeKept(stanza) ? shelf.ready(account) : PASS),
       disco: { commands: [deletion(ctx)] },
     }
   },
+}
+
+/** Nothing else is archived, so nothing else has to wait (`keepingOf`). */
+function mayBeKept({ kind, type }: Stanza): boolean {
+  return kind === 'message' && (type === 'chat' || type === 'normal')
 }
 
 /** A user deletes what their own archive has, all or one conversation. What the others have stays theirs. */
