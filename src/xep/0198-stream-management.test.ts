@@ -35,6 +35,27 @@ test('what was acknowledged is in the archive and in the queue', async () => {
   assert.equal(await theatre.store.messages.offlineCount(juliet), 20)
 })
 
+test('a write that failed since the last count ends the stream of who cannot be told that all is kept', async () => {
+  const { romeo, juliet, theatre } = await cast('romeo', 'juliet')
+  await enable(romeo)
+  await enable(juliet)
+  romeo.sends(chat(juliet.bare, 'is this kept?'))
+  await romeo.settles()
+  const refused = null as unknown as string // no database takes this for a text
+  theatre.store.messages.append({
+    xml: refused,
+    from: romeo.jid,
+    to: juliet.jid,
+    archiveFor: [],
+    offlineFor: undefined,
+  })
+  await assert.rejects(theatre.store.durable())
+  juliet.sends(`<r xmlns='${SM}'/>`)
+  await juliet.receivesAll(chat(juliet.bare, 'is this kept?'), `<a xmlns='${SM}' h='0'/>`) // she had sent nothing
+  romeo.sends(`<r xmlns='${SM}'/>`)
+  await romeo.isClosed('internal-server-error')
+})
+
 test('after ten stanzas the client is asked, and its answer is believed', async () => {
   const { romeo, juliet, theatre } = await cast('romeo', 'juliet')
   await enable(juliet)

@@ -48,6 +48,9 @@ export class Managed {
   readonly #moments: Moments
   readonly #receivedBefore: number
   readonly #queue: SentQueue
+  /** How many writes had failed, and how many stanzas were dealt with, when `<r/>` was answered last. */
+  #failures: number
+  #vouchedFor: number
   #unasked = 0
   /** Up to this count everything was written to the connection that it has; what follows is held back. */
   #replayed = 0
@@ -63,6 +66,8 @@ export class Managed {
     this.#queue = new SentQueue(before?.acknowledged)
     for (const item of before?.queue ?? []) this.#queue.push(item)
     this.#fromBefore = before?.queue.length
+    this.#failures = ctx.store.failures
+    this.#vouchedFor = before?.handled ?? 0
     client.onSent = (stanza) => this.#sent(stanza)
     if (!resume) return
     client.onHandled = () => this.onChange?.()
@@ -91,18 +96,24 @@ export class Managed {
       .flatMap(({ xml }) => (xml === undefined ? [] : [Stanza.parse(parseElement(xml, NS_CLIENT))]))
   }
 
-  /** Answers `<r/>`: the count as it is now, said once what it covers is on disk. A disk that fails ends the stream. */
+  /**
+   * Answers `<r/>`: the count as it is now, said once what it covers is on disk. A disk that failed since the last answer
+   * ends the stream: nobody knows whose stanza it was that could not be kept, and what is not acknowledged is sent again.
+   */
   acknowledge(): void {
-    const { h } = this
+    const { handled, h } = this
     const { store } = this.#ctx
-    if (store.uncommitted === 0) {
+    const answer = (): void => {
+      if (store.failures !== this.#failures && handled > this.#vouchedFor) {
+        this.client.close(new StreamError('internal-server-error'))
+        return
+      }
+      this.#failures = store.failures
+      this.#vouchedFor = handled
       this.client.sendNonza(el('a', NS, { h }))
-      return
     }
-    store.durable().then(
-      () => this.client.sendNonza(el('a', NS, { h })),
-      () => this.client.close(new StreamError('internal-server-error')),
-    )
+    if (store.uncommitted === 0) answer()
+    else store.durable().then(answer, () => this.client.close(new StreamError('internal-server-error')))
   }
 
   /** Takes an `<a/>` or a `<resume/>`. Throws a stream error if the client claims more than it was sent (§4). */
