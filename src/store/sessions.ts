@@ -30,13 +30,13 @@ export function sessionStore(db: Database): SessionStore {
         return { statements, done: undefined, failed, wantsRows: false }
       })
     },
+    // Asked at every start: the thread that writes answers it, the one that reads need not be there yet (8 MiB).
     async all() {
-      const rows = await db.read<SessionRow>(
+      await db.durable().catch(() => undefined) // what is still being written counts; whoever could not write was told
+      const [rows = [], chunks = []] = (await db.write([
         db.sql`select id, owner, handled, acknowledged, state from session order by id`,
-      )
-      const chunks = await db.read<ChunkRow>(
         db.sql`select session, sent_before, sent_up_to, body from session_chunk order by session, sent_before`,
-      )
+      ])) as readonly unknown[] as readonly [readonly SessionRow[], readonly ChunkRow[]]
       const bySession = Map.groupBy(chunks, (chunk) => chunk.session)
       return rows.map((row) => storedSession(row, bySession.get(row.id) ?? []))
     },
