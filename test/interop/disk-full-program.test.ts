@@ -84,7 +84,10 @@ test('a full disk: senders are told, the server stays up, and what was acknowled
   const ballast = join(disk, 'ballast')
   writeFileSync(ballast, Buffer.alloc(2 * 1024 * 1024))
   const ports = await freePorts()
-  const options = { accounts: { plain: true }, limits: { offlineMessages: 100_000 } }
+  const options = {
+    accounts: { plain: true },
+    limits: { offlineMessages: 100_000, strangerMessagesPerHour: 1_000_000 },
+  }
   const server = await startAenigma(of, ports, { data: join(disk, 'data'), options })
   for (const name of ['romeo', 'juliet', 'tybalt']) await server.addUser(name, 'secret')
   const mercutio = await login(server, 'tybalt')
