@@ -114,7 +114,7 @@ const limits = section(
       help: 'New accounts in an hour from one network, where registration is open.',
     }),
     strangerMessagesPerHour: count({
-      default: 100,
+      default: 500,
       min: 0,
       help: 'Messages in an hour from one sender to people who do not know it; ten times as many from another server, or to one account.',
     }),

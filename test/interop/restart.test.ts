@@ -12,6 +12,9 @@ import {
   startSlixmpp,
 } from '../support/process.ts'
 
+/** They are strangers to each other, and write more than strangers may. */
+const UNBRAKED = { options: { limits: { strangerMessagesPerHour: 1_000_000 } } }
+
 const romeo = { name: 'romeo', password: 'by yonder blessed moon' }
 const juliet = { name: 'juliet', password: 'swear not by the moon' }
 const texts = ['The inconstant moon', 'La luna incostante 🌙', 'القمر المتقلب']
@@ -56,11 +59,11 @@ function assertSilent({ child }: Aenigma): void {
 async function survives(t: TestContext, end: (server: Aenigma, client: Child) => Promise<void>): Promise<void> {
   const of = bench(t)
   const ports = await freePorts()
-  const server = await startAenigma(of, ports)
+  const server = await startAenigma(of, ports, UNBRAKED)
   const client = await written(of, server)
   await end(server, client)
   await client.end('SIGKILL')
-  const again = await startAenigma(of, ports)
+  const again = await startAenigma(of, ports, UNBRAKED)
   assert.deepEqual(again.ports, ports, 'the ports are free again')
   assert.deepEqual(await received(of, again), texts)
   await again.stop()
@@ -81,7 +84,7 @@ test('after many kills in the middle of writing, nothing acknowledged is missing
   const of = bench(t)
   const ports = await freePorts()
   const acknowledged: string[] = []
-  let server = await startAenigma(of, ports)
+  let server = await startAenigma(of, ports, UNBRAKED)
   await server.addUser(romeo.name, romeo.password)
   await server.addUser(juliet.name, juliet.password)
   for (let round = 0; round < 4; round++) {
@@ -91,7 +94,7 @@ test('after many kills in the middle of writing, nothing acknowledged is missing
     await server.crash()
     await script.end('SIGKILL')
     acknowledged.push(...script.lines.flatMap((line) => JSON.parse(line).acknowledged))
-    server = await startAenigma(of, ports)
+    server = await startAenigma(of, ports, UNBRAKED)
   }
   const settings = { server: places(server), user: juliet, last: acknowledged.at(-1) }
   const script = startSlixmpp(of, 'chat.py', 'catch_up', settings)

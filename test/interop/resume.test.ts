@@ -6,13 +6,16 @@ import { test } from 'node:test'
 import { bench, freePorts, startAenigma } from '../support/process.ts'
 import { ResumingClient } from '../support/resuming-client.ts'
 
+/** They are strangers to each other, and write more than strangers may. */
+const UNBRAKED = { options: { limits: { strangerMessagesPerHour: 1_000_000 } } }
+
 const ROUNDS = 4
 const WINDOW = 200
 
 test('kill -9 under traffic: both clients resume; nothing is lost, and nothing acknowledged comes twice', async (t) => {
   const of = bench(t)
   const ports = await freePorts()
-  let server = await startAenigma(of, ports)
+  let server = await startAenigma(of, ports, UNBRAKED)
   await server.addUser('romeo', 'by yonder blessed moon')
   await server.addUser('juliet', 'swear not by the moon')
   const place = { port: ports.tls, ca: readFileSync(server.ca, 'utf8') }
@@ -43,7 +46,7 @@ test('kill -9 under traffic: both clients resume; nothing is lost, and nothing a
     for (let number = sent - romeo.waiting; number < sent; number++) unsure.add(String(number))
     await romeo.drops()
     await juliet.drops()
-    server = await startAenigma(of, ports)
+    server = await startAenigma(of, ports, UNBRAKED)
     // Now the one who writes is back first, now the one who reads.
     const [first, second] = round % 2 === 0 ? [romeo, juliet] : [juliet, romeo]
     await first.connects()
