@@ -130,8 +130,7 @@ export const archive: Feature = {
         if (stanza.kind !== 'message') return PASS
         const message = withoutForgedIds(stanza, owner.jid)
         const id = keep(message, owner, ctx, complain)
-        if (id !== undefined)
-          return { pass: message.withElement(message.element.append(stanzaId(archiveId(id), owner.jid))) }
+        if (id !== undefined) return { pass: message.append(stanzaId(archiveId(id), owner.jid)) }
         return message === stanza ? PASS : { pass: message }
       },
       disco: { account: { features: [NS_MAM, `${NS_MAM}#extended`, `${NS_MAM}#groupchat-field`, NS_SID] } },

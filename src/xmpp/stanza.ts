@@ -93,6 +93,13 @@ export class Stanza implements Writable {
     return new Stanza(this.kind, this.type, this.id, this.from, this.to, element)
   }
 
+  /** The same stanza with another child at its end; what was rendered already is not rendered again. */
+  append(child: Element): Stanza {
+    const longer = this.withElement(this.element.append(child))
+    if (this.#client !== undefined) longer.#client = withLast(this.#client, this.kind, child.xml(NS_CLIENT))
+    return longer
+  }
+
   /** The first child element: an iq's payload. */
   get payload(): Element | undefined {
     for (const child of this.element.children) if (typeof child !== 'string') return child
@@ -136,6 +143,14 @@ export class Stanza implements Writable {
     if (element.source) tag += element.source.declarations
     return content === '' ? `${tag}/>` : `${tag}>${content}</${this.kind}>`
   }
+}
+
+/** The text of a stanza with more at the end of its content. */
+function withLast(stanza: string, kind: StanzaKind, child: string): string {
+  const end = `</${kind}>`
+  return stanza.endsWith('/>')
+    ? `${stanza.slice(0, -2)}>${child}${end}`
+    : `${stanza.slice(0, -end.length)}${child}${end}`
 }
 
 /** Whether an attribute is written by `Stanza` itself. */
