@@ -112,6 +112,9 @@ function membersContract(name: string, newPlace: NewPlace): void {
     ])
     await pubsub.remove(romeo, 'm')
     assert.equal((await pubsub.load(romeo)).length, 1)
+    const service = Jid.parse('pubsub.example.org')
+    await pubsub.change(service, 's', { create: '{}', creator: juliet.key })
+    assert.deepEqual((await pubsub.load(service))[0]?.affiliations, [[juliet.key, 'owner']])
     await pubsub.change(romeo, 'm', { create: '{}' })
     assert.deepEqual(await pubsub.load(romeo).then(([one]) => [one?.items, one?.affiliations, one?.subscriptions]), [
       0,
