@@ -54,6 +54,9 @@ const ABOUT: Disclosed = {
   features: [NS_PUBSUB, ...CAN.map((name) => `${NS_PUBSUB}#${name}`)],
 }
 
+/** Characters of names and titles in one list of nodes. */
+const LIST_MAX = 256 * 1024
+
 /** Who may make nodes. */
 const CREATE = z.enum(['users', 'admins', 'nobody'])
 
@@ -115,7 +118,7 @@ function rulesOf(domain: string, { options, hosts, isAdmin }: FeatureContext): S
   }
 }
 
-/** Who gets the name of an account that is gone must not get what was its own (RFC 6120 §13.10.3 has the like in mind). */
+/** Who gets the name of an account that is gone must not get what was its own: the store has already seen to that, this to what is in memory and to nodes without an owner. */
 async function bury(jid: Jid, ctx: FeatureContext): Promise<void> {
   const engine = pubsubOf(ctx)
   for (const domain of ctx.router.services.addresses('pubsub')) {
@@ -141,12 +144,21 @@ async function leave(jid: Jid, node: Node, shelf: Shelf, engine: Pubsub): Promis
 async function items({ owner, node: name, from }: DiscoRequest, ctx: FeatureContext): Promise<Element[] | undefined> {
   const shelf = await pubsubOf(ctx).shelfOf(owner)
   const seen = [...(shelf?.nodes ?? [])].filter((node) => shelf && listed(node, from, shelf))
-  if (!name)
-    return seen.map((node) =>
-      el('item', NS_ITEMS, { jid: owner.key, node: node.name, name: node.config.title || undefined }),
-    )
+  if (!name) return list(owner.key, seen)
   const node = seen.find((one) => one.name === name)
   return shelf && node && (await shelf.ids(node)).map(({ id }) => el('item', NS_ITEMS, { jid: owner.key, name: id }))
+}
+
+/** As many nodes as fit into one answer. */
+function list(jid: string, nodes: readonly Node[]): Element[] {
+  const found: Element[] = []
+  let size = 0
+  for (const { name, config } of nodes) {
+    size += name.length + config.title.length
+    if (size > LIST_MAX) break
+    found.push(el('item', NS_ITEMS, { jid, node: name, name: config.title || undefined }))
+  }
+  return found
 }
 
 /** A node (XEP-0060 §5.3, §5.4). */
