@@ -36,12 +36,12 @@ export function isApproval(stanza: Stanza): boolean {
   return form?.attrs.type === 'submit' && readAnswers(stanza.element)?.formType === FORM
 }
 
-/** XEP-0060 §8.6.2. What is no longer asked for is not answered. */
-export async function approve(stanza: Stanza, shelf: Shelf, engine: Pubsub): Promise<void> {
+/** XEP-0060 §8.6.2. @returns false if there is nothing that the sender could answer (any more) */
+export async function approve(stanza: Stanza, shelf: Shelf, engine: Pubsub): Promise<boolean> {
   const answers = readAnswers(stanza.element)
   const jid = Jid.tryParse(answers?.text('pubsub#subscriber_jid'))
   const { from } = stanza
-  if (!answers || !jid || !from) return
+  if (!answers || !jid || !from) return false
   const state = answers.flag('pubsub#allow') ? 'subscribed' : 'none'
   const node = await shelf.inTurn(async () => {
     const node = shelf.node(answers.text('pubsub#node') ?? '')
@@ -49,9 +49,10 @@ export async function approve(stanza: Stanza, shelf: Shelf, engine: Pubsub): Pro
     await shelf.subscribe(node, new Map([[jid.key, state]]))
     return node
   })
-  if (!node) return
+  if (!node) return false
   await engine.notifier.subscription(shelf, node, jid, state)
   if (state === 'subscribed' && node.config.sendLast !== 'never') await engine.notifier.last(shelf, node, jid)
+  return true
 }
 
 /** At a service only who made the node is asked: to be made an owner by somebody is no reason to be pestered. */

@@ -153,7 +153,7 @@ test('who made a node lets subscribers in, and nobody else does', async () => {
   )
   const answer = `<message to='${AT}'>${form('subscribe_authorization', { node: 'club', subscriber_jid: romeo.bare, allow: '1' })}</message>`
   tybalt.sends(answer)
-  await tybalt.settles()
+  await tybalt.receives(`<message type='error' from='${AT}'/>`)
   assertLike(await romeo.gets(itemsOf('club'), AT), refused('auth', 'not-authorized', 'not-subscribed'))
   juliet.sends(answer)
   await romeo.receives(

@@ -99,9 +99,7 @@ function serviceOf(ctx: FeatureContext): Service {
     info: (request) => info(request, ctx),
     async onMessage(stanza) {
       const shelf = stanza.to && isApproval(stanza) && (await pubsubOf(ctx).shelfOf(stanza.to.bare))
-      if (!shelf) return false
-      await approve(stanza, shelf, pubsubOf(ctx))
-      return true
+      return shelf ? approve(stanza, shelf, pubsubOf(ctx)) : false
     },
   }
 }
