@@ -41,20 +41,42 @@ export interface IqRequest {
   readonly type: 'get' | 'set'
   /** Who asks: a full JID, mostly. */
   readonly from: Jid
-  /** Who is asked: an account's bare JID, or one of our domains. */
+  /** Who is asked: an account's bare JID, one of our domains, or a service of one. */
   readonly owner: Jid
   /** The account that is asked; undefined when it is a domain. */
   readonly account: LocalAccount | undefined
+  /** The service that is asked, if it is one. */
+  readonly service: Service | undefined
   /** The client that asks, if it is one of ours. */
   readonly session: Session | undefined
   /** Whether the asker asks its own account. */
   readonly own: boolean
 }
 
+/** The services that features may own, by the label that stands before our domain. */
+export type ServiceLabel = 'pubsub'
+
+/**
+ * Where a question is asked. `server`: of one of our domains. `account`: of an account (its bare JID, or no address at
+ * all). A label: of that service. `service`: of any service, unless it has a route of its own.
+ */
+export type IqPlace = 'server' | 'account' | 'service' | ServiceLabel
+
+/** A subdomain of each of our domains that a feature owns. A domain that the configuration names is not one. */
+export interface Service {
+  readonly label: ServiceLabel
+  /** What it is (XEP-0030). */
+  readonly about: Disclosed
+  /** As in `Announcement`, but asked about this service alone. */
+  items?(request: DiscoRequest): MaybeAsync<readonly Element[] | undefined>
+  info?(request: DiscoRequest): MaybeAsync<Disclosed | undefined>
+  /** A message to it. @returns whether it took it; what it does not take goes back to the sender */
+  onMessage?(stanza: Stanza): MaybeAsync<boolean>
+}
+
 /** Who answers which question. Two routes for one question are an error at start. */
 export interface IqRoute {
-  /** `server`: asked of one of our domains. `account`: of an account (its bare JID, or no address at all). */
-  readonly at: readonly ('server' | 'account')[]
+  readonly at: readonly IqPlace[]
   readonly type: 'get' | 'set'
   readonly ns: string
   /** The payload's name; any when absent. */
@@ -146,6 +168,8 @@ export interface Hooks {
   beforeLogin?(request: BeforeLogin): MaybeAsync<Stanza> | undefined
   /** What is announced about our domains and about accounts (to their owner, and to those whom they let see them). */
   readonly disco?: Announcement
+  /** The feature owns a subdomain; its questions are `iq` routes at its label. */
+  readonly service?: Service
   start?(): MaybeAsync<void>
   stop?(): MaybeAsync<void>
 }

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Who answers which question: the table built from the features' `iq` entries.
-import type { IqRoute } from './feature.ts'
-
-/** Where a question is asked. */
-export type IqPlace = 'server' | 'account'
+import type { IqPlace, IqRoute } from './feature.ts'
 
 /** A fixed table of questions. */
 export class IqTable {
@@ -22,7 +19,9 @@ export class IqTable {
 
   /** Who answers, if anybody does. */
   find(place: IqPlace, type: 'get' | 'set', ns: string, name: string): IqRoute | undefined {
-    return this.#routes.get(keyOf(place, type, ns, name)) ?? this.#routes.get(keyOf(place, type, ns, '*'))
+    const route = this.#routes.get(keyOf(place, type, ns, name)) ?? this.#routes.get(keyOf(place, type, ns, '*'))
+    if (route || place === 'server' || place === 'account' || place === 'service') return route
+    return this.find('service', type, ns, name)
   }
 }
 

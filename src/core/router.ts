@@ -10,10 +10,11 @@ import { StanzaError } from '../xmpp/errors.ts'
 import type { Jid } from '../xmpp/jid.ts'
 import { type MessageType, NS_CLIENT, Stanza } from '../xmpp/stanza.ts'
 import type { Directory, LocalAccount } from './directory.ts'
-import { andThen, type Hooks, type IqRequest, type MaybeAsync } from './feature.ts'
+import { andThen, type Hooks, type IqRequest, type MaybeAsync, type Service } from './feature.ts'
 import { type Ended, type HookLists, hookLists, runHooks } from './hook-lists.ts'
 import { IqTable } from './iq-table.ts'
 import { recipients } from './message.ts'
+import { Services } from './services.ts'
 import type { Session } from './session.ts'
 
 /** How long a question of ours may stay unanswered, in ms. */
@@ -43,15 +44,23 @@ export class Router {
   #hooks: HookLists = hookLists([])
   #iq = new IqTable([])
   #presence: PresenceHandler | undefined
+  #services: Services
 
   constructor(parts: RouterParts) {
     this.#parts = parts
+    this.#services = new Services(parts.hosts, [])
+  }
+
+  /** The subdomains that features own. */
+  get services(): Services {
+    return this.#services
   }
 
   /** Completes the router; before this it carries nothing. Throws if two features answer one question. */
   use(presence: PresenceHandler, hooks: readonly Hooks[]): void {
     this.#presence = presence
     this.#hooks = hookLists(hooks)
+    this.#services = new Services(this.#parts.hosts, hooks)
     this.#iq = new IqTable(hooks.flatMap((hook) => hook.iq ?? []))
   }
 
@@ -83,7 +92,10 @@ export class Router {
     const { to } = stanza
     if (!to) return undefined
     return this.#guard(stanza, () => {
-      if (!this.#parts.hosts.has(to.domain)) return this.#toRemote(stanza)
+      if (!this.#parts.hosts.has(to.domain)) {
+        const service = this.#services.at(to.domain)
+        return service ? this.#toService(stanza, to, service, session) : this.#toRemote(stanza)
+      }
       if (to.local === undefined) return this.#toDomain(stanza, to, session)
       return this.#toAccount(stanza, to, session)
     })
@@ -151,6 +163,16 @@ export class Router {
     return this.refuse(stanza, new StanzaError('cancel', 'service-unavailable'))
   }
 
+  /** Nobody lives at a service, and nobody there wants to know who is online. */
+  #toService(stanza: Stanza, to: Jid, service: Service, session: Session | undefined): MaybeAsync<void> {
+    if (stanza.kind === 'presence') return undefined
+    if (stanza.kind === 'iq' && to.local === undefined) return this.#question(stanza, to, undefined, session, service)
+    const taken = stanza.kind === 'message' && to.local === undefined && service.onMessage?.(stanza)
+    return andThen(taken, (done) =>
+      done ? undefined : this.refuse(stanza, new StanzaError('cancel', 'service-unavailable')),
+    )
+  }
+
   #toAccount(stanza: Stanza, to: Jid, session: Session | undefined): MaybeAsync<void> {
     const { directory } = this.#parts
     if (stanza.kind === 'presence' && isNews(stanza) && !directory.loaded(to.bare.toString())?.sessions.size)
@@ -213,16 +235,17 @@ export class Router {
     owner: Jid,
     account: LocalAccount | undefined,
     session: Session | undefined,
+    service?: Service,
   ): MaybeAsync<void> {
     const { type, payload, from } = stanza
     if (type !== 'get' && type !== 'set') return this.#answered(stanza)
     if (!payload || !from) return undefined
     const own = account !== undefined && from.bare.equals(account.jid)
-    const route = this.#iq.find(account ? 'account' : 'server', type, payload.ns, payload.name)
+    const route = this.#iq.find(service?.label ?? (account ? 'account' : 'server'), type, payload.ns, payload.name)
     if (!route || (account && !own && !route.strangers)) {
       return this.refuse(stanza, new StanzaError('cancel', 'service-unavailable'))
     }
-    const request: IqRequest = { stanza, payload, type, from, owner: owner.bare, account, session, own }
+    const request: IqRequest = { stanza, payload, type, from, owner: owner.bare, account, service, session, own }
     return andThen(route.answer(request), (answer) => {
       const result = stanza.result(answer)
       return session ? this.toClient(result, session) : this.route(result)

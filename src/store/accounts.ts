@@ -147,8 +147,19 @@ function removeAccount(db: Database, { key }: Jid): readonly Statement[] {
     db.sql`delete from pubsub_item where owner = (select jid from account where jid = ${key})`,
     db.sql`delete from pubsub_affiliation where owner = (select jid from account where jid = ${key})`,
     db.sql`delete from pubsub_subscription where owner = (select jid from account where jid = ${key})`,
+    ...leaveServices(db, { key }),
     db.sql`delete from verifier where jid = ${key}`,
     db.sql`delete from account where jid = ${key} returning jid`,
+  ]
+}
+
+/** Nobody who gets the name later may do with the nodes of services what the account might. */
+function leaveServices(db: Database, { key }: Pick<Jid, 'key'>): readonly Statement[] {
+  const prefix = `${key}/`
+  return [
+    db.sql`delete from pubsub_affiliation where jid = ${key} and owner not like '%@%'`,
+    db.sql`delete from pubsub_subscription where owner not like '%@%'
+      and (jid = ${key} or substr(jid, 1, ${[...prefix].length}) = ${prefix})`,
   ]
 }
 

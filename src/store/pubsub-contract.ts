@@ -112,6 +112,19 @@ function membersContract(name: string, newPlace: NewPlace): void {
     ])
     await pubsub.remove(romeo, 'm')
     assert.equal((await pubsub.load(romeo)).length, 1)
+    const service = Jid.parse('pubsub.example.org')
+    await pubsub.change(service, 's', { create: '{}', creator: juliet.key })
+    assert.deepEqual((await pubsub.load(service))[0]?.affiliations, [[juliet.key, 'owner']])
+    await pubsub.affiliate(service, 's', new Map([[romeo.key, 'member']]))
+    await pubsub.subscribe(
+      service,
+      's',
+      new Map([
+        [romeo.key, 'subscribed'],
+        [`${romeo.key}/phone`, 'subscribed'],
+        [`${romeo.key}x`, 'subscribed'],
+      ]),
+    )
     await pubsub.change(romeo, 'm', { create: '{}' })
     assert.deepEqual(await pubsub.load(romeo).then(([one]) => [one?.items, one?.affiliations, one?.subscriptions]), [
       0,
@@ -123,6 +136,9 @@ function membersContract(name: string, newPlace: NewPlace): void {
     await store.accounts.create([{ jid: romeo, admin: false, verifiers: [] }])
     assert.deepEqual(await pubsub.load(romeo), [])
     assert.equal(await pubsub.item(romeo, 'm', 'late'), undefined)
+    const [left] = await pubsub.load(service)
+    assert.deepEqual(left?.affiliations, [[juliet.key, 'owner']])
+    assert.deepEqual(left?.subscriptions, [[`${romeo.key}x`, 'subscribed']])
     await store.close()
   })
 }

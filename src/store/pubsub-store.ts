@@ -37,6 +37,8 @@ export interface StoredItem extends PubsubItem {
 export interface ItemChanges {
   /** The node is made with this configuration if it does not exist. */
   readonly create?: string
+  /** A bare JID, which is made the owner of the node that is made. */
+  readonly creator?: string
   /** Each replaces the item of the same id, and becomes the newest. */
   readonly put?: readonly PubsubItem[]
   readonly remove?: readonly string[]

@@ -17,9 +17,10 @@ export function pubsubStore(db: Database, clock: Clock): PubsubStore {
   return {
     load: (owner) => load(db, owner),
 
-    async change(owner, node, { create, put = [], remove = [], keep }) {
+    async change(owner, node, { create, creator, put = [], remove = [], keep }) {
       const answer = await db.write([
         ...(create === undefined ? [] : [insertNode(db, owner, node, create)]),
+        ...(creator === undefined ? [] : [affiliate(db, owner, node, creator, 'owner')]),
         ...remove.map((id) => deleteItem(db, owner, node, id)),
         ...put.map((item) => putItem(db, owner, node, item, clock.now())),
         ...(keep === undefined ? [] : [trim(db, owner, node, keep)]),
@@ -55,9 +56,7 @@ export function pubsubStore(db: Database, clock: Clock): PubsubStore {
         [...changes].map(([jid, affiliation]) =>
           affiliation === 'none'
             ? db.sql`delete from pubsub_affiliation where owner = ${owner.key} and node = ${node} and jid = ${jid}`
-            : db.sql`insert into pubsub_affiliation (owner, node, jid, affiliation)
-                values (${owner.key}, ${node}, ${jid}, ${affiliation})
-                on conflict (owner, node, jid) do update set affiliation = excluded.affiliation`,
+            : affiliate(db, owner, node, jid, affiliation),
         ),
       )
     },
@@ -133,6 +132,12 @@ async function load(db: Database, owner: Jid): Promise<readonly StoredNode[]> {
 function insertNode(db: Database, owner: Jid, node: string, config: string): Statement {
   return db.sql`insert into pubsub_node (owner, name, config) values (${owner.key}, ${node}, ${config})
     on conflict (owner, name) do nothing`
+}
+
+function affiliate(db: Database, owner: Jid, node: string, jid: string, affiliation: string): Statement {
+  return db.sql`insert into pubsub_affiliation (owner, node, jid, affiliation)
+    values (${owner.key}, ${node}, ${jid}, ${affiliation})
+    on conflict (owner, node, jid) do update set affiliation = excluded.affiliation`
 }
 
 function deleteItem(db: Database, owner: Jid, node: string, id: string): Statement {

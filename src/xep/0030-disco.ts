@@ -35,7 +35,7 @@ export const disco: Feature = {
   setup: (ctx) => ({
     iq: [
       {
-        at: ['server', 'account'],
+        at: ['server', 'account', 'service'],
         type: 'get',
         ns: NS_INFO,
         name: 'query',
@@ -43,7 +43,7 @@ export const disco: Feature = {
         answer: (request) => info(request, ctx),
       },
       {
-        at: ['server', 'account'],
+        at: ['server', 'account', 'service'],
         type: 'get',
         ns: NS_ITEMS,
         name: 'query',
@@ -87,26 +87,36 @@ async function info(request: IqRequest, ctx: FeatureContext): Promise<Element> {
   const asked = asDisco(request)
   if (!asked.node) {
     if (!maySee(request)) throw new StanzaError('cancel', 'service-unavailable')
+    if (request.service) return infoElement(together([request.service.about, OURS]), asked.node)
     return infoElement(disclosedAt(request.account ? 'account' : 'server', ctx), asked.node)
   }
-  const found = await ask(ctx, (one) => one.info?.(asked))
+  const found = await ask(request, ctx, (one) => one.info?.(asked))
   if (found.length === 0) throw nothingThere(request)
   return infoElement(together(found), asked.node)
 }
 
 async function items(request: IqRequest, ctx: FeatureContext): Promise<Element> {
   const asked = asDisco(request)
-  const found = await ask(ctx, (one) => one.items?.(asked))
+  const found = await ask(request, ctx, (one) => one.items?.(asked))
   if (found.length === 0 && (asked.node || !maySee(request))) throw nothingThere(request)
-  return el('query', NS_ITEMS, { node: asked.node }, ...found.flat())
+  const services = request.account || request.service || asked.node ? [] : ctx.router.services.of(request.owner.domain)
+  return el(
+    'query',
+    NS_ITEMS,
+    { node: asked.node },
+    ...services.map((jid) => el('item', NS_ITEMS, { jid })),
+    ...found.flat(),
+  )
 }
 
+/** A service answers for itself, all features for a domain and an account. */
 async function ask<T>(
+  { service }: IqRequest,
   { announced }: FeatureContext,
-  question: (one: Announcement) => MaybeAsync<T | undefined>,
+  question: (one: Pick<Announcement, 'items' | 'info'>) => MaybeAsync<T | undefined>,
 ): Promise<readonly T[]> {
   const answers: T[] = []
-  for (const one of announced()) {
+  for (const one of service ? [service] : announced()) {
     const answer = await question(one)
     if (answer !== undefined) answers.push(answer)
   }

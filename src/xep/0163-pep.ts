@@ -11,7 +11,7 @@ import type { Stanza } from '../xmpp/stanza.ts'
 import { NS_ITEMS } from './0030-disco.ts'
 import { approve, isApproval } from './0060-pubsub/authorize.ts'
 import { metaData } from './0060-pubsub/config.ts'
-import { pubsubOf } from './0060-pubsub/engine.ts'
+import { type Pubsub, pubsubOf } from './0060-pubsub/engine.ts'
 import { NS_PUBSUB } from './0060-pubsub/errors.ts'
 import { hidden } from './0060-pubsub/node.ts'
 import { routes } from './0060-pubsub/routes.ts'
@@ -69,12 +69,6 @@ export const pep: Feature = {
   name: 'pep',
   implements: [
     { xep: 163, version: '1.2.2', name: 'Personal Eventing Protocol' },
-    {
-      xep: 60,
-      version: '1.30.0',
-      name: 'Publish-Subscribe',
-      note: 'on accounts; no collections, no subscription options',
-    },
     { xep: 84, version: '1.1.4', name: 'User Avatar' },
     { xep: 172, version: '1.1', name: 'User Nickname' },
     { xep: 222, version: '1.0', name: 'Persistent Storage of Public Data via PubSub' },
@@ -88,18 +82,22 @@ export const pep: Feature = {
       .int()
       .min(65_536)
       .default(16 * 1024 * 1024)
-      .meta({ description: 'Most bytes of everything that an account publishes.', kind: 'a number of bytes' }),
+      .meta({
+        description:
+          'Most bytes of everything that an account publishes; the same again at `pubsub.` for all nodes that it made, and 16 times that for all.',
+        kind: 'a number of bytes',
+      }),
   },
   setup(ctx) {
     const engine = () => pubsubOf(ctx)
     const greeter = new Greeter(ctx)
     return {
-      iq: routes(engine),
+      iq: routes('account', engine),
       start: () => onCaps(ctx.router, (client) => greeter.capsChanged(client)),
       onAvailable: (client) => greeter.greet(client),
       onReceive(stanza, owner) {
-        if (stanza.kind !== 'message' || !isApproval(stanza, owner)) return PASS
-        return approve(stanza, owner, engine()).then(() => ({ keep: 'an answer to a request for a subscription' }))
+        if (!stanza.from?.bare.equals(owner.jid) || !isApproval(stanza)) return PASS
+        return approveFor(stanza, owner, engine()).then(() => ({ keep: 'an answer to a request for a subscription' }))
       },
       onDeliver(stanza, client) {
         if (stanza.type === 'subscribed' && stanza.kind === 'presence') greeter.accepted(stanza, client)
@@ -108,6 +106,10 @@ export const pep: Feature = {
       disco: { account: ACCOUNT, items: (request) => items(request, ctx), info: (request) => info(request, ctx) },
     }
   },
+}
+
+async function approveFor(stanza: Stanza, owner: LocalAccount, engine: Pubsub): Promise<void> {
+  await approve(stanza, await engine.shelf(owner), engine)
 }
 
 /** Of how many nodes one client is told when it comes. */
@@ -195,7 +197,7 @@ function wantedNodes(client: Session): ReadonlySet<string> {
 async function items({ owner, node: name, from }: DiscoRequest, ctx: FeatureContext): Promise<Element[] | undefined> {
   const shelf = await shelfFor(owner, ctx)
   if (!shelf) return undefined
-  const seen = [...shelf.nodes].filter((node) => !hidden(node, from, shelf.account))
+  const seen = [...shelf.nodes].filter((node) => !hidden(node, from, shelf.owner))
   if (!name) {
     const nodes = seen.map((node) =>
       el('item', NS_ITEMS, { jid: owner.key, node: node.name, name: node.config.title || undefined }),
@@ -210,11 +212,11 @@ async function items({ owner, node: name, from }: DiscoRequest, ctx: FeatureCont
 async function info({ owner, node: name, from }: DiscoRequest, ctx: FeatureContext): Promise<Disclosed | undefined> {
   const shelf = await shelfFor(owner, ctx)
   const node = name ? shelf?.node(name) : undefined
-  if (!shelf || !node || hidden(node, from, shelf.account)) return undefined
+  if (!shelf || !node || hidden(node, from, shelf.owner)) return undefined
   return {
     identities: [{ category: 'pubsub', type: 'leaf' }],
     features: [NS_PUBSUB],
-    forms: () => [metaData(node.config, owner.key, node.items)],
+    forms: () => [metaData(node.config, [owner.key], node.items)],
   }
 }
 

@@ -10,7 +10,7 @@ export const ping: Feature = {
   name: 'ping',
   implements: [{ xep: 199, version: '2.0.1', name: 'XMPP Ping' }],
   setup: () => ({
-    iq: [{ at: ['server', 'account'], type: 'get', ns: NS, name: 'ping', answer: () => undefined }],
+    iq: [{ at: ['server', 'account', 'service'], type: 'get', ns: NS, name: 'ping', answer: () => undefined }],
     disco: { server: { features: [NS] }, account: { features: [NS] } },
   }),
 }

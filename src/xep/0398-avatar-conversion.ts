@@ -2,7 +2,7 @@
 // XEP-0398: User Avatar to vCard-Based Avatars Conversion. There is one avatar, in PEP (XEP-0084). vCards show it to whom the
 // nodes are open, a vCard with a photo publishes it, and presence carries its hash (XEP-0153).
 import { createHash } from 'node:crypto'
-import type { LocalAccount } from '../core/directory.ts'
+import { LocalAccount } from '../core/directory.ts'
 import { andThen, type Feature, type FeatureContext, type MaybeAsync, PASS, type Verdict } from '../core/feature.ts'
 import type { Session } from '../core/session.ts'
 import { type Element, el } from '../xml/element.ts'
@@ -114,7 +114,7 @@ export async function publishPhoto(
 }
 
 async function publish(shelf: Shelf, node: string, id: string, payload: Element, ctx: FeatureContext): Promise<void> {
-  const item = { id, xml: payload.xml(''), publisher: shelf.account.jid.key }
+  const item = { id, xml: payload.xml(''), publisher: shelf.owner.jid.key }
   await pubsubOf(ctx).change(shelf, node, () => ({ put: [item], create: CONFIG }))
 }
 
@@ -155,7 +155,8 @@ class Hashes {
 
   /** The avatar is another one: everybody who sees the clients' presence learns its hash. */
   async changed(shelf: Shelf): Promise<void> {
-    const { account } = shelf
+    const account = shelf.owner
+    if (!(account instanceof LocalAccount)) return
     const before = this.#known.get(account)
     await this.#load(account)
     if (before === this.#known.get(account)) return

@@ -80,15 +80,15 @@ async function write(shelf: Shelf, storage: Element, ctx: FeatureContext): Promi
   if (rooms.size > ITEMS_MAX) throw refusal('wait', 'resource-constraint', undefined, 'There are too many bookmarks.')
   const text = rest.map((child) => child.xml('')).join('')
   if (Buffer.byteLength(text) > ctx.limits.privateBytes) throw refusal('wait', 'resource-constraint')
-  if (text === '') await ctx.store.documents.remove(shelf.account.jid, REST)
-  else await ctx.store.documents.put(shelf.account.jid, REST, text)
+  if (text === '') await ctx.store.documents.remove(shelf.owner.jid, REST)
+  else await ctx.store.documents.put(shelf.owner.jid, REST, text)
   await pubsubOf(ctx).change(shelf, NS, async (node) => {
     const current = new Map((await itemsIn(shelf)).map(({ id, xml }) => [id, xml]))
     const put: PubsubItem[] = []
     for (const [id, room] of rooms) {
       const before = current.get(id)
       const xml = converted(room, before === undefined ? undefined : parseElement(before)).xml('')
-      if (xml !== before) put.push({ id, xml, publisher: shelf.account.jid.key })
+      if (xml !== before) put.push({ id, xml, publisher: shelf.owner.jid.key })
     }
     const remove = [...current.keys()].filter((id) => !rooms.has(id))
     if (put.length === 0 && remove.length === 0 && node) return undefined
@@ -112,7 +112,7 @@ function converted(room: Element, before: Element | undefined): Element {
 }
 
 async function storageOf(shelf: Shelf, ctx: FeatureContext): Promise<Element> {
-  const rest = await ctx.store.documents.get(shelf.account.jid, REST)
+  const rest = await ctx.store.documents.get(shelf.owner.jid, REST)
   const rooms = (await itemsIn(shelf)).map(({ id, xml }) => legacy(id, parseElement(xml)))
   return el('storage', NS_LEGACY, null, ...rooms, ...(rest ? parseElement(`<all>${rest}</all>`).elements : []))
 }
@@ -126,8 +126,8 @@ function legacy(jid: string, conference: Element): Element {
   return el('conference', NS_LEGACY, { jid, name, autojoin }, ...texts)
 }
 
-function legacyItem({ account }: Shelf, storage: Element): PubsubItem {
-  return { id: 'current', publisher: account.jid.key, xml: storage.xml('') }
+function legacyItem({ owner }: Shelf, storage: Element): PubsubItem {
+  return { id: 'current', publisher: owner.jid.key, xml: storage.xml('') }
 }
 
 async function itemsIn(shelf: Shelf): Promise<readonly PubsubItem[]> {

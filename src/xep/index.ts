@@ -6,6 +6,7 @@ import { disco } from './0030-disco.ts'
 import { privateXml } from './0049-private-xml.ts'
 import { commands } from './0050-commands.ts'
 import { vcard } from './0054-vcard.ts'
+import { pubsub } from './0060-pubsub/feature.ts'
 import { registration } from './0077-registration.ts'
 import { version } from './0092-version.ts'
 import { caps } from './0115-caps.ts'
@@ -49,6 +50,7 @@ export const features: readonly Feature[] = [
   disco,
   privateXml,
   vcard,
+  pubsub, // a service: its place does not matter
   bookmarks,
   registration,
   commands,

@@ -5,6 +5,7 @@ import { seesUs } from '../../core/roster.ts'
 import type { Element } from '../../xml/element.ts'
 import type { StanzaError } from '../../xmpp/errors.ts'
 import { Jid } from '../../xmpp/jid.ts'
+import { DEFAULT_CONFIG, type NodeConfig, serviceConfig } from './config.ts'
 import type { Pubsub } from './engine.ts'
 import { refusal } from './errors.ts'
 import { hidden, isOwner, type Node } from './node.ts'
@@ -23,8 +24,9 @@ export interface Asked {
 export type Act = (asked: Asked) => Promise<Element | undefined>
 
 /** Who asks has neither our presence nor anything that is open to all: to them the account looks as if it did not exist. */
-export function isOutsider({ account, nodes }: Shelf, from: Jid): boolean {
-  if (from.bare.equals(account.jid) || seesUs(account.roster.item(from.bare))) return false
+export function isOutsider({ owner, nodes }: Shelf, from: Jid): boolean {
+  if (!owner.roster) return false // everybody may know a service
+  if (from.bare.equals(owner.jid) || seesUs(owner.roster.item(from.bare))) return false
   for (const node of nodes) if (node.config.access === 'open' || node.affiliations.has(from.bare.key)) return false
   return true
 }
@@ -51,7 +53,7 @@ export function nodeOf(asked: Asked): Node {
 /** The same, if the asker may see what is in it. */
 export function visibleNode(asked: Asked): Node {
   const node = nodeOf(asked)
-  const refused = hidden(node, asked.request.from, asked.shelf.account)
+  const refused = hidden(node, asked.request.from, asked.shelf.owner)
   if (refused) throw refused
   return node
 }
@@ -59,8 +61,13 @@ export function visibleNode(asked: Asked): Node {
 /** The same, if the asker is one of its owners. */
 export function ownedNode(asked: Asked): Node {
   const node = nodeOf(asked)
-  if (!isOwner(node, asked.request.from, asked.shelf.account)) throw refusal('auth', 'forbidden')
+  if (!isOwner(node, asked.request.from, asked.shelf.owner)) throw refusal('auth', 'forbidden')
   return node
+}
+
+/** What a node is that the asker makes. */
+export function newConfig({ shelf, request }: Asked): NodeConfig {
+  return shelf.owner.rules ? serviceConfig(request.from.bare.key) : DEFAULT_CONFIG
 }
 
 /** Answers a request by the name of its first child. */
@@ -69,11 +76,12 @@ export function dispatch(
   otherwise: (action: Element) => StanzaError,
 ): (request: IqRequest, engine: Pubsub) => Promise<Element | undefined> {
   return async (request, engine) => {
-    const { payload, account } = request
+    const { payload, account, owner } = request
     const action = payload.elements.find(({ ns }) => ns === payload.ns)
-    if (!account || !action) throw refusal('modify', 'bad-request')
+    if (!action) throw refusal('modify', 'bad-request')
     const act = Object.hasOwn(acts, action.name) ? acts[action.name] : undefined
-    const shelf = await engine.shelf(account)
+    const shelf = account ? await engine.shelf(account) : await engine.shelfOf(owner)
+    if (!shelf) throw refusal('cancel', 'service-unavailable')
     if (!act) throw isOutsider(shelf, request.from) ? missing(shelf, request.from) : otherwise(action)
     return act({ request, action, shelf, engine })
   }

@@ -50,6 +50,8 @@ export interface NodeConfig {
   readonly title: string
   readonly description: string
   readonly payloadType: string
+  /** The bare JID of who made a node of a service; its bounds are theirs. */
+  readonly creator?: string
 }
 
 /** XEP-0163 §5 and XEP-0060 §12: what a node is unless its owner wants something else. */
@@ -70,6 +72,14 @@ export const DEFAULT_CONFIG: NodeConfig = {
   description: '',
   payloadType: '',
 }
+
+/** What a node of a service is unless its owner wants something else: there is no roster to decide who sees it. */
+export function serviceConfig(creator: string): NodeConfig {
+  return { ...DEFAULT_CONFIG, access: 'open', maxItems: 20, sendLast: 'on_sub', creator }
+}
+
+/** What makes no sense at a service. */
+const OF_ACCOUNTS = ['presence', 'roster', 'on_sub_and_presence']
 
 /** One field of the form: how it reads and is written. */
 interface Setting {
@@ -116,13 +126,16 @@ export function configForm(config: NodeConfig): Element {
 }
 
 /** What everybody who sees the node may know of it (XEP-0060 §5.4). @param items how many it has */
-export function metaData(config: NodeConfig, owner: string, items: number): Element {
+export function metaData(config: NodeConfig, owners: readonly string[], items: number): Element {
   const shown = ['pubsub#title', 'pubsub#description', 'pubsub#type', 'pubsub#access_model', 'pubsub#publish_model']
   return resultElement({
     formType: META_DATA,
     fields: [
       ...[...shown, 'pubsub#max_items'].flatMap((name) => fieldOf(name, config)),
-      { name: 'pubsub#owner', type: 'jid-multi', values: [owner] },
+      ...(config.creator === undefined
+        ? []
+        : [{ name: 'pubsub#creator', type: 'jid-single', values: [config.creator] } as const]),
+      { name: 'pubsub#owner', type: 'jid-multi', values: [...owners] },
       { name: 'pubsub#num_items', type: 'text-single', values: [String(items)] },
     ],
   })
@@ -194,7 +207,10 @@ function formOf(config: NodeConfig): Form {
 
 function fieldOf(name: string, config: NodeConfig): readonly Field[] {
   const setting = SETTINGS[name]
-  return setting ? [{ ...setting.field, name, values: setting.read(config) }] : []
+  if (!setting) return []
+  const field = { ...setting.field, name, values: setting.read(config) }
+  if (config.creator === undefined || !field.options) return [field]
+  return [{ ...field, options: field.options.filter(({ value }) => !OF_ACCOUNTS.includes(value)) }]
 }
 
 /** More than we allow is refused: a client must not believe that more is kept. */
@@ -206,7 +222,7 @@ function itemCount(given: string): number | 'max' {
 }
 
 type Keys<T> = {
-  [K in keyof NodeConfig]: NodeConfig[K] extends T ? (T extends NodeConfig[K] ? K : never) : never
+  [K in keyof NodeConfig]-?: NodeConfig[K] extends T ? (T extends NodeConfig[K] ? K : never) : never
 }[keyof NodeConfig]
 
 function flag(key: Keys<boolean>, label: string): Setting {

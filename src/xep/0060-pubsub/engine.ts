@@ -6,7 +6,7 @@ import type { Router } from '../../core/router.ts'
 import type { PubsubItem } from '../../store/pubsub-store.ts'
 import type { Jid } from '../../xmpp/jid.ts'
 import type { NodeConfig } from './config.ts'
-import { Node } from './node.ts'
+import { Node, type Owner, type ServiceRules } from './node.ts'
 import { Notifier } from './notifier.ts'
 import { Shelf } from './shelf.ts'
 
@@ -39,7 +39,10 @@ export class Pubsub {
   readonly #shelves = new WeakMap<LocalAccount, Shelf>()
   readonly #loading = new WeakMap<LocalAccount, Promise<Shelf>>()
   readonly #listeners: ((change: Change) => MaybeAsync<void>)[] = []
+  readonly #services = new Map<string, Promise<Shelf>>()
   readonly notifier: Notifier
+  /** The rules of the service at a domain, if there are services. */
+  rules: ((domain: string) => ServiceRules) | undefined
   /** By the name of the node. */
   readonly mirrors = new Map<string, MirrorNode>()
 
@@ -48,7 +51,7 @@ export class Pubsub {
     this.notifier = new Notifier(ctx)
   }
 
-  /** Called after each publication and retraction, before the publisher gets the result. */
+  /** Called after each publication and retraction of an account, before the publisher gets the result. */
   onChange(listener: (change: Change) => MaybeAsync<void>): void {
     this.#listeners.push(listener)
   }
@@ -58,8 +61,9 @@ export class Pubsub {
     return this.#shelves.get(account) ?? this.#loading.get(account) ?? this.#load(account)
   }
 
-  /** The nodes of an account by its address; undefined if there is no such account. */
+  /** The nodes of an account or a service by its address; undefined if there is none. */
   async shelfOf(owner: Jid): Promise<Shelf | undefined> {
+    if (owner.local === undefined) return this.#serviceShelf(owner)
     const account = await this.#ctx.directory.find(owner)
     return account && this.shelf(account)
   }
@@ -81,7 +85,7 @@ export class Pubsub {
       await this.notifier.changed(done, wanted.tellRemoved ?? node.config.notifyRetract)
       return done
     })
-    if (change) for (const listener of this.#listeners) await this.#tell(listener, change)
+    if (change) await this.#tellAll(change)
     return change
   }
 
@@ -107,7 +111,13 @@ export class Pubsub {
       await act(found)
       return found
     })
-    for (const listener of this.#listeners) await this.#tell(listener, { shelf, node, put: [], removed: [] })
+    await this.#tellAll({ shelf, node, put: [], removed: [] })
+  }
+
+  /** What stands at a service is made into nothing else. */
+  async #tellAll(change: Change): Promise<void> {
+    if (change.shelf.owner.rules) return
+    for (const listener of this.#listeners) await this.#tell(listener, change)
   }
 
   /** What was published is published, whatever becomes of what is made of it. */
@@ -117,6 +127,19 @@ export class Pubsub {
     } catch (error) {
       this.#ctx.log.warn('a publication was not converted', { node: change.node.name, error })
     }
+  }
+
+  /** A service that is gone for a while (our domains may change) keeps its place. */
+  #serviceShelf(owner: Jid): Promise<Shelf | undefined> | undefined {
+    const { router, store } = this.#ctx
+    if (!this.rules || router.services.at(owner.domain)?.label !== 'pubsub') return undefined
+    const known = this.#services.get(owner.domain)
+    if (known) return known
+    const whose: Owner = { jid: owner.bare, rules: this.rules(owner.domain) }
+    const loading = store.pubsub.load(whose.jid).then((nodes) => new Shelf(whose, this.#ctx, nodes.map(Node.stored)))
+    this.#services.set(owner.domain, loading)
+    loading.catch(() => this.#services.delete(owner.domain))
+    return loading
   }
 
   #load(account: LocalAccount): Promise<Shelf> {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A node in memory, and who may do what with it (XEP-0060 §4): pure functions.
-import type { LocalAccount } from '../../core/directory.ts'
-import { seesUs } from '../../core/roster.ts'
+import { type Roster, seesUs } from '../../core/roster.ts'
 import type { StoredItem, StoredNode } from '../../store/pubsub-store.ts'
 import type { StanzaError } from '../../xmpp/errors.ts'
 import type { Jid } from '../../xmpp/jid.ts'
@@ -48,19 +47,38 @@ export class Node {
   }
 }
 
-/** Whether somebody owns a node: its account does, and whom it made an owner. */
-export function isOwner(node: Node, jid: Jid, account: LocalAccount): boolean {
-  return jid.bare.equals(account.jid) || node.affiliations.get(jid.bare.key) === 'owner'
+/** Whose nodes: an account's, or a service's. */
+export interface Owner {
+  readonly jid: Jid
+  /** Of an account. */
+  readonly roster?: Roster
+  /** At a service: who may do everything, and who makes nodes. */
+  readonly rules?: ServiceRules
+}
+
+/** Who may do what at a service, apart from what stands in its nodes. */
+export interface ServiceRules {
+  isAdmin(jid: Jid): boolean
+  mayCreate(jid: Jid): boolean
+}
+
+/** Whether somebody owns a node: its account or an administrator of the service does, and whom they made an owner. */
+export function isOwner(node: Node, jid: Jid, owner: Owner): boolean {
+  return (
+    jid.bare.equals(owner.jid) ||
+    node.affiliations.get(jid.bare.key) === 'owner' ||
+    owner.rules?.isAdmin(jid.bare) === true
+  )
 }
 
 /** Why somebody may not see what is in a node (XEP-0060 §6.1.3, §6.5.9); undefined if they may. */
-export function hidden(node: Node, jid: Jid, account: LocalAccount): StanzaError | undefined {
-  if (isOwner(node, jid, account)) return undefined
+export function hidden(node: Node, jid: Jid, owner: Owner): StanzaError | undefined {
+  if (isOwner(node, jid, owner)) return undefined
   const affiliation = node.affiliations.get(jid.bare.key)
   if (affiliation === 'outcast') return refusal('auth', 'forbidden')
   if (affiliation === 'publisher' || affiliation === 'member') return undefined
   const { access, groups } = node.config
-  const item = account.roster.item(jid.bare)
+  const item = owner.roster?.item(jid.bare)
   switch (access) {
     case 'open':
       return undefined
@@ -77,10 +95,15 @@ export function hidden(node: Node, jid: Jid, account: LocalAccount): StanzaError
   }
 }
 
+/** Whether somebody may make nodes (XEP-0060 §8.1): an account itself, and at a service whom it lets. */
+export function mayCreate(jid: Jid, { jid: own, rules }: Owner): boolean {
+  return rules ? rules.mayCreate(jid.bare) : jid.bare.equals(own)
+}
+
 /** Whether somebody may publish and retract (XEP-0060 §4.5, §7). */
-export function mayPublish(node: Node, jid: Jid, account: LocalAccount): boolean {
-  if (isOwner(node, jid, account) || node.affiliations.get(jid.bare.key) === 'publisher') return true
-  if (hidden(node, jid, account)) return false
+export function mayPublish(node: Node, jid: Jid, owner: Owner): boolean {
+  if (isOwner(node, jid, owner) || node.affiliations.get(jid.bare.key) === 'publisher') return true
+  if (hidden(node, jid, owner)) return false
   const { publish } = node.config
   return publish === 'open' || (publish === 'subscribers' && isSubscribed(node, jid))
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Who is told what (XEP-0060 §7.1.2, §12.1; XEP-0163 §4.3): clients whose capabilities ask for a node, as far as they may see
 // it, and subscribers. Everything goes through the router, so that blocks hold, and nothing of it is stored for later.
+import { LocalAccount } from '../../core/directory.ts'
 import type { FeatureContext } from '../../core/feature.ts'
 import { seesUs } from '../../core/roster.ts'
 import type { Session } from '../../core/session.ts'
@@ -72,21 +73,20 @@ export class Notifier {
   /** XEP-0060 §7.1.2.3, XEP-0163 §4.3.4: the newest item to somebody who has just come, with the time it is from. */
   async last(shelf: Shelf, node: Node, to: Jid): Promise<void> {
     const item = await shelf.last(node)
-    if (!item || !node.config.notify || hidden(node, to, shelf.account)) return
-    const stamp = el('delay', NS_DELAY, { from: shelf.account.jid.key, stamp: timeOf(item) })
+    if (!item || !node.config.notify || hidden(node, to, shelf.owner)) return
+    const stamp = el('delay', NS_DELAY, { from: shelf.owner.jid.key, stamp: timeOf(item) })
     const items = el('items', NS_EVENT, { node: node.name }, itemElement(item, node, shelf))
     await this.#send(shelf, node, to, items, stamp)
   }
 
   /** To clients of the owner, for nodes that are made of others. @param make called only if somebody wants it */
   async toOwner(shelf: Shelf, node: string, make: () => Promise<PubsubItem>): Promise<void> {
-    if (![...shelf.account.available()].some((client) => wants(client, node))) return
+    const { jid } = shelf.owner
+    if (this.#clients(jid, node).next().done) return
     const item = await make()
     const event = el('items', NS_EVENT, { node }, el('item', NS_EVENT, { id: item.id }, parseElement(item.xml)))
-    for (const client of shelf.account.available()) {
-      if (!wants(client, node)) continue
-      void this.#ctx.router.route(messageOf('headline', event, shelf.account.jid, client.jid))
-    }
+    for (const client of this.#clients(jid, node))
+      void this.#ctx.router.route(messageOf('headline', event, jid, client.jid))
   }
 
   /** Something that is no notification. */
@@ -100,23 +100,23 @@ export class Notifier {
 
   /** Does not wait for delivery: nobody who reads slowly holds up the publisher. */
   async #send(shelf: Shelf, node: Node, to: Jid, event: Element, extra?: Element): Promise<void> {
-    const { account } = shelf
-    const blocked = isBlocked(this.#ctx.router, account, to)
+    const { owner } = shelf
+    const blocked = owner instanceof LocalAccount && isBlocked(this.#ctx.router, owner, to)
     if (blocked instanceof Promise ? await blocked : blocked) return
-    void this.#ctx.router.route(messageOf(node.config.messageType, event, account.jid, to, extra))
+    void this.#ctx.router.route(messageOf(node.config.messageType, event, owner.jid, to, extra))
   }
 
   #audience(shelf: Shelf, node: Node): Iterable<Jid> {
-    const { account } = shelf
+    const { owner } = shelf
     const found = new Map<string, Jid>()
-    for (const { jid } of this.#clients(account.jid, node.name)) found.set(jid.key, jid)
-    for (const item of account.roster.items) {
-      if (!seesUs(item) || hidden(node, item.jid, account)) continue
+    for (const { jid } of this.#clients(owner.jid, node.name)) found.set(jid.key, jid)
+    for (const item of owner.roster?.items ?? []) {
+      if (!seesUs(item) || hidden(node, item.jid, owner)) continue
       for (const { jid } of this.#clients(item.jid.bare, node.name)) found.set(jid.key, jid)
     }
     for (const [text, state] of node.subscriptions) {
       const jid = Jid.parse(text)
-      if (state !== 'subscribed' || hidden(node, jid, account)) continue
+      if (state !== 'subscribed' || hidden(node, jid, owner)) continue
       if (jid.resource !== undefined || !this.#ctx.hosts.has(jid.domain)) found.set(jid.key, jid)
       else for (const one of this.#reachable(jid)) found.set(one.key, one) // nobody is told twice
     }
@@ -124,7 +124,7 @@ export class Notifier {
   }
 
   /** The clients of a user that want to hear of a node. Those of other servers are unknown until there is federation. */
-  *#clients(user: Jid, node: string): Iterable<Session> {
+  *#clients(user: Jid, node: string): Generator<Session, void> {
     const account = this.#ctx.directory.loaded(user.key)
     if (account) for (const client of account.available()) if (wants(client, node)) yield client
   }
@@ -145,8 +145,8 @@ function messageOf(type: 'headline' | 'normal', event: Element, from: Jid, to: J
   return Stanza.of(el('message', NS_CLIENT, { type }, el('event', NS_EVENT, null, event), extra, fleeting), from, to)
 }
 
-function itemElement(item: PubsubItem, node: Node, { account }: Shelf): Element {
-  const publisher = item.publisher === account.jid.key ? undefined : item.publisher
+function itemElement(item: PubsubItem, node: Node, { owner }: Shelf): Element {
+  const publisher = item.publisher === owner.jid.key ? undefined : item.publisher
   const payload = node.config.payloads && item.xml !== '' && parseElement(item.xml)
   return el('item', NS_EVENT, { id: item.id, publisher }, payload)
 }

@@ -2,24 +2,25 @@
 // What owners do: create, configure, delete, purge, and manage who may do what (XEP-0060 §8).
 import { type Element, el } from '../../xml/element.ts'
 import { NS_DATA, readAnswers } from '../../xmpp/0004-data-forms.ts'
-import { type Act, type Asked, jidIn, missing, nodeOf, ownedNode } from './asked.ts'
-import { configForm, configured, DEFAULT_CONFIG } from './config.ts'
+import type { StanzaError } from '../../xmpp/errors.ts'
+import { type Act, type Asked, jidIn, missing, newConfig, nodeOf, ownedNode } from './asked.ts'
+import { configForm, configured } from './config.ts'
 import { NS_OWNER, NS_PUBSUB, refusal } from './errors.ts'
-import { AFFILIATIONS, type Node, STATES } from './node.ts'
+import { AFFILIATIONS, mayCreate, type Node, STATES } from './node.ts'
 import { newId } from './shelf.ts'
 
 /** Entries of one request. */
 const ENTRIES_MAX = 1000
 
 /** XEP-0060 §8.1. */
-export const create: Act = async ({ request, action, shelf, engine }) => {
-  if (!request.own)
-    throw shelf.node(action.attrs.node ?? '') ? refusal('auth', 'forbidden') : missing(shelf, request.from)
+export const create: Act = async (asked) => {
+  const { request, action, shelf, engine } = asked
+  if (!mayCreate(request.from, shelf.owner)) throw mayNotCreate(asked)
   const name = action.attrs.node || newId()
   const form = request.payload.child('configure')
-  const config = configured(DEFAULT_CONFIG, form && readAnswers(form))
+  const config = configured(newConfig(asked), form && readAnswers(form))
   await shelf.inTurn(async () => {
-    if (shelf.node(name) || engine.mirrors.has(name)) throw refusal('cancel', 'conflict')
+    if (shelf.node(name) || (request.own && engine.mirrors.has(name))) throw refusal('cancel', 'conflict')
     await shelf.create(name, config)
   })
   return el('pubsub', NS_PUBSUB, null, el('create', NS_PUBSUB, { node: name }))
@@ -32,7 +33,7 @@ export const configuration: Act = async (asked) => {
 }
 
 /** XEP-0060 §8.3. */
-export const defaults: Act = async () => owners(el('default', NS_OWNER, null, configForm(DEFAULT_CONFIG)))
+export const defaults: Act = async (asked) => owners(el('default', NS_OWNER, null, configForm(newConfig(asked))))
 
 /** XEP-0060 §8.2.4, §8.2.5. A form that is cancelled changes nothing. */
 export const configure: Act = async (asked) => {
@@ -74,6 +75,8 @@ export const setSubscriptions: Act = async (asked) => {
   const changes = entries(asked, 'subscription', STATES, (jid) => jid.key)
   const node = await shelf.inTurn(async () => {
     const node = ownedNode(asked)
+    if (shelf.owner.rules && [...changes.keys()].some((key) => !node.subscriptions.has(key)))
+      throw refusal('cancel', 'not-allowed', undefined, 'Only who has asked for it can be subscribed.') // or it is a way to pester everybody
     await shelf.subscribe(node, new Map([...changes].map(([key, { value }]) => [key, value])))
     return node
   })
@@ -84,20 +87,28 @@ export const setSubscriptions: Act = async (asked) => {
 /** XEP-0060 §8.9.1. */
 export const affiliations: Act = async (asked) => {
   const node = ownedNode(asked)
-  const all = new Map([[asked.shelf.account.jid.key, 'owner'], ...node.affiliations])
+  const { jid, rules } = asked.shelf.owner
+  const all = rules ? node.affiliations : new Map([[jid.key, 'owner'], ...node.affiliations])
   return owners(list('affiliations', node, all))
 }
 
-/** XEP-0060 §8.9.2. The account itself stays the owner (§8.9.2.4). */
+/** XEP-0060 §8.9.2. The account itself stays the owner, and a node of a service has one (§8.9.2.4). */
 export const setAffiliations: Act = async (asked) => {
   const { shelf } = asked
   const changes = entries(asked, 'affiliation', AFFILIATIONS, (jid) => jid.bare.key)
   await shelf.inTurn(async () => {
     const node = ownedNode(asked)
-    if (changes.has(shelf.account.jid.key)) throw refusal('cancel', 'not-acceptable')
+    const all = new Map([...node.affiliations, ...[...changes].map(([key, { value }]) => [key, value] as const)])
+    const orphaned = shelf.owner.rules && ![...all.values()].includes('owner')
+    if (orphaned || changes.has(shelf.owner.jid.key)) throw refusal('cancel', 'not-acceptable')
     await shelf.affiliate(node, new Map([...changes].map(([key, { value }]) => [key, value])))
   })
   return undefined
+}
+
+function mayNotCreate({ request, action, shelf }: Asked): StanzaError {
+  const known = shelf.node(action.attrs.node ?? '') !== undefined || shelf.owner.rules !== undefined
+  return known ? refusal('auth', 'forbidden') : missing(shelf, request.from)
 }
 
 function owners(child: Element): Element {

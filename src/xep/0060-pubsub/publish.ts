@@ -2,10 +2,10 @@
 // Publishing and retracting (XEP-0060 §7), with preconditions (§7.1.5).
 import { type Element, el } from '../../xml/element.ts'
 import { NS_DATA, readAnswers } from '../../xmpp/0004-data-forms.ts'
-import { type Act, type Asked, missing, nodeName } from './asked.ts'
-import { checkPreconditions, DEFAULT_CONFIG, preconfigured } from './config.ts'
+import { type Act, type Asked, missing, newConfig, nodeName } from './asked.ts'
+import { checkPreconditions, preconfigured } from './config.ts'
 import { NS_PUBSUB, refusal } from './errors.ts'
-import { mayPublish, type Node } from './node.ts'
+import { mayCreate, mayPublish, type Node } from './node.ts'
 import { newId } from './shelf.ts'
 
 /** Bytes of one payload: an avatar fits, and it still fits into what clients are willing to read at once. */
@@ -26,7 +26,7 @@ export const publish: Act = async (asked) => {
     await engine.change(shelf, name, (node) => {
       checkPublisher(asked, node)
       if (node) checkPreconditions(node.config, answers, names)
-      return { put: [item], create: node ? node.config : preconfigured(DEFAULT_CONFIG, answers, names) }
+      return { put: [item], create: node ? node.config : preconfigured(newConfig(asked), answers, names) }
     })
   return el('pubsub', NS_PUBSUB, null, el('publish', NS_PUBSUB, { node: name }, el('item', NS_PUBSUB, { id })))
 }
@@ -49,11 +49,11 @@ export const retract: Act = async (asked) => {
   return undefined
 }
 
-/** XEP-0060 §7.1.3.1; only the owner makes nodes. */
+/** XEP-0060 §7.1.3.1; not everybody makes nodes. */
 function checkPublisher({ shelf, request }: Asked, node: Node | undefined): void {
-  if (request.own) return
+  if (!node && mayCreate(request.from, shelf.owner)) return
   if (!node) throw missing(shelf, request.from)
-  if (!mayPublish(node, request.from, shelf.account)) throw refusal('auth', 'forbidden')
+  if (!mayPublish(node, request.from, shelf.owner)) throw refusal('auth', 'forbidden')
 }
 
 /** XEP-0060 §7.1.3.5, §7.1.3.6. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The questions of XEP-0060 that accounts answer.
+// The questions of XEP-0060 that accounts and services answer.
 import type { IqRoute } from '../../core/feature.ts'
 import { type Act, dispatch } from './asked.ts'
 import type { Pubsub } from './engine.ts'
@@ -25,14 +25,14 @@ const OWNER_SETS: Readonly<Record<string, Act>> = {
   affiliations: owner.setAffiliations,
 }
 
-/** @param engine of this server; asked for with each request */
-export function routes(engine: () => Pubsub): readonly IqRoute[] {
+/** @param at where they are asked @param engine of this server; asked for with each request */
+export function routes(at: 'account' | 'pubsub', engine: () => Pubsub): readonly IqRoute[] {
   const route = (type: 'get' | 'set', ns: string, acts: Readonly<Record<string, Act>>): IqRoute => {
     const answer = dispatch(acts, ({ name }) =>
       name === 'options' || name === 'default' ? unsupported('subscription-options') : refusal('modify', 'bad-request'),
     )
     return {
-      at: ['account'],
+      at: [at],
       type,
       ns,
       name: 'pubsub',

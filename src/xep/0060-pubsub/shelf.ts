@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// The nodes of one account, in memory while the account is. Changes run one after the other, are stored first and seen
+// The nodes of one account, in memory while the account is, or of a service. Changes run one after the other, are stored first and seen
 // afterwards.
 import { randomUUID } from 'node:crypto'
-import type { LocalAccount } from '../../core/directory.ts'
 import type { FeatureContext } from '../../core/feature.ts'
 import type { ItemRange, PubsubItem, StoredItem } from '../../store/pubsub-store.ts'
 import { itemsKept, type NodeConfig } from './config.ts'
 import { refusal } from './errors.ts'
-import { Node } from './node.ts'
+import { Node, type Owner } from './node.ts'
 
 /** Nodes of one account: clients of OMEMO's old version make one for each device. */
 const NODES_MAX = 500
+/** Nodes of one service, and of one creator there. */
+const SERVICE_NODES_MAX = 2000
+const CREATOR_NODES_MAX = 50
+/** How many times the bytes of one creator a service takes. */
+const SERVICE_SHARES = 16
 /** Affiliations and subscriptions of one node. */
 const PEOPLE_MAX = 1000
 /** Bytes of all payloads of an account, unless told. */
@@ -28,15 +32,15 @@ export interface Publication {
   readonly create: NodeConfig
 }
 
-/** The nodes of an account. */
+/** The nodes of an account, or of a service. */
 export class Shelf {
-  readonly account: LocalAccount
+  readonly owner: Owner
   readonly #ctx: FeatureContext
   readonly #nodes: Map<string, Node>
   #turn: Promise<unknown> = Promise.resolve()
 
-  constructor(account: LocalAccount, ctx: FeatureContext, nodes: readonly Node[]) {
-    this.account = account
+  constructor(owner: Owner, ctx: FeatureContext, nodes: readonly Node[]) {
+    this.owner = owner
     this.#ctx = ctx
     this.#nodes = new Map(nodes.map((node) => [node.name, node]))
   }
@@ -64,19 +68,21 @@ export class Shelf {
   /** Publishes and retracts, and makes the node if there is none. */
   async change(name: string, { put = [], remove = [], create }: Publication): Promise<Node> {
     const known = this.#nodes.get(name)
-    if (!known) this.#checkRoom(name)
+    if (!known) this.#checkRoom(name, create)
     for (const { id } of put) checkName(id)
     const node = known ?? new Node(name, create)
     const keep = itemsKept(node.config)
     const kept = keep === 0 ? [] : put
-    this.#checkBytes(kept)
-    const size = await this.#ctx.store.pubsub.change(this.account.jid, name, {
-      ...(known ? {} : { create: JSON.stringify(create) }),
+    this.#checkBytes(kept, node.config)
+    const { creator } = create
+    const size = await this.#ctx.store.pubsub.change(this.owner.jid, name, {
+      ...(known ? {} : { create: JSON.stringify(create), ...(creator !== undefined && { creator }) }),
       put: kept,
       remove,
       keep,
     })
     Object.assign(node, size)
+    if (!known && creator !== undefined) node.affiliations.set(creator, 'owner')
     if (kept.length > 0 || remove.length > 0) node.last = size.items === 0 ? null : undefined
     this.#nodes.set(name, node)
     return node
@@ -84,7 +90,7 @@ export class Shelf {
 
   async configure(node: Node, config: NodeConfig): Promise<void> {
     const size = await this.#ctx.store.pubsub.configure(
-      this.account.jid,
+      this.owner.jid,
       node.name,
       JSON.stringify(config),
       itemsKept(config),
@@ -95,40 +101,40 @@ export class Shelf {
   }
 
   async purge(node: Node): Promise<void> {
-    await this.#ctx.store.pubsub.purge(this.account.jid, node.name)
+    await this.#ctx.store.pubsub.purge(this.owner.jid, node.name)
     node.items = 0
     node.bytes = 0
     node.last = null
   }
 
   async remove(node: Node): Promise<void> {
-    await this.#ctx.store.pubsub.remove(this.account.jid, node.name)
+    await this.#ctx.store.pubsub.remove(this.owner.jid, node.name)
     this.#nodes.delete(node.name)
   }
 
   /** @param changes by bare JID; `none` removes */
   async affiliate(node: Node, changes: ReadonlyMap<string, string>): Promise<void> {
-    await this.#ctx.store.pubsub.affiliate(this.account.jid, node.name, within(node.affiliations, changes))
+    await this.#ctx.store.pubsub.affiliate(this.owner.jid, node.name, within(node.affiliations, changes))
     apply(node.affiliations, changes)
   }
 
   /** @param changes by the JID that is notified; `none` removes */
   async subscribe(node: Node, changes: ReadonlyMap<string, string>): Promise<void> {
-    await this.#ctx.store.pubsub.subscribe(this.account.jid, node.name, within(node.subscriptions, changes))
+    await this.#ctx.store.pubsub.subscribe(this.owner.jid, node.name, within(node.subscriptions, changes))
     apply(node.subscriptions, changes)
   }
 
   item(node: Node, id: string): Promise<StoredItem | undefined> {
-    return this.#ctx.store.pubsub.item(this.account.jid, node.name, id)
+    return this.#ctx.store.pubsub.item(this.owner.jid, node.name, id)
   }
 
   items(node: Node, range: ItemRange): Promise<readonly StoredItem[]> {
-    return this.#ctx.store.pubsub.items(this.account.jid, node.name, range)
+    return this.#ctx.store.pubsub.items(this.owner.jid, node.name, range)
   }
 
   /** All items in order, without what is in them. */
   ids(node: Node): Promise<readonly { readonly id: string; readonly time: number }[]> {
-    return this.#ctx.store.pubsub.ids(this.account.jid, node.name)
+    return this.#ctx.store.pubsub.ids(this.owner.jid, node.name)
   }
 
   /** The newest item of a node. */
@@ -147,19 +153,28 @@ export class Shelf {
     if (!last || last.xml.length <= LAST_MAX) node.last = last ?? null
   }
 
-  #checkRoom(name: string): void {
+  /** At a service everybody who makes nodes has bounds of their own, and all together have some. */
+  #checkRoom(name: string, { creator }: NodeConfig): void {
     checkName(name)
-    if (this.#nodes.size >= NODES_MAX)
-      throw refusal('wait', 'resource-constraint', undefined, 'There are too many nodes.')
+    const most = creator === undefined ? NODES_MAX : CREATOR_NODES_MAX
+    let nodes = 0
+    for (const { config } of this.#nodes.values()) if (config.creator === creator) nodes++
+    if (nodes < most && this.#nodes.size < (creator === undefined ? NODES_MAX : SERVICE_NODES_MAX)) return
+    throw refusal('wait', 'resource-constraint', undefined, 'There are too many nodes.')
   }
 
   /** What is replaced or trimmed counts until the next publication: the bound is one of order, not of accounting. */
-  #checkBytes(items: readonly PubsubItem[]): void {
-    let bytes = 0
-    for (const node of this.#nodes.values()) bytes += node.bytes
+  #checkBytes(items: readonly PubsubItem[], { creator }: NodeConfig): void {
+    if (items.length === 0) return
+    let [bytes, all] = [0, 0]
     for (const { xml } of items) bytes += Buffer.byteLength(xml)
+    for (const node of this.#nodes.values()) {
+      all += node.bytes
+      if (node.config.creator === creator) bytes += node.bytes
+    }
     const { pubsubBytes } = this.#ctx.options
-    if (items.length === 0 || bytes <= (typeof pubsubBytes === 'number' ? pubsubBytes : BYTES_MAX)) return
+    const most = typeof pubsubBytes === 'number' ? pubsubBytes : BYTES_MAX
+    if (bytes <= most && all <= most * SERVICE_SHARES) return
     throw refusal('wait', 'resource-constraint', undefined, 'There is no room for this; remove something else first.')
   }
 }

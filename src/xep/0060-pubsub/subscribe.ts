@@ -20,7 +20,7 @@ export const subscribe: Act = async (asked) => {
     const node = nodeOf(asked)
     const known = node.subscriptions.get(jid.key)
     if (known !== undefined) return { node, state: known, known: true }
-    const refused = hidden(node, jid, shelf.account)
+    const refused = hidden(node, jid, shelf.owner)
     const asks =
       refused?.type === 'auth' && refused.condition === 'not-authorized' && node.config.access === 'authorize'
     if (refused && !asks) throw refused

@@ -102,7 +102,8 @@ class Brakes {
   /** Our domains, the account itself, who stands in its roster, and whom it turned to. */
   #isKnown(from: Jid, owner: LocalAccount): boolean {
     if (this.#acquaintances.get(owner)?.has(from.key) || from.equals(owner.jid)) return true
-    if (from.local === undefined && this.#ctx.hosts.has(from.domain)) return true
+    const { hosts, router } = this.#ctx
+    if (from.local === undefined && (hosts.has(from.domain) || router.services.at(from.domain))) return true
     const item = owner.roster.item(from)
     return item !== undefined && (item.listed || item.approved || item.subscription !== 'none')
   }
