@@ -69,12 +69,17 @@ export function dispatch(
   otherwise: (action: Element) => StanzaError,
 ): (request: IqRequest, engine: Pubsub) => Promise<Element | undefined> {
   return async (request, engine) => {
-    const { payload, account } = request
+    const { payload, account, from } = request
     const action = payload.elements.find(({ ns }) => ns === payload.ns)
-    if (!account || !action) throw refusal('modify', 'bad-request')
-    const act = Object.hasOwn(acts, action.name) ? acts[action.name] : undefined
+    if (!account) throw refusal('modify', 'bad-request')
     const shelf = await engine.shelf(account)
-    if (!act) throw isOutsider(shelf, request.from) ? missing(shelf, request.from) : otherwise(action)
+    const act = action && Object.hasOwn(acts, action.name) ? acts[action.name] : undefined
+    // Before anything is looked at: what is wrong with a question would tell that there is somebody who read it. Who asks
+    // for subscriptions may have some that wait for approval; that answer hides the account itself.
+    const mayAct = shelf.node(action?.attrs.node ?? '') !== undefined || (act && action?.name === 'subscriptions')
+    if (!mayAct && isOutsider(shelf, from)) throw missing(shelf, from)
+    if (!action) throw refusal('modify', 'bad-request')
+    if (!act) throw otherwise(action)
     return act({ request, action, shelf, engine })
   }
 }
