@@ -213,6 +213,47 @@ test('what breaks off with stream management comes once to the next client', asy
   assert.deepEqual(bodies(await messagesFor(laptop)), texts)
 })
 
+test('a client that counts what it is sent gets no more at once than it acknowledges', async () => {
+  const stage = await theatre()
+  const romeo = await stage.enter('romeo')
+  await stage.account('juliet')
+  const long = 'x'.repeat(130_000)
+  const texts = Array.from({ length: 80 }, (_, count) => String(count))
+  for (const text of texts) romeo.sends(`<message to='juliet@localhost'><body>${text} ${long}</body></message>`)
+  await romeo.receivesNothing()
+  const phone = await stage.enter('juliet', 'phone', false)
+  phone.sends(`<enable xmlns='urn:xmpp:sm:3'/>`)
+  phone.sends('<presence/>')
+  const got: (string | undefined)[] = []
+  for (let stanzas = 0; got.length < texts.length; ) {
+    const element = await phone.hears()
+    if (element.name === 'message') got.push(element.childText('body')?.split(' ')[0])
+    if (element.name === 'r') phone.sends(`<a xmlns='urn:xmpp:sm:3' h='${stanzas}'/>`)
+    else if (element.name !== 'enabled') stanzas++
+  }
+  assert.deepEqual(got, texts)
+})
+
+test('what a client that acknowledges nothing does not get stays for the next one, and all of it', async () => {
+  const stage = await theatre()
+  const romeo = await stage.enter('romeo')
+  const juliet = await stage.account('juliet')
+  const long = 'x'.repeat(130_000)
+  for (let count = 0; count < 80; count++)
+    romeo.sends(`<message to='juliet@localhost'><body>${count} ${long}</body></message>`)
+  await romeo.receivesNothing()
+  const phone = await stage.enter('juliet', 'phone', false)
+  phone.sends(`<enable xmlns='urn:xmpp:sm:3'/>`)
+  phone.sends('<presence/>')
+  await phone.settles()
+  const sent = 80 - (await stage.store.messages.offlineCount(juliet))
+  assert.ok(sent > 0 && sent < 40, `${sent} were sent`)
+  const laptop = await stage.enter('juliet', 'laptop', false)
+  assert.equal((await messagesFor(laptop)).length, 80 - sent)
+  phone.link.clientVanishes()
+  assert.equal((await messagesUntilNow(laptop)).length, sent)
+})
+
 test('when another client is there, it gets what the first one did not live to get', async () => {
   const stage = await theatre()
   const romeo = await stage.enter('romeo')
