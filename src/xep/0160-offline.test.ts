@@ -144,6 +144,27 @@ test('many are delivered in order, page after page', async () => {
   assert.deepEqual(bodies(await messagesFor(juliet)), [...texts, large, large, large, large, large])
 })
 
+test('what comes while old messages are handed over does not get between them (RFC 6120 §10.1)', async () => {
+  const stage = await theatre()
+  const romeo = await stage.enter('romeo')
+  const juliet = await stage.account('juliet')
+  const texts = ['one', 'two', 'three', 'four', 'five', 'six']
+  const send = (text: string): void => romeo.sends(`<message to='juliet@localhost'><body>${text}</body></message>`)
+  for (const text of texts) send(text)
+  await romeo.receivesNothing()
+  let first = true
+  const link = new (class extends MemoryLink {
+    override send(item: Writable): void {
+      super.send(item)
+      if (!first || !item.xml('jabber:client').startsWith('<message')) return
+      first = false
+      send('new')
+    }
+  })()
+  const phone = await stage.stranger(link).logsIn(juliet, 'secret', 'phone')
+  assert.deepEqual(bodies(await messagesFor(phone)), [...texts, 'new'])
+})
+
 test('two clients that come at once do not get them twice', async () => {
   const stage = await theatre()
   const romeo = await stage.enter('romeo')

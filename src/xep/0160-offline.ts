@@ -164,7 +164,9 @@ class Queues {
       if (last !== undefined && size + kept.xml.length > PORTION) break
       if (!isThere(client)) break // nothing is counted any more, so nothing would come back
       const message = this.#read(kept, client.account.jid)
-      if (message) await this.#ctx.router.toClient(message, client)
+      // Where nothing waits, nothing comes between: what is new would overtake what is old.
+      const handing = message && this.#ctx.router.toClient(message, client)
+      if (handing) await handing
       size += kept.xml.length
       last = kept.id
     }
