@@ -144,6 +144,27 @@ test('many are delivered in order, page after page', async () => {
   assert.deepEqual(bodies(await messagesFor(juliet)), [...texts, large, large, large, large, large])
 })
 
+test('what comes while old messages are handed over does not get between them (RFC 6120 §10.1)', async () => {
+  const stage = await theatre()
+  const romeo = await stage.enter('romeo')
+  const juliet = await stage.account('juliet')
+  const texts = ['one', 'two', 'three', 'four', 'five', 'six']
+  const send = (text: string): void => romeo.sends(`<message to='juliet@localhost'><body>${text}</body></message>`)
+  for (const text of texts) send(text)
+  await romeo.receivesNothing()
+  let first = true
+  const link = new (class extends MemoryLink {
+    override send(item: Writable): void {
+      super.send(item)
+      if (!first || !item.xml('jabber:client').startsWith('<message')) return
+      first = false
+      send('new')
+    }
+  })()
+  const phone = await stage.stranger(link).logsIn(juliet, 'secret', 'phone')
+  assert.deepEqual(bodies(await messagesFor(phone)), [...texts, 'new'])
+})
+
 test('two clients that come at once do not get them twice', async () => {
   const stage = await theatre()
   const romeo = await stage.enter('romeo')
@@ -211,6 +232,47 @@ test('what breaks off with stream management comes once to the next client', asy
   await broken.promise
   const laptop = await stage.enter('juliet', 'laptop', false)
   assert.deepEqual(bodies(await messagesFor(laptop)), texts)
+})
+
+test('a client that counts what it is sent gets no more at once than it acknowledges', async () => {
+  const stage = await theatre()
+  const romeo = await stage.enter('romeo')
+  await stage.account('juliet')
+  const long = 'x'.repeat(130_000)
+  const texts = Array.from({ length: 80 }, (_, count) => String(count))
+  for (const text of texts) romeo.sends(`<message to='juliet@localhost'><body>${text} ${long}</body></message>`)
+  await romeo.receivesNothing()
+  const phone = await stage.enter('juliet', 'phone', false)
+  phone.sends(`<enable xmlns='urn:xmpp:sm:3'/>`)
+  phone.sends('<presence/>')
+  const got: (string | undefined)[] = []
+  for (let stanzas = 0; got.length < texts.length; ) {
+    const element = await phone.hears()
+    if (element.name === 'message') got.push(element.childText('body')?.split(' ')[0])
+    if (element.name === 'r') phone.sends(`<a xmlns='urn:xmpp:sm:3' h='${stanzas}'/>`)
+    else if (element.name !== 'enabled') stanzas++
+  }
+  assert.deepEqual(got, texts)
+})
+
+test('what a client that acknowledges nothing does not get stays for the next one, and all of it', async () => {
+  const stage = await theatre()
+  const romeo = await stage.enter('romeo')
+  const juliet = await stage.account('juliet')
+  const long = 'x'.repeat(130_000)
+  for (let count = 0; count < 80; count++)
+    romeo.sends(`<message to='juliet@localhost'><body>${count} ${long}</body></message>`)
+  await romeo.receivesNothing()
+  const phone = await stage.enter('juliet', 'phone', false)
+  phone.sends(`<enable xmlns='urn:xmpp:sm:3'/>`)
+  phone.sends('<presence/>')
+  await phone.settles()
+  const sent = 80 - (await stage.store.messages.offlineCount(juliet))
+  assert.ok(sent > 0 && sent < 40, `${sent} were sent`)
+  const laptop = await stage.enter('juliet', 'laptop', false)
+  assert.equal((await messagesFor(laptop)).length, 80 - sent)
+  phone.link.clientVanishes()
+  assert.equal((await messagesUntilNow(laptop)).length, sent)
 })
 
 test('when another client is there, it gets what the first one did not live to get', async () => {

@@ -12,7 +12,7 @@ import { stanzaId } from '../xmpp/0359-stanza-ids.ts'
 import { StanzaError } from '../xmpp/errors.ts'
 import type { Jid } from '../xmpp/jid.ts'
 import { NS_CLIENT, Stanza } from '../xmpp/stanza.ts'
-import { isCounted } from './0198-stream-management/counted.ts'
+import { isCounted, roomFor } from './0198-stream-management/counted.ts'
 import { archiveOwners, keepingOf } from './0313-archive.ts'
 import { bury } from './0424-retraction.ts'
 
@@ -52,6 +52,8 @@ interface Queue {
   delivering: boolean
   /** Something happened during the delivery that it may have missed. */
   again: boolean
+  /** What a client has to make, by acknowledging something, before the delivery goes on. */
+  room: Promise<void> | undefined
 }
 
 /** All queues. */
@@ -87,7 +89,7 @@ class Queues {
   #queueOf(owner: LocalAccount): Queue {
     const known = this.#queues.get(owner)
     if (known) return known
-    const queue: Queue = { count: undefined, delivering: false, again: false }
+    const queue: Queue = { count: undefined, delivering: false, again: false, room: undefined }
     this.#queues.set(owner, queue)
     return queue
   }
@@ -135,6 +137,8 @@ class Queues {
     try {
       for (let client = reachable(owner); client; client = reachable(owner)) {
         queue.again = false
+        const room = roomFor(client)
+        if (room) return this.#goOnAfter(room, owner, queue)
         const waiting = await this.#ctx.store.messages.offline(owner.jid, PAGE)
         if (waiting.length > 0) await this.#portion(waiting, client, queue)
         else if (!queue.again) return
@@ -146,13 +150,23 @@ class Queues {
     }
   }
 
+  /** Does not wait: as long as somebody does, nothing that the client sends is read. */
+  #goOnAfter(room: Promise<void>, owner: LocalAccount, queue: Queue): void {
+    if (queue.room === room) return
+    queue.room = room
+    void room.then(() => this.handOver(owner))
+  }
+
   async #portion(waiting: readonly WaitingMessage[], client: Session, queue: Queue): Promise<void> {
     let size = 0
     let last: MessageId | undefined
     for (const kept of waiting) {
       if (last !== undefined && size + kept.xml.length > PORTION) break
+      if (!isThere(client)) break // nothing is counted any more, so nothing would come back
       const message = this.#read(kept, client.account.jid)
-      if (message) await this.#ctx.router.toClient(message, client)
+      // Where nothing waits, nothing comes between: what is new would overtake what is old.
+      const handing = message && this.#ctx.router.toClient(message, client)
+      if (handing) await handing
       size += kept.xml.length
       last = kept.id
     }
@@ -186,9 +200,15 @@ function delayed({ id, xml, time, archived }: WaitingMessage, owner: Jid): Stanz
   return Stanza.parse(archived ? element.append(stanzaId(archiveId(id), owner)) : element)
 }
 
+/** Rather one that need not acknowledge anything before it gets more. */
 function reachable(owner: LocalAccount): Session | undefined {
-  for (const client of owner.sessions.values()) if (isReachable(client)) return client
-  return undefined
+  let busy: Session | undefined
+  for (const client of owner.sessions.values()) {
+    if (!isReachable(client)) continue
+    if (!roomFor(client)) return client
+    busy ??= client
+  }
+  return busy
 }
 
 /** Still there, and available with a non-negative priority (RFC 6121 §8.5.2.1). */

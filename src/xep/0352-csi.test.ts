@@ -5,6 +5,7 @@ import { type Actor, type Stage, theatre } from '../../test/support/cast.ts'
 import { FakeClock } from '../../test/support/fake-clock.ts'
 import { befriend } from '../../test/support/friends.ts'
 import { assertLike } from '../../test/support/match.ts'
+import { enableResume, resume } from '../../test/support/resume.ts'
 import { type Hooks, nonzaKey } from '../core/feature.ts'
 import { el } from '../xml/element.ts'
 import { NS_CLIENT } from '../xmpp/stanza.ts'
@@ -28,13 +29,13 @@ function displayed(id: string): string {
 /** Juliet on her phone, and Romeo, who are friends. */
 async function lovers(stage: Stage = {}) {
   const clock = new FakeClock()
-  const { scene, enter, server, store } = await theatre({ clock, ...stage })
+  const { scene, enter, server, store, stranger } = await theatre({ clock, ...stage })
   const { romeo, juliet } = await scene('romeo', 'juliet')
   await befriend(romeo, juliet)
   await juliet.settles()
   const session = [...server.sessions()].find(({ jid }) => jid.equals(juliet.jid))
   assert.ok(session)
-  return { clock, romeo, juliet, session, scene, enter, store }
+  return { clock, romeo, juliet, session, scene, enter, store, stranger }
 }
 
 /** Nobody looks any more. */
@@ -273,4 +274,19 @@ test('a stream that is resumed is active, and has what waited (§5.2)', async ()
   await juliet.receives(inMessage(displayed('m1')))
   await says(romeo, juliet, displayed('m2'))
   await juliet.receives(inMessage(displayed('m2')))
+})
+
+test('a stream that is resumed while the old connection hangs is active, too, and has what waited', async () => {
+  const { romeo, juliet, stranger } = await lovers()
+  const id = await enableResume(juliet)
+  await rests(juliet)
+  await shows(romeo, AWAY)
+  await says(romeo, juliet, displayed('m1'))
+  const again = await resume({ stranger }, juliet, id, 1)
+  await juliet.isClosed('conflict')
+  await again.receives(AWAY)
+  await again.receives(inMessage(displayed('m1')))
+  await again.receives(`<r xmlns='${SM}'/>`)
+  await shows(romeo, '<presence><show>dnd</show></presence>')
+  await again.receives('<presence><show>dnd</show></presence>')
 })

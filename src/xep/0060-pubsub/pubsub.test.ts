@@ -314,3 +314,27 @@ test('nobody fills the disk', async () => {
   assertLike(await juliet.sets(owner(`<purge node='n8'/>`)), OK)
   assertLike(await juliet.sets(publish('n9', long)), OK)
 })
+
+test('to strangers a question that is wrong, or is about nothing, gets the same answer whether there is an account or not', async () => {
+  const { romeo, juliet } = await cast('romeo', 'juliet')
+  const gets = [
+    owner('<default/>'),
+    pubsub(''),
+    pubsub('<items/>'),
+    pubsub('<nonsense/>'),
+    pubsub('<subscriptions/>'),
+    pubsub('<affiliations/>'),
+  ]
+  const sets = [
+    pubsub(`<publish node='${NODE}'/>`),
+    pubsub(`<retract node='${NODE}'/>`),
+    subscribe(NODE, 'somebody@else'),
+    pubsub(`<unsubscribe node='${NODE}' jid='somebody@else'/>`),
+    pubsub('<create/>'),
+    owner(`<configure node='${NODE}'/>`),
+  ]
+  for (const to of [juliet.bare, 'nobody@localhost']) {
+    for (const payload of gets) assertLike(await romeo.gets(payload, to), refused('cancel', 'service-unavailable'))
+    for (const payload of sets) assertLike(await romeo.sets(payload, to), refused('cancel', 'service-unavailable'))
+  }
+})

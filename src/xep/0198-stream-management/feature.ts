@@ -128,7 +128,7 @@ class ManagedStreams {
 
   #add(managed: Managed): void {
     this.#managed.set(managed.client, managed)
-    setCounted(managed.client)
+    setCounted(managed.client, managed)
     this.resumptions.add(managed)
   }
 }

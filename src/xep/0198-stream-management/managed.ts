@@ -17,6 +17,8 @@ const ASK_AFTER = 10
 /** What a client may leave unacknowledged before it is cut off: stanzas, and UTF-16 units of their texts. */
 const UNACKNOWLEDGED_MAX = 10_000
 const UNACKNOWLEDGED_TEXT = 8 * 1024 * 1024
+/** With a quarter of this unacknowledged, who has much to send waits. */
+const BUSY = { length: UNACKNOWLEDGED_MAX / 4, text: UNACKNOWLEDGED_TEXT / 4 }
 /** UTF-16 units that are sent once more before the client has to say that it has them, so that no link overflows. */
 const PORTION = 512 * 1024
 /** Counters begin again after this (§4). */
@@ -56,6 +58,8 @@ export class Managed {
   #replayed = 0
   /** How many of the first were sent by an earlier process, until the client says which of them it has. */
   #fromBefore: number | undefined
+  /** Who waits until the client has acknowledged something. */
+  #room: PromiseWithResolvers<void> | undefined
 
   constructor(client: Session, resume: Resume | undefined, ctx: FeatureContext, moments: Moments, before?: Restored) {
     this.client = client
@@ -130,6 +134,7 @@ export class Managed {
       throw new StreamError('undefined-condition', 'More was acknowledged than was sent.', detail)
     }
     this.#queue.acknowledge(more)
+    this.#makeRoom()
     if (more > 0) this.onChange?.()
     if (this.client.held && this.#queue.acknowledged >= this.#replayed) this.#replayOn()
   }
@@ -142,7 +147,26 @@ export class Managed {
     this.#fromBefore = undefined
     this.#queue.acknowledge(Math.min(more, fromBefore))
     this.#queue.skip(Math.max(0, more - fromBefore))
+    this.#makeRoom()
     this.onChange?.()
+  }
+
+  /** Undefined if more may be sent; else settles when the client has acknowledged some of it, or is gone. */
+  room(): Promise<void> | undefined {
+    if (!this.#isBusy) return undefined
+    this.askIfQuiet()
+    this.#room ??= Promise.withResolvers()
+    return this.#room.promise
+  }
+
+  get #isBusy(): boolean {
+    return this.#queue.length >= BUSY.length || this.#queue.text >= BUSY.text
+  }
+
+  #makeRoom(): void {
+    if (!this.#room || this.#isBusy) return
+    this.#room.resolve()
+    this.#room = undefined
   }
 
   /** Sends once more, in order, what the client has not acknowledged: each portion when it has the one before. */
@@ -178,6 +202,7 @@ export class Managed {
     this.client.onNoted = undefined
     this.onChange = undefined
     this.#queue.acknowledge(waiting.length)
+    this.#makeRoom()
     // Who was removed gets nothing any more, and the next one of that name must not get it.
     if (this.#ctx.directory.loaded(account.jid.key) !== account) return
     for (const { kind, xml, moment } of waiting) {

@@ -128,6 +128,7 @@ export class Resumptions {
   #takeOver(managed: Managed): void {
     const { client } = managed
     const old = client.detach(() => this.#ctx.directory.end(client))
+    becomeActive(client) // what was held back comes with all the rest (XEP-0352 §5.2)
     this.wait(managed)
     old?.close(new StreamError('conflict', 'Resumed by a newer stream.'))
   }
