@@ -10,9 +10,9 @@ import { result } from './output.ts'
 import { type CommonOptions, withCommonOptions } from './where.ts'
 
 const HELP = `
-The configuration is checked first: if the server could not start with it, nothing happens. The process stays the same one,
-under its terminal or supervisor, but runs the program and the configuration that are on the disk now; it tells that it is
-ready as "aenigma up" does. Clients with stream management (XEP-0198) resume: no login, and nothing is lost.
+The program and the configuration are checked first: if the server could not start with them, nothing happens. The process
+stays the same one, under its terminal or supervisor, but runs what is on the disk now; "aenigma up --json" prints its line
+again when it is ready. Clients with stream management (XEP-0198) resume: no full login, and nothing is lost.
 
 Examples:
   $ aenigma restart
@@ -30,6 +30,7 @@ export function addRestart(program: Command): void {
   withCommonOptions(program.command('restart').description('Start the server anew; clients resume their sessions.'))
     .addHelpText('after', HELP)
     .action(async (options: CommonOptions) => {
+      await import('../main.ts') // what the server is about to run: if that cannot even be loaded, nothing happens
       const began = performance.now()
       const { pid, version } = await withServer(options, async (server) => {
         const asked = (await server.ask('restart')) as { pid: number }

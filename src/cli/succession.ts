@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // How a server that ends makes room for the next one: the same process goes on with the program as it is on the disk now, which
 // may be a newer one. Terminals and supervisors notice nothing; everything but the three standard streams is closed.
+import { accessSync, constants } from 'node:fs'
 import { AdminError } from '../net/admin-socket.ts'
 import { Failure } from './failure.ts'
 
-/** Throws an AdminError if this system cannot replace a running program. */
+/** Throws an error that tells the reason if a running program cannot be replaced here. */
 export function assertReplaceable(): void {
+  accessSync(process.execPath, constants.X_OK) // an upgrade may have taken it away
+  accessSync(process.argv[1] ?? '', constants.R_OK)
   if (process.execve) return
   throw new AdminError(
     'unsupported',
