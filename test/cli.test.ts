@@ -7,6 +7,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { systemClock } from '../src/clock.ts'
+import { adminSocketOf } from '../src/config/config.ts'
+import { AdminError, serveAdmin } from '../src/net/admin-socket.ts'
 import { trialCertificate } from '../src/ops/trial-certificate.ts'
 import { openSqlite } from '../src/store/sqlite.ts'
 import { Jid } from '../src/xmpp/jid.ts'
@@ -330,6 +332,20 @@ test('restart: with what is on the disk now, or not at all', async (t) => {
   assert.deepEqual(await json(dir, 'stop'), { stopped: true, pid })
   assert.equal(await server.ended, 0)
   assert.match((await run(dir, ['restart'])).err, /No server runs here/)
+})
+
+test('a server waits until a command that works on the accounts is done', async (t) => {
+  const dir = await place(t)
+  mkdirSync(join(dir, 'data'), { mode: 0o700 })
+  const asked = Promise.withResolvers<void>()
+  const command = await serveAdmin(adminSocketOf(join(dir, 'data')), async () => {
+    asked.resolve()
+    throw new AdminError('busy', 'Somebody works on the accounts.')
+  })
+  const server = start(t, dir)
+  await asked.promise
+  await command.stop()
+  await server
 })
 
 test('the trial mode: an administrator once, the CA to trust, a port that is taken', async (t) => {

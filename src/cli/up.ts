@@ -48,16 +48,10 @@ async function up(options: CommonOptions): Promise<void> {
     const server = await startServer(config, log)
     const password = config.trial ? await firstAccount(server) : undefined
     runAtFullSpeed()
-    const control: Control = {
-      reload: async () => server.reload(await newConfig(options)),
-      async restart() {
-        assertReplaceable()
-        await server.check(await newConfig(options))
-        end.restart()
-        answer = starting // whoever gets another answer from now on has it from the next server
-      },
-      stop: () => end.stop(),
+    const quiet = (): void => {
+      answer = starting // whoever gets another answer from now on has it from the next server
     }
+    const control = controlOf(options, server, end, quiet)
     answer = await commandsOf(server, control)
     const forgetSignals = onSignals(control, log)
     if (options.json) say(JSON.stringify({ ...server.info, pid: process.pid, ...(password ? { password } : {}) }))
@@ -74,6 +68,20 @@ async function up(options: CommonOptions): Promise<void> {
   }
   if (end.restarts) replace()
   process.stdout.write('', () => process.exit(0)) // whatever is still open must not keep a stopped server alive
+}
+
+/** @param quiet from then on the server answers nothing */
+function controlOf(options: CommonOptions, server: RunningServer, end: End, quiet: () => void): Control {
+  return {
+    reload: async () => server.reload(await newConfig(options)),
+    async restart() {
+      assertReplaceable()
+      await server.check(await newConfig(options))
+      end.restart()
+      quiet()
+    },
+    stop: () => end.stop(),
+  }
 }
 
 /** The end of `startFrugally` in `bin/runtime.js`: from here on V8 works with its own defaults. */
