@@ -136,6 +136,10 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
     pushes: store.pushes,
     reports: store.reports,
     endSession: (id) => xmpp.endSession(id),
+    async check(newer) {
+      live.prepare(newer)
+      await new Certificates().load(await certificateFiles(newer))
+    },
     async reload(newer) {
       const apply = live.prepare(newer)
       await certificates.load(await certificateFiles(newer))

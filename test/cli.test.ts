@@ -7,6 +7,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { systemClock } from '../src/clock.ts'
+import { adminSocketOf } from '../src/config/config.ts'
+import { AdminError, serveAdmin } from '../src/net/admin-socket.ts'
 import { trialCertificate } from '../src/ops/trial-certificate.ts'
 import { openSqlite } from '../src/store/sqlite.ts'
 import { Jid } from '../src/xmpp/jid.ts'
@@ -181,7 +183,7 @@ test('what cannot be done says what to type instead', async (t) => {
 
 test('every command has help with examples', async (t) => {
   const dir = await place(t)
-  const commands = ['up', 'status', 'sessions', 'push', 'reports', 'reload', 'stop', 'config check']
+  const commands = ['up', 'status', 'sessions', 'push', 'reports', 'reload', 'restart', 'stop', 'config check']
   const users = ['add', 'list', 'passwd', 'disable', 'enable', 'rm', 'import'].map((name) => `user ${name}`)
   await Promise.all(
     [...commands, ...users].map(async (command) => {
@@ -299,6 +301,51 @@ test('a server for real domains: status, reload, stop', async (t) => {
   const stopped = (await json(dir, 'stop')) as { stopped: boolean }
   assert.equal(stopped.stopped, true)
   assert.equal(await server.ended, 0)
+})
+
+test('restart: with what is on the disk now, or not at all', async (t) => {
+  const dir = await place(t)
+  const server = await start(t, dir)
+  const { pid } = (await json(dir, 'status')) as { pid: number }
+
+  writeFileSync(join(dir, 'aenigma.yaml'), configText('limits: {sesionsPerAccount: 3}'))
+  const mistaken = await run(dir, ['restart', '--data', 'data'])
+  assert.equal(mistaken.status, 1)
+  assert.match(
+    mistaken.err,
+    /the old configuration stays in force:\naenigma\.yaml:6: .*did you mean sessionsPerAccount/,
+  )
+  writeFileSync(join(dir, 'aenigma.yaml'), configText('').replace('localhost.key', 'localhost.crt'))
+  const keyless = await run(dir, ['restart'])
+  assert.equal(keyless.status, 1)
+  assert.match(keyless.err, /example\.org/)
+
+  writeFileSync(join(dir, 'aenigma.yaml'), configText('').replace(', example.net', ''))
+  const [restarted, other] = await Promise.all([run(dir, ['restart', '--json']), run(dir, ['restart', '--json'])])
+  const outcomes = [restarted, other].filter(({ status }) => status === 0).map(({ out }) => JSON.parse(out))
+  assert.ok(outcomes.length > 0, restarted.err) // the other one may have come too late, or just before the end
+  for (const outcome of outcomes) assert.deepEqual([outcome.restarted, outcome.pid], [true, pid])
+  await server.says('aenigma serves example.org.\n')
+  const status = (await json(dir, 'status')) as Record<string, unknown>
+  assert.deepEqual([status.pid, status.hosts], [pid, ['example.org']])
+
+  assert.deepEqual(await json(dir, 'stop'), { stopped: true, pid })
+  assert.equal(await server.ended, 0)
+  assert.match((await run(dir, ['restart'])).err, /No server runs here/)
+})
+
+test('a server waits until a command that works on the accounts is done', async (t) => {
+  const dir = await place(t)
+  mkdirSync(join(dir, 'data'), { mode: 0o700 })
+  const asked = Promise.withResolvers<void>()
+  const command = await serveAdmin(adminSocketOf(join(dir, 'data')), async () => {
+    asked.resolve()
+    throw new AdminError('busy', 'Somebody works on the accounts.')
+  })
+  const server = start(t, dir)
+  await asked.promise
+  await command.stop()
+  await server
 })
 
 test('the trial mode: an administrator once, the CA to trust, a port that is taken', async (t) => {

@@ -3,8 +3,16 @@
 // when none runs. Two writers never meet, since whoever works on the store holds the socket while it does.
 import { existsSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
+import { setTimeout as wait } from 'node:timers/promises'
 import { adminSocketOf, type Config } from '../config/config.ts'
-import { AdminError, type AdminHandler, askAdmin, type Progress, serveAdmin } from '../net/admin-socket.ts'
+import {
+  AdminError,
+  type AdminHandler,
+  type AdminServer,
+  askAdmin,
+  type Progress,
+  serveAdmin,
+} from '../net/admin-socket.ts'
 import { Failure } from './failure.ts'
 import { type CommonOptions, configOf } from './where.ts'
 
@@ -74,6 +82,28 @@ async function onStore<T>(config: Config, path: string, work: (accounts: Connect
     }
   } finally {
     await held.stop()
+  }
+}
+
+/** Takes the admin socket; while only a command works on the accounts, it waits until that is done. */
+export async function hold(path: string, handler: AdminHandler): Promise<AdminServer> {
+  for (;;) {
+    try {
+      return await serveAdmin(path, handler)
+    } catch (error) {
+      if (!(error instanceof AdminError && error.code === 'in-use' && (await passes(path)))) throw error
+    }
+    await wait(50)
+  }
+}
+
+/** Whether the one who holds the socket does so for a moment only. */
+async function passes(path: string): Promise<boolean> {
+  try {
+    await askAdmin(path, 'status', {})
+    return false
+  } catch (error) {
+    return error instanceof AdminError && (error.code === 'busy' || error.code === 'not-running')
   }
 }
 

@@ -24,6 +24,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   'not-running': 'Start the server with "aenigma up", or say where it is with --config FILE or --data DIR.',
   'not-found': 'See all accounts with "aenigma user list".',
   'no-client': 'See all with "aenigma user clients JID".',
+  unsupported: 'Use "aenigma stop" and "aenigma up" instead.',
   exists: 'To give it another password, use "aenigma user passwd".',
   'in-use': 'If it is the server you want to speak to, "aenigma status" tells about it; "aenigma stop" ends it.',
 }

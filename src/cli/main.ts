@@ -8,6 +8,7 @@ import { failureOf, report } from './failure.ts'
 import { addPush } from './push.ts'
 import { addReload } from './reload.ts'
 import { addReports } from './reports.ts'
+import { addRestart } from './restart.ts'
 import { addSessions } from './sessions.ts'
 import { addStatus } from './status.ts'
 import { addStop } from './stop.ts'
@@ -37,6 +38,7 @@ function program(): Command {
     addPush,
     addReports,
     addReload,
+    addRestart,
     addStop,
     addUser,
     addConfig,

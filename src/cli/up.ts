@@ -5,12 +5,15 @@ import { setFlagsFromString } from 'node:v8'
 import type { Command } from 'commander'
 import { adminSocketOf, type Config } from '../config/config.ts'
 import { createLog, type Log } from '../log.ts'
-import { AdminError, type AdminHandler, serveAdmin } from '../net/admin-socket.ts'
+import { AdminError, type AdminHandler } from '../net/admin-socket.ts'
+import type { Control } from '../ops/admin.ts'
 import type { RunningServer } from '../ops/running-server.ts'
+import { hold } from './connection.ts'
 import { Failure, failureOf, report } from './failure.ts'
 import { say } from './output.ts'
 import { randomPassword } from './passwords.ts'
 import { reloadText } from './reload.ts'
+import { assertReplaceable, End, replace } from './succession.ts'
 import { greeting } from './up-text.ts'
 import { type CommonOptions, configOf, withCommonOptions } from './where.ts'
 
@@ -37,27 +40,48 @@ async function up(options: CommonOptions): Promise<void> {
   const config = await configOf(options)
   await mkdir(config.data, { recursive: true, mode: 0o700 })
   let answer: AdminHandler = starting
-  const socket = await serveAdmin(adminSocketOf(config.data), (...request) => answer(...request))
+  const socket = await hold(adminSocketOf(config.data), (...request) => answer(...request))
+  const end = new End()
   try {
     const { startServer } = await import('../main.ts')
     const log = createLog(config.log.level)
     const server = await startServer(config, log)
     const password = config.trial ? await firstAccount(server) : undefined
     runAtFullSpeed()
-    const ended = Promise.withResolvers<void>()
-    const reload = () => reloaded(options, server)
-    answer = await commandsOf(server, { reload, stop: ended.resolve })
-    const forgetSignals = onSignals(ended.resolve, reload, log)
+    const quiet = (): void => {
+      answer = starting // whoever gets another answer from now on has it from the next server
+    }
+    const control = controlOf(options, server, end, quiet)
+    answer = await commandsOf(server, control)
+    const forgetSignals = onSignals(control, log)
     if (options.json) say(JSON.stringify({ ...server.info, pid: process.pid, ...(password ? { password } : {}) }))
     else say(greeting(server.info, password))
-    await ended.promise
-    if (!options.json) say('Stopping…')
-    await server.stop()
+    await end.come
+    if (!options.json) say(end.restarts ? 'Restarting…' : 'Stopping…')
+    await server.stop().catch((error: unknown) => {
+      if (!end.restarts) throw error
+      report(failureOf(error), false) // what was acknowledged is on disk, and the next server is better than none
+    })
     forgetSignals()
   } finally {
     await socket.stop()
   }
+  if (end.restarts) replace()
   process.stdout.write('', () => process.exit(0)) // whatever is still open must not keep a stopped server alive
+}
+
+/** @param quiet from then on the server answers nothing */
+function controlOf(options: CommonOptions, server: RunningServer, end: End, quiet: () => void): Control {
+  return {
+    reload: async () => server.reload(await newConfig(options)),
+    async restart() {
+      assertReplaceable()
+      await server.check(await newConfig(options))
+      end.restart()
+      quiet()
+    },
+    stop: () => end.stop(),
+  }
 }
 
 /** The end of `startFrugally` in `bin/runtime.js`: from here on V8 works with its own defaults. */
@@ -71,7 +95,7 @@ const starting: AdminHandler = async () => {
   throw new AdminError('starting', 'The server is starting or stopping; try again in a moment.')
 }
 
-async function commandsOf(server: RunningServer, control: { reload(): Promise<readonly string[]>; stop(): void }) {
+async function commandsOf(server: RunningServer, control: Control) {
   const { answerFrom, serverCommands } = await import('../ops/admin.ts')
   return answerFrom(serverCommands(server, control))
 }
@@ -85,18 +109,16 @@ async function firstAccount({ accounts, info }: RunningServer): Promise<string |
   return password
 }
 
-async function reloaded(options: CommonOptions, server: RunningServer): Promise<readonly string[]> {
-  let config: Config
+async function newConfig(options: CommonOptions): Promise<Config> {
   try {
-    config = await configOf(options)
+    return await configOf(options)
   } catch (error) {
     throw new Failure('bad-config', `the old configuration stays in force:\n${failureOf(error).message}`)
   }
-  return server.reload(config)
 }
 
 /** Ends on SIGINT and SIGTERM, at once on the second; reads the configuration again on SIGHUP. */
-function onSignals(end: () => void, reload: () => Promise<readonly string[]>, log: Log): () => void {
+function onSignals({ stop: end, reload }: Pick<Control, 'stop' | 'reload'>, log: Log): () => void {
   let first: number | undefined
   const stop = (): void => {
     if (first === undefined) {

@@ -55,6 +55,8 @@ export class Session {
   readonly directed = new Map<string, Jid>()
   /** What features note about the client and what must survive a restart with the session: small JSON values. Set with `note`. */
   readonly notes = new Map<string, unknown>()
+  /** How often a note was changed. */
+  noted = 0
   /** Called when a note was changed. */
   onNoted: (() => void) | undefined
   /** While true, what is sent is only counted: whoever set it writes it later, in order (XEP-0198 §5). */
@@ -119,6 +121,7 @@ export class Session {
   note(key: string, value: unknown): void {
     if (value === undefined) this.notes.delete(key)
     else this.notes.set(key, value)
+    this.noted++
     this.onNoted?.()
   }
 

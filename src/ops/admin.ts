@@ -53,6 +53,8 @@ export interface ImportOutcome {
 export interface Control {
   /** Reads the configuration again. @returns the options that need a restart */
   reload(): Promise<readonly string[]>
+  /** Starts the server anew soon; the answer still goes out. Rejects, and nothing happens, if it could not start. */
+  restart(): Promise<void>
   /** Ends the server soon; the answer still goes out. */
   stop(): void
 }
@@ -77,6 +79,10 @@ export function serverCommands(server: RunningServer, control: Control): Command
     ...insightCommands(server),
     'end-session': async (args) => ({ ended: server.endSession(z.object({ id: z.string() }).parse(args).id) }),
     reload: async () => ({ restart: await control.reload() }),
+    async restart() {
+      await control.restart()
+      return { pid: process.pid }
+    },
     async stop() {
       control.stop()
       return { pid: process.pid }

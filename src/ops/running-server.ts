@@ -74,6 +74,8 @@ export interface RunningServer {
   readonly reports: Pick<ReportStore, 'list' | 'remove'>
   /** @returns false if there is no such session */
   endSession(id: string): boolean
+  /** Rejects if a server could not start with this configuration. */
+  check(config: Config): Promise<void>
   /** Puts a newer configuration and the certificates in force. Rejects, and changes nothing, if a certificate cannot be used. @returns the options that need a restart */
   reload(config: Config): Promise<readonly string[]>
   /** Closes streams, flushes the store, stops listening. */

@@ -39,6 +39,11 @@ export class ResumingClient {
     this.#place = place
   }
 
+  /** Whether it has a stream. */
+  get connected(): boolean {
+    return this.#socket !== undefined
+  }
+
   /** How many of its stanzas are not acknowledged. */
   get waiting(): number {
     return this.#unacknowledged.length
@@ -97,7 +102,9 @@ export class ResumingClient {
     let reader = new Reader({})
     socket.on('error', () => undefined)
     socket.on('close', () => {
-      if (this.#socket === socket) this.#socket = undefined
+      if (this.#socket !== socket) return
+      this.#socket = undefined
+      this.#changed()
     })
     socket.on('data', (chunk: Buffer) => {
       reader.push(chunk)

@@ -17,7 +17,7 @@ interface Written {
   skipped: number
   state: string
   /** What the state was made of, if it can be compared without making it anew. */
-  from: Pick<Session, 'presence' | 'priority' | 'interested'> | undefined
+  from: Pick<Session, 'presence' | 'priority' | 'interested' | 'noted'> | undefined
   /** Up to which count each chunk reaches that is there. */
   chunks: number[]
 }
@@ -123,13 +123,13 @@ export class Journal {
   /** The state if it is another one than what was written; most of the time it is not, and that is seen at once. */
   #newState(managed: Managed, written: Written): string | undefined {
     const { client } = managed
-    const { presence, priority, interested, directed, notes } = client
+    const { presence, priority, interested, directed, noted } = client
     const { from } = written
     if (from && from.presence === presence && from.priority === priority && from.interested === interested) {
-      if (directed.size === 0 && notes.size === 0) return undefined
+      if (directed.size === 0 && from.noted === noted) return undefined
     }
     const state = stateText(managed, this.#moments.availableSince(client))
-    written.from = directed.size === 0 && notes.size === 0 ? { presence, priority, interested } : undefined
+    written.from = directed.size === 0 ? { presence, priority, interested, noted } : undefined
     if (state === written.state) return undefined
     written.state = state
     return state
