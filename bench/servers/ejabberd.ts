@@ -81,7 +81,7 @@ async function createUsers(dir: string, options: ServerOptions): Promise<void> {
 async function start(dir: string, options: ServerOptions): Promise<Server> {
   const { config, port } = await configure(dir, options)
   const target = { protocol: 'xmpp', port, domain: DOMAIN, ca: options.certificate.cert } as const
-  return startProcess(dir, options.core, target, command(dir, config))
+  return startProcess(dir, options, target, command(dir, config))
 }
 
 /** ejabberd. */

@@ -65,7 +65,7 @@ async function start(dir: string, options: ServerOptions): Promise<Server> {
   mkdirSync(join(dir, 'data'), { recursive: true })
   writeFileSync(config, configuration(dir, port, options))
   const target = { protocol: 'xmpp', port, domain: DOMAIN, ca: options.certificate.cert } as const
-  return startProcess(dir, options.core, target, { program: PROGRAM, args: ['--config', config, '-F'] })
+  return startProcess(dir, options, target, { program: PROGRAM, args: ['--config', config, '-F'] })
 }
 
 /** Prosody. */
