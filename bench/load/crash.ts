@@ -94,13 +94,14 @@ export async function collect(target: Measured, job: Job & { scenario: 'collect'
     { place: 'waiting', ...(await readOffline(target, pair)).faults(acknowledged) },
     { place: 'archived', ...(await readArchive(target, pair)).faults(acknowledged) },
   ]
-  const bad = places.filter(({ lost, doubled, disordered }) => lost + doubled + disordered > 0)
-  const sum = (count: (of: Faults) => number): number => places.reduce((total, of) => total + count(of), 0)
-  return {
-    figures: { lost: sum(({ lost }) => lost), doubled: sum(({ doubled }) => doubled) },
-    failures: bad.map(
-      (of) => `crash, ${of.place}: ${of.lost} lost, ${of.doubled} doubled, ${of.disordered} disordered`,
-    ),
-    notes: [],
+  const worst = (count: (of: Faults) => number): number => Math.max(...places.map(count))
+  const figures = {
+    lost: worst(({ lost }) => lost),
+    doubled: worst(({ doubled }) => doubled),
+    disordered: worst(({ disordered }) => disordered),
   }
+  const notes = places.flatMap(({ place, lost, doubled, disordered }) =>
+    lost + doubled + disordered === 0 ? [] : [`${place}: ${lost} lost, ${doubled} doubled, ${disordered} disordered`],
+  )
+  return { figures, failures: [], notes }
 }

@@ -92,6 +92,7 @@ function missing(): string | undefined {
 /** Our own server. */
 export const aenigma: Contestant = {
   name: 'us',
+  ours: true,
   fast: true,
   missing,
   createUsers: (dir, options) => createUsers(dir, options, 'sqlite'),
@@ -102,6 +103,7 @@ export const aenigma: Contestant = {
 /** Our own server on PostgreSQL, which is started for it and is not killed with it. */
 export const aenigmaOnPostgres: Contestant = {
   name: 'us-postgres',
+  ours: true,
   fast: false,
   missing: () => missing() ?? installed(postgresProgram('initdb'), 'postgresql'),
   async createUsers(dir, options) {

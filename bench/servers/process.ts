@@ -37,6 +37,8 @@ export interface Server extends Target {
 /** One of the compared servers. */
 export interface Contestant {
   readonly name: string
+  /** Whether it is this server. */
+  readonly ours?: true
   /** Whether it is fast enough for 100,000 messages rather than some thousands. */
   readonly fast: boolean
   /** Why it cannot be started on this machine, if it cannot. */

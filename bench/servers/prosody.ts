@@ -10,7 +10,7 @@ const PROGRAM = '/usr/bin/prosody'
 
 const MODULES = [
   ...['roster', 'saslauth', 'disco', 'pep', 'blocklist', 'carbons', 'csi', 'csi_simple', 'smacks', 'ping', 'time'],
-  ...['private', 'vcard4', 'vcard_legacy', 'version', 'bookmarks'],
+  ...['private', 'vcard4', 'vcard_legacy', 'version', 'bookmarks', 'offline'],
 ]
 
 function configuration(dir: string, port: number, options: ServerOptions): string {
