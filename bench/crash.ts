@@ -10,7 +10,7 @@ const RATE = 2000
 /** Has the load process do a job. */
 type Load = (server: Server, job: Job, seconds: number) => Promise<Report>
 
-/** All runs against one server, each with two users of its own. */
+/** All runs against one server, each with two users of its own. It is a failure when we lose something, and when a peer does, a result. */
 export async function crash(contestant: Contestant, dir: string, options: ServerOptions, load: Load): Promise<Report> {
   const reports: Report[] = []
   const totals = { 'crash.acknowledged': 0, 'crash.missing': 0, 'crash.doubled': 0 }
@@ -27,7 +27,13 @@ export async function crash(contestant: Contestant, dir: string, options: Server
     totals['crash.missing'] += collected.figures.lost ?? 0
     totals['crash.doubled'] += collected.figures.doubled ?? 0
     const note = `crash ${pair + 1}: killed after ${seconds.toFixed(1)} s; ${flooded.figures.sent} sent, ${acknowledged} acknowledged, ${collected.figures.lost} missing, ${collected.figures.doubled} doubled`
-    reports.push(flooded, collected, { figures: {}, failures: [], notes: [note] })
+    const { lost = 0, doubled = 0, disordered = 0 } = collected.figures
+    const bad = contestant.ours && lost + doubled + disordered > 0
+    reports.push(flooded, collected, {
+      figures: {},
+      failures: bad ? [`crash ${pair + 1}: see there`] : [],
+      notes: [note],
+    })
   }
   return {
     figures: totals,

@@ -14,14 +14,21 @@ import { crash } from './crash.ts'
 import type { Job, Measured, Report } from './load/job.ts'
 import { start } from './load/start.ts'
 import { type Scenario, type Step, stepsOf } from './plan.ts'
-import { aenigma } from './servers/aenigma.ts'
+import { aenigma, aenigmaOnPostgres } from './servers/aenigma.ts'
 import { ejabberd } from './servers/ejabberd.ts'
 import { floor } from './servers/floor.ts'
-import { type Contestant, type Server, type ServerOptions, stopAll, track } from './servers/process.ts'
+import { type Contestant, installed, type Server, type ServerOptions, stopAll, track } from './servers/process.ts'
 import { prosody } from './servers/prosody.ts'
+import { STRACE } from './servers/slow-disk.ts'
 import { renderTable } from './table.ts'
 
-const CONTESTANTS: Readonly<Record<string, Contestant>> = { us: aenigma, prosody, ejabberd, floor }
+const CONTESTANTS: Readonly<Record<string, Contestant>> = {
+  us: aenigma,
+  'us-postgres': aenigmaOnPostgres,
+  prosody,
+  ejabberd,
+  floor,
+}
 
 /** Lets the load process do a job. */
 async function load(server: Server, job: Job, seconds: number): Promise<Report> {
@@ -52,27 +59,29 @@ async function runStep(contestant: Contestant, step: Step, dir: string, options:
   }
 }
 
-/** The others would have to be configured alike for it: which disk guarantees, how many offline messages. */
-const NOT_YET: Report = { figures: {}, failures: [], notes: ['crash: so far only with our own server'] }
-
 /** Runs one scenario against one server. */
-async function runScenario(name: string, scenario: Scenario, quick: boolean, place: Place): Promise<Report> {
-  if (scenario === 'crash' && name !== 'us') return NOT_YET
+async function runScenario(
+  name: string,
+  scenario: Scenario,
+  { quick, delayed }: Options,
+  place: Place,
+): Promise<Report> {
   const contestant = CONTESTANTS[name] ?? floor
   const reports: Report[] = []
   for (const [index, step] of stepsOf(scenario, contestant.fast, quick).entries()) {
     // The relay has neither archive nor accounts: once is enough.
-    if (name === 'floor' && (index > 0 || scenario === 'mam')) break
+    if (name === 'floor' && (index > 0 || scenario === 'mam' || scenario === 'crash')) break
     if (step.archived !== undefined && !contestant.fillArchive) continue
     const dir = join(place.dir, `${name}-${scenario}-${index}`)
     mkdirSync(dir)
     const { users, archive } = step
-    const options = { certificate: place.certificate, archive, users, core: place.cores?.server }
+    const options = { certificate: place.certificate, archive, users, core: place.cores?.server, delayed }
     try {
       reports.push(await runStep(contestant, step, dir, options))
     } catch (error) {
       reports.push({ figures: {}, failures: [error instanceof Error ? error.message : String(error)], notes: [] })
     }
+    await contestant.close?.(dir)
     rmSync(dir, { recursive: true, force: true })
   }
   return {
@@ -101,9 +110,10 @@ interface Run {
 
 /** The servers that can be started; says loudly which cannot. */
 function available(options: Options): { ready: string[]; missing: string[] } {
+  const noStrace = options.delayed ? installed(STRACE, 'strace') : undefined
   const [ready, missing]: [string[], string[]] = [[], []]
   for (const name of options.servers) {
-    const reason = CONTESTANTS[name]?.missing()
+    const reason = CONTESTANTS[name]?.missing() ?? noStrace
     if (reason === undefined) ready.push(name)
     else {
       missing.push(name)
@@ -118,7 +128,7 @@ async function runAll(options: Options, ready: readonly string[], place: Place):
   for (const scenario of options.scenarios) {
     for (const server of ready) {
       const began = performance.now()
-      const report = await runScenario(server, scenario, options.quick, place)
+      const report = await runScenario(server, scenario, options, place)
       runs.push({ server, scenario, report })
       const seconds = ((performance.now() - began) / 1000).toFixed(0)
       console.log(`${report.failures.length === 0 ? 'ok  ' : 'FAIL'} ${scenario} ${server} (${seconds} s)`)

@@ -58,6 +58,7 @@ test('the command line', () => {
     scenarios: ['chat'],
     servers: ['us'],
     quick: true,
+    delayed: false,
     help: false,
     json: undefined,
   })

@@ -81,15 +81,25 @@ export function align(lines: readonly (readonly string[])[]): string {
 
 /** The table. */
 export function renderTable(results: Results): string {
-  const lines = [['', 'us', 'Prosody', 'ejabberd', 'ratio', 'floor']]
-  for (const { figure, label, digits, more } of ROWS) {
+  const onPostgres = results.get('us-postgres')
+  const more = (text: string): string[] => (onPostgres === undefined ? [] : [text])
+  const lines = [['', 'us', 'Prosody', 'ejabberd', 'ratio', 'floor', ...more('us, PostgreSQL')]]
+  for (const { figure, label, digits, more: up } of ROWS) {
     const [us, prosody, ejabberd, floor] = ['us', 'prosody', 'ejabberd', 'floor'].map(
       (server) => results.get(server)?.[figure],
     )
-    if ([us, prosody, ejabberd, floor].every((value) => value === undefined)) continue
+    if ([us, prosody, ejabberd, floor, onPostgres?.[figure]].every((value) => value === undefined)) continue
     const peers = [prosody, ejabberd].filter((value) => value !== undefined)
     const [a, b, c, d] = [us, prosody, ejabberd, floor].map((value) => cell(value, digits))
-    lines.push([label, a ?? '', b ?? '', c ?? '', ratio(us, peers, more === true), d ?? ''])
+    lines.push([
+      label,
+      a ?? '',
+      b ?? '',
+      c ?? '',
+      ratio(us, peers, up === true),
+      d ?? '',
+      ...more(cell(onPostgres?.[figure], digits)),
+    ])
   }
   return align(lines)
 }

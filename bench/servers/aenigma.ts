@@ -8,13 +8,29 @@ import { systemClock } from '../../src/clock.ts'
 import { openSqlite } from '../../src/store/sqlite.ts'
 import { Jid } from '../../src/xmpp/jid.ts'
 import { DOMAIN, PASSWORD, userName } from '../accounts.ts'
-import { type Contestant, freePort, runProcess, type Server, type ServerOptions, startProcess } from './process.ts'
+import { clusterUrl, postgresProgram, startCluster, stopCluster } from './postgres.ts'
+import {
+  type Contestant,
+  freePort,
+  installed,
+  runProcess,
+  type Server,
+  type ServerOptions,
+  startProcess,
+} from './process.ts'
 
 const ROOT = join(import.meta.dirname, '..', '..')
 const PROGRAM = join(ROOT, 'bin', 'aenigma')
 
+/** Where it keeps everything. */
+type Store = 'sqlite' | 'postgres'
+
 /** The configuration; everything that limits is out of the way. */
-async function configure(dir: string, options: ServerOptions): Promise<{ file: string; tls: number; http: number }> {
+async function configure(
+  dir: string,
+  options: ServerOptions,
+  store: Store,
+): Promise<{ file: string; tls: number; http: number }> {
   const [starttls, tls, http] = [await freePort(), await freePort(), await freePort()]
   const config = {
     hosts: [DOMAIN],
@@ -23,6 +39,7 @@ async function configure(dir: string, options: ServerOptions): Promise<{ file: s
     listen: { starttls: [`127.0.0.1:${starttls}`], tls: [`127.0.0.1:${tls}`], http: [`127.0.0.1:${http}`] },
     certificates: { [DOMAIN]: options.certificate },
     archive: options.archive ? 'on' : 'off',
+    store: store === 'sqlite' ? store : { postgres: clusterUrl(dir) },
     limits: {
       connectionsPerAddress: 100_000,
       connectionsPerMinutePerAddress: 1_000_000,
@@ -37,14 +54,14 @@ async function configure(dir: string, options: ServerOptions): Promise<{ file: s
   return { file, tls, http }
 }
 
-async function createUsers(dir: string, options: ServerOptions): Promise<void> {
-  const { file } = await configure(dir, options)
+async function createUsers(dir: string, options: ServerOptions, store: Store): Promise<void> {
+  const { file } = await configure(dir, options, store)
   const list = join(dir, 'users.csv')
   const lines = Array.from({ length: options.users }, (_, index) => `${userName(index)}@${DOMAIN},${PASSWORD}\n`)
   writeFileSync(list, lines.join(''))
   await runProcess(dir, { program: process.execPath, args: [PROGRAM, 'user', 'import', list, '--config', file] })
   // One start fills the compile cache, as an installation does.
-  const server = await start(dir, options)
+  const server = await start(dir, options, store)
   await server.stop()
 }
 
@@ -60,20 +77,39 @@ async function fillArchive(dir: string, messages: number): Promise<void> {
   await store.close()
 }
 
-async function start(dir: string, options: ServerOptions): Promise<Server> {
-  const { file, tls, http } = await configure(dir, options)
+async function start(dir: string, options: ServerOptions, store: Store): Promise<Server> {
+  const { file, tls, http } = await configure(dir, options, store)
   const target = { protocol: 'xmpp', port: tls, domain: DOMAIN, ca: options.certificate.cert } as const
   const command = { program: process.execPath, args: [PROGRAM, 'up', '--config', file] }
-  const server = await startProcess(dir, options.core, target, command)
+  const server = await startProcess(dir, options, target, command)
   return { ...server, metrics: `http://127.0.0.1:${http}/metrics` }
+}
+
+function missing(): string | undefined {
+  return existsSync(join(ROOT, 'src', 'cli', 'main.ts')) ? undefined : 'src/cli/main.ts does not exist yet'
 }
 
 /** Our own server. */
 export const aenigma: Contestant = {
   name: 'us',
+  ours: true,
   fast: true,
-  missing: () => (existsSync(join(ROOT, 'src', 'cli', 'main.ts')) ? undefined : 'src/cli/main.ts does not exist yet'),
-  createUsers,
+  missing,
+  createUsers: (dir, options) => createUsers(dir, options, 'sqlite'),
   fillArchive,
-  start,
+  start: (dir, options) => start(dir, options, 'sqlite'),
+}
+
+/** Our own server on PostgreSQL, which is started for it and is not killed with it. */
+export const aenigmaOnPostgres: Contestant = {
+  name: 'us-postgres',
+  ours: true,
+  fast: false,
+  missing: () => missing() ?? installed(postgresProgram('initdb'), 'postgresql'),
+  async createUsers(dir, options) {
+    await startCluster(dir, options)
+    await createUsers(dir, options, 'postgres')
+  },
+  start: (dir, options) => start(dir, options, 'postgres'),
+  close: stopCluster,
 }

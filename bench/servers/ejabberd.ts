@@ -34,8 +34,10 @@ function configuration(port: number, options: ServerOptions): string {
     auth_scram_hash: 'sha256',
     c2s_protocol_options: ['no_sslv3', 'no_tlsv1', 'no_tlsv1_1', 'no_tlsv1_2', 'no_compression'],
     listen: [{ port, ip: '127.0.0.1', module: 'ejabberd_c2s', tls: true, shaper: 'none', backlog: 511 }],
+    shaper_rules: { max_user_offline_messages: 'infinity' },
     modules: {
       ...modules,
+      mod_offline: { access_max_user_messages: 'max_user_offline_messages' },
       mod_pubsub: { plugins: ['flat', 'pep'] },
       ...(options.archive ? { mod_mam: { default: 'always' }, mod_muc: { default_room_options: { mam: true } } } : {}),
     },
@@ -81,7 +83,7 @@ async function createUsers(dir: string, options: ServerOptions): Promise<void> {
 async function start(dir: string, options: ServerOptions): Promise<Server> {
   const { config, port } = await configure(dir, options)
   const target = { protocol: 'xmpp', port, domain: DOMAIN, ca: options.certificate.cert } as const
-  return startProcess(dir, options.core, target, command(dir, config))
+  return startProcess(dir, options, target, command(dir, config))
 }
 
 /** ejabberd. */

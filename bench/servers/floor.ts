@@ -14,7 +14,7 @@ async function start(dir: string, options: ServerOptions): Promise<Server> {
   const env = { NODE_COMPILE_CACHE: join(dir, 'cache') }
   const target = { protocol: 'relay', port, domain: DOMAIN, ca: cert } as const
   const command = { program: process.execPath, args: [program, String(port), cert, key], env }
-  return startProcess(dir, options.core, target, command)
+  return startProcess(dir, options, target, command)
 }
 
 /** It has no users; one start fills its compile cache. */

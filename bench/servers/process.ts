@@ -9,6 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Certificate } from '../certificate.ts'
 import { probe } from '../load/probe.ts'
 import type { Target } from '../load/target.ts'
+import { onSlowDisk } from './slow-disk.ts'
 
 /** What every server is started with. */
 export interface ServerOptions {
@@ -19,6 +20,8 @@ export interface ServerOptions {
   readonly users: number
   /** The core it is pinned to, if any. */
   readonly core: string | undefined
+  /** Whether each fsync takes 50 ms longer. */
+  readonly delayed: boolean
 }
 
 /** A running server. */
@@ -34,6 +37,8 @@ export interface Server extends Target {
 /** One of the compared servers. */
 export interface Contestant {
   readonly name: string
+  /** Whether it is this server. */
+  readonly ours?: true
   /** Whether it is fast enough for 100,000 messages rather than some thousands. */
   readonly fast: boolean
   /** Why it cannot be started on this machine, if it cannot. */
@@ -43,6 +48,8 @@ export interface Contestant {
   /** Puts messages from user 0 into the archive of user 1, without the server. */
   fillArchive?(dir: string, messages: number): Promise<void>
   start(dir: string, options: ServerOptions): Promise<Server>
+  /** Ends what it needs beside its own process, when all is done. */
+  close?(dir: string): Promise<void>
 }
 
 /** What is to be run: a program with its arguments and changes to the environment. */
@@ -50,6 +57,8 @@ export interface Command {
   readonly program: string
   readonly args: readonly string[]
   readonly env?: Readonly<Record<string, string>>
+  /** As whom it runs, if not as this process. */
+  readonly user?: { readonly uid: number; readonly gid: number }
 }
 
 const INSTALLER = 'apt-get'
@@ -83,19 +92,21 @@ export async function freePort(): Promise<number> {
   return promise
 }
 
-function begin(command: Command, dir: string, core: string | undefined): ChildProcess {
+/** Starts a command in the background; it ends with `stopAll` at the latest. */
+export function begin(command: Command, dir: string, core: string | undefined): ChildProcess {
   const output = openSync(join(dir, 'output.log'), 'a')
   const pin = core === undefined ? [] : ['taskset', '-c', core]
   const [program = command.program, ...args] = [...pin, command.program, ...command.args]
   const env = { ...process.env, ...command.env }
   try {
-    return track(spawn(program, args, { stdio: ['ignore', output, output], env, cwd: dir }))
+    return track(spawn(program, args, { stdio: ['ignore', output, output], env, cwd: dir, ...command.user }))
   } finally {
     closeSync(output)
   }
 }
 
-function hasEnded(child: ChildProcess): boolean {
+/** Whether a process is no more. */
+export function hasEnded(child: ChildProcess): boolean {
   return child.exitCode !== null || child.signalCode !== null || child.pid === undefined
 }
 
@@ -105,7 +116,8 @@ function lastWords(dir: string): string {
   return existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n').slice(-8).join('\n') : ''
 }
 
-async function stopProcess(child: ChildProcess): Promise<void> {
+/** Asks a process to end, and waits for it. */
+export async function stopProcess(child: ChildProcess): Promise<void> {
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()))
   if (hasEnded(child)) return
   child.kill('SIGTERM')
@@ -117,13 +129,13 @@ async function stopProcess(child: ChildProcess): Promise<void> {
 /** Starts a server and waits for its first stream features (or, for the relay, its first answer). */
 export async function startProcess(
   dir: string,
-  core: string | undefined,
+  { core, delayed }: ServerOptions,
   target: Target,
   command: Command,
 ): Promise<Server> {
   mkdirSync(dir, { recursive: true })
   const began = performance.now()
-  const child = begin(command, dir, core).on('error', () => {})
+  const child = begin(delayed ? onSlowDisk(command) : command, dir, core).on('error', () => {})
   const stop = (): Promise<void> => stopProcess(child)
   while (!(await probe(target))) {
     if (hasEnded(child) || performance.now() - began > START_LIMIT) {

@@ -10,7 +10,7 @@ const PROGRAM = '/usr/bin/prosody'
 
 const MODULES = [
   ...['roster', 'saslauth', 'disco', 'pep', 'blocklist', 'carbons', 'csi', 'csi_simple', 'smacks', 'ping', 'time'],
-  ...['private', 'vcard4', 'vcard_legacy', 'version', 'bookmarks'],
+  ...['private', 'vcard4', 'vcard_legacy', 'version', 'bookmarks', 'offline'],
 ]
 
 function configuration(dir: string, port: number, options: ServerOptions): string {
@@ -65,7 +65,7 @@ async function start(dir: string, options: ServerOptions): Promise<Server> {
   mkdirSync(join(dir, 'data'), { recursive: true })
   writeFileSync(config, configuration(dir, port, options))
   const target = { protocol: 'xmpp', port, domain: DOMAIN, ca: options.certificate.cert } as const
-  return startProcess(dir, options.core, target, { program: PROGRAM, args: ['--config', config, '-F'] })
+  return startProcess(dir, options, target, { program: PROGRAM, args: ['--config', config, '-F'] })
 }
 
 /** Prosody. */
