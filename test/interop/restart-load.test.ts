@@ -49,7 +49,11 @@ test('restart under the chat of 200 users: all resume, nothing is lost, nothing 
   const of = bench(t)
   const options = {
     accounts: { scramIterations: 4096, sha1: false },
-    limits: { connectionsPerAddress: 1000, connectionsPerMinutePerAddress: 1000 },
+    limits: {
+      connectionsPerAddress: 1000,
+      connectionsPerMinutePerAddress: 1000,
+      strangerMessagesPerHour: 1_000_000,
+    },
   }
   const server = await startAenigma(of, await freePorts(), { options })
   const pairs = Array.from({ length: PAIRS }, (_, number) => [`romeo${number}`, `juliet${number}`] as const)
