@@ -53,12 +53,12 @@ const FIELDS: ReadonlySet<string> = new Set([
 
 /** An archive id as it is on the wire. */
 export function archiveId(id: number): string {
-  return id.toString(36)
+  return String(id)
 }
 
 /** The number of an archive id; NaN for what is none. */
 export function readArchiveId(text: string): number {
-  const id = /^[1-9a-z][0-9a-z]{0,10}$/.test(text) ? Number.parseInt(text, 36) : Number.NaN
+  const id = /^[1-9]\d{0,15}$/.test(text) ? Number(text) : Number.NaN
   return Number.isSafeInteger(id) ? id : Number.NaN
 }
 
