@@ -95,5 +95,6 @@ test('two people verify fingerprints and exchange encrypted messages, also when 
   await server.stop()
   for (const said of ['Ciao, Giulietta!', 'Wherefore art thou?', 'Good night, good night!'])
     assert.deepEqual(filesWith(server.data, said), [], 'the server knows nothing of it')
-  assert.notDeepEqual(filesWith(server.data, 'eu.siacs.conversations.axolotl'), [], 'though it has passed it on')
+  const hint = "You received a message encrypted with OMEMO but your client doesn't support OMEMO."
+  assert.notDeepEqual(filesWith(server.data, hint), [], 'though what it archived is legible there')
 })
