@@ -32,22 +32,24 @@ async function person(name: string): Promise<Terminal> {
   return terminal
 }
 
-/** Makes keys. @returns the fingerprint as its owner would read it out */
-async function makesKeys(terminal: Terminal): Promise<string> {
+/** Makes keys and publishes them. @returns the fingerprint as its owner would read it out */
+async function makesKeys(terminal: Terminal, jid: string): Promise<string> {
   await terminal.types('/omemo gen')
   await terminal.shows(/materials generated\. Your Device ID is \d+/)
   await terminal.types('/omemo fingerprint')
-  return (await terminal.shows(/Your OMEMO fingerprint: ([0-9a-f]{8}(?:-[0-9a-f]{8}){7})/))[1] ?? ''
+  const [, fingerprint = ''] = await terminal.shows(/Your OMEMO fingerprint: ([0-9a-f]{8}(?:-[0-9a-f]{8}){7})/)
+  // Its own device is in the list once the server has given the list and the keys back.
+  await terminal.asks('/omemo fingerprint', new RegExp(`${jid}'s OMEMO fingerprint: ${fingerprint}`))
+  return fingerprint
 }
 
 /** Trusts the fingerprint that the other one read out, which must be the one that the server handed over. */
 async function trusts(terminal: Terminal, peer: string, fingerprint: string): Promise<void> {
+  const shown = `${peer}'s OMEMO fingerprint: ${fingerprint}`
   await terminal.types('/win 1')
-  await terminal.types(`/omemo fingerprint ${peer}`)
-  await terminal.shows(new RegExp(`${peer}'s OMEMO fingerprint: ${fingerprint}\\s*$`, 'm'))
+  await terminal.asks(`/omemo fingerprint ${peer}`, new RegExp(`${shown}\\s*$`, 'm'))
   await terminal.types(`/omemo trust ${peer} ${fingerprint}`)
-  await terminal.types(`/omemo fingerprint ${peer}`)
-  await terminal.shows(new RegExp(`${peer}'s OMEMO fingerprint: ${fingerprint} \\(trusted\\)`))
+  await terminal.asks(`/omemo fingerprint ${peer}`, new RegExp(`${shown} \\(trusted\\)`))
 }
 
 /** The files of a directory, at any depth, whose bytes contain a text. */
@@ -67,8 +69,8 @@ test('two people verify fingerprints and exchange encrypted messages, also when 
   await romeo.types('/sub allow juliet@localhost')
   await juliet.shows(/romeo.* is online/)
 
-  const fingerprintOfRomeo = await makesKeys(romeo)
-  const fingerprintOfJuliet = await makesKeys(juliet)
+  const fingerprintOfRomeo = await makesKeys(romeo, 'romeo@localhost')
+  const fingerprintOfJuliet = await makesKeys(juliet, 'juliet@localhost')
   await romeo.types('/omemo start juliet@localhost')
   await romeo.shows(/\[OMEMO\]/)
   await juliet.types('/omemo start romeo@localhost')

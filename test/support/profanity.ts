@@ -68,10 +68,20 @@ export class Terminal {
   }
 
   /** Waits until the screen shows this. @returns the match */
-  async shows(wanted: RegExp): Promise<RegExpExecArray> {
+  shows(wanted: RegExp): Promise<RegExpExecArray> {
+    return this.#until(wanted, () => undefined)
+  }
+
+  /** Types a question again and again until the screen shows this: for what Profanity does not tell by itself. @returns the match */
+  asks(question: string, wanted: RegExp): Promise<RegExpExecArray> {
+    return this.#until(wanted, () => this.types(question))
+  }
+
+  async #until(wanted: RegExp, before: () => Promise<void> | undefined): Promise<RegExpExecArray> {
     const end = Date.now() + PATIENCE
     let screen = ''
     while (Date.now() < end) {
+      await before()
       screen = await this.#tmux('capture-pane', '-p')
       const found = wanted.exec(screen)
       if (found) return found
