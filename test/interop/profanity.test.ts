@@ -1,91 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 // Debian's Profanity, typed at in a terminal (tmux), against the real program in its trial mode; also with a client of another make.
-import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
-import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { setTimeout as pause } from 'node:timers/promises'
-import { type Aenigma, bench, Child, needs, startAenigma, startSlixmpp } from '../support/process.ts'
-
-/** How long a text may take to appear on the screen, in ms, and how often it is looked at. */
-const PATIENCE = 30_000
-const LOOK = 100
-const TMUX = '/usr/bin/tmux'
-const PROFANITY = '/usr/bin/profanity'
+import { type Aenigma, bench, startAenigma, startSlixmpp } from '../support/process.ts'
+import { Terminal, trustedDirectory } from '../support/profanity.ts'
 
 const of = bench({ after })
 let server: Aenigma
-/** A directory as OpenSSL wants it, with the server's authority. */
 let trusted: string
 before(async () => {
-  needs(TMUX, 'tmux')
-  needs(PROFANITY, 'profanity')
-  needs('/usr/bin/openssl', 'openssl')
   server = await startAenigma(of)
-  trusted = join(of.directory, 'trusted')
-  mkdirSync(trusted)
-  const hash = execFileSync('/usr/bin/openssl', ['x509', '-hash', '-noout', '-in', server.ca], { encoding: 'utf8' })
-  copyFileSync(server.ca, join(trusted, `${hash.trim()}.0`))
+  trusted = trustedDirectory(of, server.ca)
 })
-
-/** One Profanity on a terminal of its own, with a home of its own. */
-class Terminal {
-  readonly #socket: string
-  readonly #home: string
-
-  constructor(name: string) {
-    this.#socket = join(of.directory, `${name}.tmux`)
-    this.#home = join(of.directory, `${name}.home`)
-  }
-
-  async start(trust: string): Promise<void> {
-    mkdirSync(join(this.#home, 'profanity'), { recursive: true })
-    const settings = [
-      '[ui]',
-      'vercheck=false',
-      '[connection]',
-      `tls.certpath=${trust}`,
-      '[notifications]',
-      'message=false',
-    ]
-    writeFileSync(join(this.#home, 'profanity', 'profrc'), settings.join('\n'))
-    const env = ['HOME', 'XDG_CONFIG_HOME', 'XDG_DATA_HOME'].map((name) => `${name}=${this.#home}`)
-    const program = ['env', ...env, 'LC_ALL=C.UTF-8', PROFANITY]
-    await this.#tmux('-f', '/dev/null', '-u', 'new-session', '-d', '-x', '120', '-y', '40', ...program)
-    of.defer(() => {
-      execFileSync(TMUX, ['-S', this.#socket, 'kill-server'])
-    })
-    await this.shows(/Version \d/)
-  }
-
-  /** Types a line. */
-  async types(line: string): Promise<void> {
-    await this.#tmux('send-keys', '-l', line)
-    await this.#tmux('send-keys', 'Enter')
-  }
-
-  /** Waits until the screen shows this. */
-  async shows(wanted: RegExp): Promise<void> {
-    const end = Date.now() + PATIENCE
-    let screen = ''
-    while (Date.now() < end) {
-      screen = await this.#tmux('capture-pane', '-p')
-      if (wanted.test(screen)) return
-      await pause(LOOK)
-    }
-    assert.fail(`${wanted} is not on the screen:\n${screen}`)
-  }
-
-  #tmux(...args: readonly string[]): Promise<string> {
-    return new Child(of, { program: TMUX, args: ['-S', this.#socket, ...args] }).succeeds()
-  }
-}
 
 /** An account, and a Profanity that was told to log in to it. */
 async function connecting(name: string, trust: string): Promise<Terminal> {
   await server.addUser(name, `secret of ${name}`)
-  const terminal = new Terminal(name)
+  const terminal = new Terminal(of, name)
   await terminal.start(trust)
   await terminal.types(`/connect ${name}@localhost server 127.0.0.1 port ${server.ports.starttls} tls force`)
   await terminal.shows(/password:/i)
