@@ -164,7 +164,7 @@ export class ClientStream implements LinkEvents {
   #offer(host: string): void {
     const { encrypted } = this.#link
     const authenticated = this.#username !== undefined
-    if (encrypted && !this.#login) this.#beginLogin(host)
+    if (encrypted && !authenticated && !this.#login) this.#beginLogin(host)
     const mechanisms = this.#login?.mechanisms ?? []
     const state = {
       host,
@@ -223,6 +223,7 @@ export class ClientStream implements LinkEvents {
   async #sasl(element: Element, login: Login): Promise<void> {
     const outcome = await login.step(element)
     if (!outcome) return
+    this.#login = undefined // 6 KiB that nobody needs any more
     this.#login2 = undefined
     this.#username = outcome.username
     this.#mechanism = outcome.mechanism
@@ -240,6 +241,7 @@ export class ClientStream implements LinkEvents {
     }
     this.#username = username
     this.#mechanism = mechanism
+    this.#login = undefined
     this.#login2 = undefined // and with it what the client asked for
     this.#session = session
     if (session) this.#cancelTimeout()
