@@ -2,11 +2,11 @@
 // A connection breaks, the session does not (XEP-0198 §5).
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Actor, cast, nothingFor, type Theatre, theatre } from '../../test/support/cast.ts'
-import { FakeClock } from '../../test/support/fake-clock.ts'
-import { error } from '../../test/support/match.ts'
-import { chat, enableResume, failedWith, resume, SM } from '../../test/support/resume.ts'
-import type { Jid } from '../xmpp/jid.ts'
+import { type Actor, cast, nothingFor, type Theatre, theatre } from '../../../test/support/cast.ts'
+import { FakeClock } from '../../../test/support/fake-clock.ts'
+import { error } from '../../../test/support/match.ts'
+import { chat, enableResume, failedWith, resume, SM } from '../../../test/support/resume.ts'
+import type { Jid } from '../../xmpp/jid.ts'
 
 test('a session can be resumed under an id that nobody guesses', async () => {
   const { juliet } = await cast('juliet')

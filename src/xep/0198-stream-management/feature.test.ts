@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Actor, cast, nothingFor } from '../../test/support/cast.ts'
-import { error } from '../../test/support/match.ts'
-import type { NewMessage } from '../store/store.ts'
+import { type Actor, cast, nothingFor } from '../../../test/support/cast.ts'
+import { error } from '../../../test/support/match.ts'
+import type { NewMessage } from '../../store/store.ts'
 
 const SM = 'urn:xmpp:sm:3'
 

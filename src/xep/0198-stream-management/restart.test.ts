@@ -2,9 +2,9 @@
 // The server goes and comes back; for clients that resume (XEP-0198 §5) it was a short pause.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { cast, nothingFor, theatre } from '../../test/support/cast.ts'
-import { FakeClock } from '../../test/support/fake-clock.ts'
-import { chat, enableResume, failedWith, resume, SM } from '../../test/support/resume.ts'
+import { cast, nothingFor, theatre } from '../../../test/support/cast.ts'
+import { FakeClock } from '../../../test/support/fake-clock.ts'
+import { chat, enableResume, failedWith, resume, SM } from '../../../test/support/resume.ts'
 
 test('both go on where they were: nothing is missing, nothing comes twice, nobody was away', async () => {
   const { romeo, juliet, theatre } = await cast('romeo', 'juliet')
