@@ -41,7 +41,7 @@ export interface IqRequest {
   readonly type: 'get' | 'set'
   /** Who asks: a full JID, mostly. */
   readonly from: Jid
-  /** Who is asked: an account's bare JID, one of our domains, or a service of one. */
+  /** Who is asked: an account's bare JID, one of our domains, a service of one, or a bare address at a service. */
   readonly owner: Jid
   /** The account that is asked; undefined when it is a domain. */
   readonly account: LocalAccount | undefined
@@ -54,7 +54,7 @@ export interface IqRequest {
 }
 
 /** The services that features may own, by the label that stands before our domain. */
-export type ServiceLabel = 'pubsub'
+export type ServiceLabel = 'pubsub' | 'rooms' | 'upload' | 'proxy'
 
 /**
  * Where a question is asked. `server`: of one of our domains. `account`: of an account (its bare JID, or no address at
@@ -67,11 +67,15 @@ export interface Service {
   readonly label: ServiceLabel
   /** What it is (XEP-0030). */
   readonly about: Disclosed
-  /** As in `Announcement`, but asked about this service alone. */
+  /** Whether there are addresses with a local part: then questions to them (without a resource) come to its routes too. */
+  readonly inhabited?: boolean
+  /** As in `Announcement`, but asked about this service alone; `info` without a node only about an address with a local part. */
   items?(request: DiscoRequest): MaybeAsync<readonly Element[] | undefined>
   info?(request: DiscoRequest): MaybeAsync<Disclosed | undefined>
   /** A message to it. @returns whether it took it; what it does not take goes back to the sender */
   onMessage?(stanza: Stanza): MaybeAsync<boolean>
+  /** Any other stanza to an address with a local part: messages, presence, iqs with a resource. @returns as `onMessage` */
+  onStanza?(stanza: Stanza): MaybeAsync<boolean>
 }
 
 /** Who answers which question. Two routes for one question are an error at start. */

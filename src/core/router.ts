@@ -163,13 +163,17 @@ export class Router {
     return this.refuse(stanza, new StanzaError('cancel', 'service-unavailable'))
   }
 
-  /** Nobody lives at a service, and nobody there wants to know who is online. */
+  /** What no service takes goes back; a domain alone does not want to know who is online. */
   #toService(stanza: Stanza, to: Jid, service: Service, session: Session | undefined): MaybeAsync<void> {
-    if (stanza.kind === 'presence') return undefined
-    if (stanza.kind === 'iq' && to.local === undefined) return this.#question(stanza, to, undefined, session, service)
-    const taken = stanza.kind === 'message' && to.local === undefined && service.onMessage?.(stanza)
+    if (stanza.kind === 'iq' && to.resource === undefined && (to.local === undefined || service.inhabited)) {
+      return this.#question(stanza, to, undefined, session, service)
+    }
+    const taken =
+      to.local === undefined ? stanza.kind === 'message' && service.onMessage?.(stanza) : service.onStanza?.(stanza)
     return andThen(taken, (done) =>
-      done ? undefined : this.refuse(stanza, new StanzaError('cancel', 'service-unavailable')),
+      done || stanza.kind === 'presence'
+        ? undefined
+        : this.refuse(stanza, new StanzaError('cancel', 'service-unavailable')),
     )
   }
 

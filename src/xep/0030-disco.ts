@@ -87,6 +87,11 @@ async function info(request: IqRequest, ctx: FeatureContext): Promise<Element> {
   const asked = asDisco(request)
   if (!asked.node) {
     if (!maySee(request)) throw new StanzaError('cancel', 'service-unavailable')
+    if (request.service && request.owner.local !== undefined) {
+      const about = await request.service.info?.(asked)
+      if (!about) throw nothingThere(request)
+      return infoElement(together([about, OURS]), asked.node)
+    }
     if (request.service) return infoElement(together([request.service.about, OURS]), asked.node)
     return infoElement(disclosedAt(request.account ? 'account' : 'server', ctx), asked.node)
   }
