@@ -9,6 +9,7 @@ import { openMessages } from './messages.ts'
 import { pubsubStore } from './pubsub.ts'
 import { pushStore } from './pushes.ts'
 import { reportStore } from './reports.ts'
+import { roomStore } from './rooms.ts'
 import { rosterStore } from './rosters.ts'
 import { sessionStore } from './sessions.ts'
 import { setStore } from './sets.ts'
@@ -38,6 +39,7 @@ export async function assembleStore(db: Database, clock: Clock): Promise<Store> 
     reports: reportStore(db),
     sessions: sessionStore(db),
     pubsub: pubsubStore(db, clock),
+    rooms: roomStore(db, messages, () => sweeper.start()),
     secret: (name) => secret(db, name),
     durable: () => db.durable(),
     get failures() {
