@@ -7,6 +7,7 @@ import { Jid } from '../xmpp/jid.ts'
 import { clientTests } from './clients-contract.ts'
 import { pubsubContract } from './pubsub-contract.ts'
 import { pushContract } from './push-contract.ts'
+import { roomsContract } from './rooms-contract.ts'
 import { sessionTests } from './session-contract.ts'
 import type { KeptMessage, NewAccount, NewMessage, RosterItem, Store, StoreObserver, Verifier } from './store.ts'
 
@@ -101,6 +102,7 @@ export function storeContract(engine: string, newPlace: NewPlace): void {
   clientTests((name, body) => check(name, (store, _place, clock) => body(store, clock)), account(romeo))
   sessionTests(check)
   pubsubContract(engine, newPlace)
+  roomsContract(engine, newPlace)
 }
 
 /** Registers one test. */

@@ -134,8 +134,9 @@ export function expel(
   rooms.left(room)
 }
 
+/** Those whom a ban of their domain concerns: they have no place of their own. */
 function inDomain(room: Room, domain: string): readonly Occupant[] {
-  return [...room.occupants.values()].filter(({ user }) => user.domain === domain)
+  return [...room.occupants.values()].filter(({ user }) => user.domain === domain && !room.places.has(user.key))
 }
 
 /** §7.8.2, §9.5: an invitation of the room. @param from who invites */

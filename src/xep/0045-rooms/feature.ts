@@ -107,8 +107,9 @@ function routes(rooms: Rooms, desk: ArchiveDesk): readonly IqRoute[] {
     route('set', NS_MODERATE, 'moderate', moderate),
     route('set', NS_COMMANDS, 'command', command),
     route('get', NS_MAM, 'query', queryForm),
-    route('set', NS_MAM, 'query', (request, room) => {
+    route('set', NS_MAM, 'query', async (request, room) => {
       checkReader(request, room)
+      await room.settled() // what was taken back is not shown any more
       return desk.answer(request, viewFor(request.from, room))
     }),
     route('get', NS_MAM, 'metadata', (request, room) => {

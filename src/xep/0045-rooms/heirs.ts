@@ -3,6 +3,7 @@
 // needs an owner.
 import { Jid } from '../../xmpp/jid.ts'
 import { changePlaces, expel, type PlaceChange } from './affiliations.ts'
+import type { Affiliation } from './names.ts'
 import type { Room } from './room.ts'
 import type { Rooms } from './rooms.ts'
 
@@ -17,19 +18,29 @@ export async function bury(user: Jid, rooms: Rooms): Promise<() => Promise<void>
   }
 }
 
-/** In the room's turn. The administrators are next; in a group of equals all its members; a room of nobody goes. */
+/** In the room's turn. */
 async function inherit(user: Jid, room: Room, rooms: Rooms): Promise<void> {
   const gone: PlaceChange = { jid: user, affiliation: 'none' }
   if (room.of('owner').some(([jid]) => jid !== user.key)) return changePlaces([gone], room, rooms)
-  const admins = room.of('admin').filter(([jid]) => jid !== user.key)
-  const members = room.config.membersOnly ? room.of('member').filter(([jid]) => jid !== user.key) : []
-  const heirs = admins.length > 0 ? admins : members
-  if (heirs.length === 0) {
-    for (const occupant of [...room.occupants.values()]) expel(occupant, room, rooms, { ...NOBODY, codes: [] })
-    return rooms.destroy(room)
-  }
+  if (await appoint(room, rooms, [gone])) return undefined
+  for (const occupant of [...room.occupants.values()]) expel(occupant, room, rooms, { ...NOBODY, codes: [] })
+  return rooms.destroy(room)
+}
+
+/**
+ * Gives a room other owners: its administrators; in a group of equals all its members. In the room's turn, or before
+ * anybody else has it.
+ * @returns false if there is nobody
+ */
+export async function appoint(room: Room, rooms: Rooms, more: readonly PlaceChange[] = []): Promise<boolean> {
+  const leaving = new Set(more.map(({ jid }) => jid.key))
+  const those = (affiliation: Affiliation) => room.of(affiliation).filter(([jid]) => !leaving.has(jid))
+  const admins = those('admin')
+  const heirs = admins.length > 0 ? admins : room.config.membersOnly ? those('member') : []
+  if (heirs.length === 0) return false
   const changes = heirs.map(([jid]) => ({ jid: Jid.parse(jid), affiliation: 'owner' as const }))
-  return changePlaces([...changes, gone], room, rooms)
+  await changePlaces([...changes, ...more], room, rooms)
+  return true
 }
 
 const NOBODY = { actor: undefined, reason: undefined }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Registering with a room (XEP-0045 §7.10, §7.13, §9.10): members have a nick reserved; strangers become members of open
+// Registering with a room (XEP-0045 §7.10, §7.13, §9.9): members have a nick reserved; strangers become members of open
 // rooms at once, and of rooms for members if an administrator says so.
 import { randomUUID } from 'node:crypto'
 import type { IqRequest } from '../../core/feature.ts'
@@ -72,7 +72,7 @@ async function remove(from: Jid, room: Room, rooms: Rooms): Promise<void> {
   })
 }
 
-/** §9.10: those administrators who are in the room are asked. */
+/** §9.9: those administrators who are in the room are asked. */
 function wait(nick: string, from: Jid, room: Room, { router }: Rooms): void {
   const admins = [...room.occupants.values()].filter(({ user }) => rank(room.affiliation(user)) >= rank('admin'))
   const known = waiting.get(room) ?? new Map<string, string>()
@@ -98,7 +98,7 @@ function wait(nick: string, from: Jid, room: Room, { router }: Rooms): void {
   }
 }
 
-/** §9.10: what an administrator says to a request. */
+/** §9.9: what an administrator says to a request. */
 export async function decide(answers: Answers, admin: Occupant, room: Room, rooms: Rooms): Promise<void> {
   if (rank(room.affiliation(admin.user)) < rank('admin')) throw refusal(room.jid, 'auth', 'forbidden')
   const jid = Jid.parse(answers.text('muc#register_jid')).bare

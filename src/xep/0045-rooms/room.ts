@@ -94,6 +94,11 @@ export class Room {
     return turn
   }
 
+  /** Resolves when all changes so far are done; undefined if none waits. */
+  settled(): Promise<unknown> | undefined {
+    return this.busy > 0 ? this.#turn : undefined
+  }
+
   /** What somebody is to the room (§9.2: a ban of the user counts before one of the domain). @param jid any of their addresses */
   affiliation(jid: Jid): Affiliation {
     const own = this.places.get(jid.bare.key)

@@ -9,6 +9,7 @@ import { archiveId } from '../../xmpp/0313-archive-queries.ts'
 import { Jid } from '../../xmpp/jid.ts'
 import { NS_CLIENT } from '../../xmpp/stanza.ts'
 import { newConfig, type RoomConfig, readConfig, settingsOf } from './config.ts'
+import { appoint } from './heirs.ts'
 import { HISTORY_MOST } from './history.ts'
 import { readKept } from './kept.ts'
 import { limitsOf, mayCreate, type RoomLimits } from './limits.ts'
@@ -188,6 +189,11 @@ export class Rooms {
     for (const { id, time, xml } of kept.messages) {
       const message = readKept(xml)
       if (message) room.history.add({ id: archiveId(id), time, message }, room.config.history)
+    }
+    // A room that lost its owner while nobody could see to it: the server died between the two.
+    if (room.of('owner').length === 0 && !(await appoint(room, this))) {
+      await this.ctx.store.rooms.remove(jid)
+      return undefined
     }
     this.#trim()
     return room
