@@ -29,7 +29,7 @@ export const SERVICE: Disclosed = {
   features: [...ALL, 'http://jabber.org/protocol/rsm', 'urn:xmpp:ping', NS_SELF_PING],
 }
 
-/** §6.4: a room; §7.12: the nick of whoever asks; §17.1.1: what may be said. */
+/** §6.4: a room; §7.12: the nick of whoever asks; §18.1.1: what may be said. */
 export function info({ node, from }: DiscoRequest, room: Room): Disclosed | undefined {
   if (node === 'x-roomuser-item') {
     const name = room.places.get(from.bare.key)?.nick

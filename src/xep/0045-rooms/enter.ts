@@ -30,6 +30,8 @@ export function enter(stanza: Stanza, to: Jid, from: Jid, room: Room, rooms: Roo
   const now = rooms.ctx.clock.now()
   const wanted = wantedHistory(join, room.config.history, now)
   if (!known) check(room, from, join, rooms)
+  if (!room.bucket(from.bare).take(rooms.limits.rate, now))
+    throw refusal(to, 'wait', 'policy-violation', 'That was too fast; wait a little.')
   const { nick, changed } = nickFor(room, from, to)
   if (known && nicknameKey(known.occupant.nick) !== nicknameKey(nick))
     throw refusal(to, 'cancel', 'not-acceptable', 'You are in the room under another nick.')
@@ -41,7 +43,7 @@ export function enter(stanza: Stanza, to: Jid, from: Jid, room: Room, rooms: Roo
   void rooms.router.route(subjectOf(room).with({ to: from }))
 }
 
-/** §7.2.16: the subject as it is; an empty one if there is none. */
+/** §7.2.15: the subject as it is; an empty one if there is none. */
 export function subjectOf({ subject, jid }: Room): Stanza {
   if (!subject) return Stanza.of(whole('message', { type: 'groupchat' }, [el('subject', NS_CLIENT)]), jid, undefined)
   const delay = el('delay', NS_DELAY, { from: jid.key, stamp: new Date(subject.time).toISOString() })

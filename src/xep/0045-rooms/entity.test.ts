@@ -162,7 +162,7 @@ test('§6.7: questions to contacts about their rooms are theirs to answer', asyn
   )
 })
 
-test('§17.1.1: everything may pass, and the room says so', async () => {
+test('§18.1.1: everything may pass, and the room says so', async () => {
   const { crone } = await stage.scene('crone')
   const room = newRoom()
   await makes(crone, room, 'crone')

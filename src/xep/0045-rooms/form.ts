@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The form by which a room is set up (XEP-0045 §10.1.3, §15.5.3).
+// The form by which a room is set up (XEP-0045 §10.1.3, §16.5.3).
 import type { Element } from '../../xml/element.ts'
 import { type Answers, type Field, type Form, formElement, problemOf } from '../../xmpp/0004-data-forms.ts'
 import type { RoomConfig } from './config.ts'
@@ -8,7 +8,7 @@ import { TEXT_MAX } from './limits.ts'
 import { refusal } from './names.ts'
 import type { Room } from './room.ts'
 
-/** §15.5.3. */
+/** §16.5.3. */
 export const NS_CONFIG = 'http://jabber.org/protocol/muc#roomconfig'
 const PASSWORD_MAX = 256
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Those who are in a room only on paper (XEP-0045 §17.1.2): seen by errors that come back, and by asking whom nobody has
+// Those who are in a room only on paper (XEP-0045 §18.1.2): seen by errors that come back, and by asking whom nobody has
 // heard for long.
 import { el } from '../../xml/element.ts'
 import type { Stanza } from '../../xmpp/stanza.ts'
@@ -11,7 +11,7 @@ const EVERY = 600_000
 /** So many are asked at a time. */
 const TOGETHER = 100
 
-/** Conditions that say that somebody is not there (§17.1.2). */
+/** Conditions that say that somebody is not there (§18.1.2). */
 const GONE = new Set([
   'gone',
   'item-not-found',

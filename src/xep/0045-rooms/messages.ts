@@ -10,7 +10,7 @@ import { NS_CLIENT, Stanza } from '../../xmpp/stanza.ts'
 import { contentKeeping } from '../0313-archive.ts'
 import { isHistory, isSubject, keptText } from './kept.ts'
 import { SUBJECT_MAX } from './limits.ts'
-import { NS_HATS, NS_OCCUPANT_ID, NS_USER, refusal } from './names.ts'
+import { NS_DELAY, NS_HATS, NS_OCCUPANT_ID, NS_USER, refusal } from './names.ts'
 import { broadcast } from './presence.ts'
 import { bury, claimsModeration } from './retract.ts'
 import type { Occupant, Room, Seat } from './room.ts'
@@ -71,6 +71,7 @@ function cleaned(message: Element, room: Jid): Element {
 function isForged({ name, ns, attrs }: Element, room: Jid): boolean {
   if (ns === NS_OCCUPANT_ID || ns === NS_HATS) return true
   if (ns === NS_USER) return name === 'x'
+  if (ns === NS_DELAY) return attrs.from === room.key // §7.2.13: only the room says when it was
   return ns === NS_SID && name === 'stanza-id' && Jid.tryParse(attrs.by)?.key === room.key
 }
 

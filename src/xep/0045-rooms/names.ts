@@ -4,7 +4,7 @@ import type { Element } from '../../xml/element.ts'
 import { type ErrorType, type StanzaCondition, StanzaError } from '../../xmpp/errors.ts'
 import type { Jid } from '../../xmpp/jid.ts'
 
-/** XEP-0045 §15.1. */
+/** XEP-0045 §16.1. */
 export const NS_MUC = 'http://jabber.org/protocol/muc'
 export const NS_USER = 'http://jabber.org/protocol/muc#user'
 export const NS_ADMIN = 'http://jabber.org/protocol/muc#admin'

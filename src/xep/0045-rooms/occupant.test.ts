@@ -91,7 +91,7 @@ test('§7.4: ids and marks of the room cannot be forged', async () => {
   hag.sends(
     groupchat(
       room,
-      `<body>x</body><stanza-id xmlns='urn:xmpp:sid:0' by='${room}' id='forged'/><stanza-id xmlns='urn:xmpp:sid:0' by='other@rooms.localhost' id='kept'/><occupant-id xmlns='urn:xmpp:occupant-id:0' id='forged'/><x ${USER}><item affiliation='owner' jid='${crone.full}'/></x>`,
+      `<body>x</body><stanza-id xmlns='urn:xmpp:sid:0' by='${room}' id='forged'/><stanza-id xmlns='urn:xmpp:sid:0' by='other@rooms.localhost' id='kept'/><occupant-id xmlns='urn:xmpp:occupant-id:0' id='forged'/><delay xmlns='urn:xmpp:delay' from='${room}' stamp='2002-02-02T02:02:02Z'>forged</delay><x ${USER}><item affiliation='owner' jid='${crone.full}'/></x>`,
     ),
   )
   const said = await crone.hears()
@@ -103,7 +103,7 @@ test('§7.4: ids and marks of the room cannot be forged', async () => {
 })
 
 test('§7.4: too much too fast is refused, and the room goes on', async () => {
-  const slow = await theatre({ options: { roomMessageRate: 0.1 } })
+  const slow = await theatre({ options: { roomMessageRate: 0.2 } })
   const { crone } = await slow.scene('crone')
   const room = newRoom()
   await gathers(room, OPEN, { crone })

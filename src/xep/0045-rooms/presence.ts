@@ -2,14 +2,17 @@
 // What those in a room get to see of each other (XEP-0045 §7.2.2 to §7.2.4). Each variant is written once, however many get it.
 import type { Router } from '../../core/router.ts'
 import { type Element, el, Element as XmlElement } from '../../xml/element.ts'
+import { StanzaError } from '../../xmpp/errors.ts'
 import type { Jid } from '../../xmpp/jid.ts'
 import { NS_CLIENT, Stanza } from '../../xmpp/stanza.ts'
 import { isShown, seesAddresses } from './config.ts'
-import { NS_HATS, NS_MUC, NS_OCCUPANT_ID, NS_USER } from './names.ts'
+import { NS_HATS, NS_MUC, NS_OCCUPANT_ID, NS_USER, refusal } from './names.ts'
 import type { Occupant, Room, Seat } from './room.ts'
 
 /** What only a room says, or what was for the room alone (§17.3). */
-const OWN = new Set([NS_MUC, NS_USER, NS_OCCUPANT_ID, NS_HATS, 'urn:xmpp:hats:0'])
+const OWN = new Set([NS_MUC, NS_USER, NS_OCCUPANT_ID, NS_HATS])
+/** UTF-16 units of what a client says of itself. */
+const WORDS_MAX = 16_384
 const NOTHING: readonly Element[] = Object.freeze([])
 
 /** More about a presence than who it is of. */
@@ -27,9 +30,17 @@ export interface Notice {
   readonly presence?: readonly Element[]
 }
 
-/** What a client says of itself in a presence, as others may see it. */
-export function ownWords(presence: Stanza): readonly Element[] {
-  return presence.element.elements.filter(({ ns }) => !OWN.has(ns))
+/** What a client says of itself in a presence, as others may see it. Throws if it says too much. */
+export function ownWords({ element, lang, to }: Stanza): readonly Element[] {
+  const words = element.elements.filter(({ ns }) => !OWN.has(ns))
+  let size = 0
+  for (const word of words) size += word.xml(NS_CLIENT).length
+  if (size > WORDS_MAX) {
+    const text = 'A presence in a room is no place for so much.'
+    throw to ? refusal(to, 'modify', 'not-acceptable', text) : new StanzaError('modify', 'not-acceptable', text)
+  }
+  if (lang === undefined) return words
+  return words.map((word) => (word.attrs['xml:lang'] === undefined ? word.withAttrs({ 'xml:lang': lang }) : word))
 }
 
 /** Presence of an occupant, without an addressee. @param seat whose real address stands in it, if any may */

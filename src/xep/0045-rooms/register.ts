@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Registering with a room (XEP-0045 §7.10, §7.13, §9.9): members have a nick reserved; strangers become members of open
+// Registering with a room (XEP-0045 §7.10, §7.12, §9.9): members have a nick reserved; strangers become members of open
 // rooms at once, and of rooms for members if an administrator says so.
 import { randomUUID } from 'node:crypto'
 import type { IqRequest } from '../../core/feature.ts'
@@ -17,7 +17,7 @@ import type { Rooms } from './rooms.ts'
 
 /** XEP-0077. */
 export const NS_REGISTER = 'jabber:iq:register'
-/** §15.5.1. */
+/** §16.5.1. */
 export const NS_FORM = 'http://jabber.org/protocol/muc#register'
 /** So many who wait for an answer are remembered for one room. */
 const WAITING = 50

@@ -10,8 +10,9 @@ import type { RoomConfig } from './config.ts'
 import { History } from './history.ts'
 import { type Affiliation, affiliationOf, NS_OCCUPANT_ID, type Role, rank } from './names.ts'
 
-/** Whose role is remembered while they are away (§5.1: for moderated rooms). */
+/** Whose role is remembered while they are away (§5.1: for moderated rooms), and who was in the room lately. */
 const ROLES_KEPT = 1000
+const GUESTS_KEPT = 5000
 
 /** One client of an occupant. */
 export interface Seat {
@@ -75,6 +76,10 @@ export class Room {
   busy = 0
   readonly #secret: Buffer
   readonly #roles = new Map<string, Role>()
+  /** How much each user may do yet, whichever nick and client; those who left are remembered for a while. */
+  readonly #buckets = new Map<string, Bucket>()
+  /** How many clients of each user are in the room. */
+  readonly #users = new Map<string, number>()
   #turn: Promise<unknown> = Promise.resolve()
 
   /** @param secret from which occupant ids are made */
@@ -125,7 +130,7 @@ export class Room {
     else this.places.set(jid, { affiliation: known, nick, reason })
   }
 
-  /** Whose nick it is, if it is reserved (§7.13): a bare JID. */
+  /** Whose nick it is, if it is reserved (§7.12): a bare JID. */
   reservedFor(nick: string): string | undefined {
     const key = nicknameKey(nick)
     for (const [jid, place] of this.places) {
@@ -166,6 +171,23 @@ export class Room {
     this.#roles.delete(user.key)
   }
 
+  /** What a user may do yet. @param user bare */
+  bucket(user: Jid): Bucket {
+    const known = this.#buckets.get(user.key)
+    if (known) return known
+    const bucket = new Bucket()
+    this.#buckets.set(user.key, bucket)
+    if (this.#buckets.size > Math.max(GUESTS_KEPT, this.seats.size)) {
+      this.#buckets.delete(this.#buckets.keys().next().value ?? '')
+    }
+    return bucket
+  }
+
+  /** Whether some client of a user is in the room. @param user bare */
+  has(user: Jid): boolean {
+    return this.#users.has(user.key)
+  }
+
   /** Puts a client into the room. */
   enter(jid: Jid, nick: string, role: Role, presence: readonly Element[], now: number): Seat {
     const known = this.named(nick)
@@ -174,6 +196,7 @@ export class Room {
     occupant.seats.set(jid.key, seat)
     occupant.main ??= seat
     this.seats.set(jid.key, seat)
+    this.#users.set(occupant.user.key, (this.#users.get(occupant.user.key) ?? 0) + 1)
     this.occupants.set(nicknameKey(nick), occupant)
     return seat
   }
@@ -191,6 +214,9 @@ export class Room {
     const { occupant, jid } = seat
     this.seats.delete(jid.key)
     occupant.seats.delete(jid.key)
+    const left = (this.#users.get(occupant.user.key) ?? 1) - 1
+    if (left > 0) this.#users.set(occupant.user.key, left)
+    else this.#users.delete(occupant.user.key)
     if (occupant.seats.size === 0) {
       this.occupants.delete(nicknameKey(occupant.nick))
       return true
@@ -209,6 +235,6 @@ export class Room {
     const seats = new Map<string, Seat>()
     const id = this.occupantId(user)
     const jid = this.jid.withResource(nick)
-    return { nick, jid, user, id, role, seats, bucket: new Bucket(), main: undefined }
+    return { nick, jid, user, id, role, seats, bucket: this.bucket(user), main: undefined }
   }
 }

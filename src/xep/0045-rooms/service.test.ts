@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// XEP-0045 §11 and §17.1.2: rooms that go on while servers and clients come and go; and who is woken by what is said.
+// XEP-0045 §11 and §18.1.2: rooms that go on while servers and clients come and go; and who is woken by what is said.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Actor, nothingFor, theatre } from '../../../test/support/cast.ts'
@@ -29,7 +29,7 @@ function groupchat(room: string, text: string): string {
   return `<message to='${room}' type='groupchat'><body>${text}</body></message>`
 }
 
-test('§11.1, §17.1.2: somebody whom messages do not reach any more is taken out, and the others are told why', async () => {
+test('§11.1, §18.1.2: somebody whom messages do not reach any more is taken out, and the others are told why', async () => {
   const stage = await theatre()
   const { crone, hag, wicca } = await stage.scene('crone', 'hag', 'wicca')
   const room = newRoom()
@@ -45,7 +45,7 @@ test('§11.1, §17.1.2: somebody whom messages do not reach any more is taken ou
   }
 })
 
-test('§17.1.2: a client whose session is gone without a word is found out by what is sent to it, and by the hour', async () => {
+test('§18.1.2: a client whose session is gone without a word is found out by what is sent to it, and by the hour', async () => {
   const clock = new FakeClock()
   const stage = await theatre({ clock, limits: { idleTimeout: 6_000_000 } })
   const { crone, hag, wicca } = await stage.scene('crone', 'hag', 'wicca')
@@ -65,6 +65,23 @@ test('§17.1.2: a client whose session is gone without a word is found out by wh
   vanish(wicca)
   clock.advance(600_000)
   await crone.receives(seen(`${room}/wicca`, `role='none'`, [333], `type='unavailable'`))
+})
+
+test('§18.1.2: who is on another server is asked when nothing was heard for long, and is gone if nobody answers', async () => {
+  const clock = new FakeClock()
+  const stage = await theatre({ clock, limits: { idleTimeout: 6_000_000 } })
+  const { crone } = await stage.scene('crone')
+  const room = newRoom()
+  await gathers(room, OPEN, { crone })
+  const id = await enableResume(crone)
+  stage.store.rooms.enter({ room, jid: 'hag@remote.example/far', nick: 'hag', role: 'participant', presence: '' })
+  await stage.store.durable()
+  await stage.restarts()
+  const back = await resume(stage, crone, id, 0)
+  await nothingFor(back)
+  clock.advance(600_000)
+  const gone = seen(`${room}/hag`, `role='none'`, [333], `type='unavailable'`)
+  await back.receivesAll(`<r xmlns='${SM}'/>`, gone)
 })
 
 test('§11.2: a restart is a pause: who resumes is in the room, under the same nick and role, and has missed nothing', async () => {
@@ -261,8 +278,22 @@ test('when the removal of an account was interrupted, a room without an owner ge
   await configures(back, room, OPEN)
 })
 
+test('a client that comes and goes all the time is held up, and one that says too much of itself is not let in', async () => {
+  const stage = await theatre({ options: { roomMessageRate: 0.2 } })
+  const { crone, hag } = await stage.scene('crone', 'hag')
+  const room = newRoom()
+  await gathers(room, OPEN, { crone })
+  asks(hag, room, 'hag', '', `<status>${'x'.repeat(20_000)}</status>`)
+  await hag.receives(`<presence type='error'>${error('modify', 'not-acceptable')}</presence>`)
+  await enters(hag, room, 'hag')
+  hag.sends(`<presence to='${room}/hag' type='unavailable'/>`)
+  await hag.settles()
+  asks(hag, room, 'hag')
+  await hag.receives(`<presence type='error'>${error('wait', 'policy-violation')}</presence>`)
+})
+
 test('a nick that a broken client sends fast is held up', async () => {
-  const stage = await theatre({ options: { roomMessageRate: 0.1 } })
+  const stage = await theatre({ options: { roomMessageRate: 0.2 } })
   const { crone } = await stage.scene('crone')
   const room = newRoom()
   await gathers(room, OPEN, { crone })

@@ -75,11 +75,11 @@ const USE_CASES: readonly (readonly [section: string, name: string, where: strin
   ['10.9', 'Destroying a Room', 'owner'],
   ['11.1', 'Service removes user because of error response', 'service'],
   ['11.2', 'Service removes user because of service shut down', 'service'],
-  ['17.1.1', 'Allowable Traffic', 'entity'],
-  ['17.1.2', 'Ghost Users', 'service'],
+  ['18.1.1', 'Allowable Traffic', 'entity'],
+  ['18.1.2', 'Ghost Users', 'service'],
 ]
 
-/** What codes of §15.6 no test sees, and why. */
+/** What codes of §16.6 no test sees, and why. */
 const UNSENT: Readonly<Record<string, string>> = {
   101: 'nobody is written to because an affiliation changed: who is made a member is invited instead',
   102: 'those who are not in the room are never shown as being in it',

@@ -50,9 +50,8 @@ export function wakeAbsent(said: Stanza, room: Room, rooms: Rooms): void {
 }
 
 function wake({ users, woken }: Absent, room: Room, { ctx }: Rooms, now: number): void {
-  const here = new Set([...room.occupants.values()].map(({ user }) => user.key))
   for (const user of users) {
-    if (here.has(user.key)) {
+    if (room.has(user)) {
       woken.delete(user.key)
       continue
     }
