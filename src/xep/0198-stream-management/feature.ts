@@ -16,6 +16,8 @@ import { failed, Resumptions } from './resume.ts'
 
 /** How often clients that were sent little are asked what they have, in ms. */
 const ASK_EVERY = 2000
+/** How often the log of what changes is made short, in ms. */
+const TIDY_EVERY = 60_000
 /** Stored sessions whose accounts are read together. */
 const RESTORE_AT_ONCE = 100
 
@@ -54,7 +56,7 @@ class ManagedStreams {
   readonly #ctx: FeatureContext
   readonly #journal: Journal
   readonly #managed = new Map<Session, Managed>()
-  #cancel: (() => void) | undefined
+  #cancel: readonly (() => void)[] = []
 
   constructor(ctx: FeatureContext) {
     this.#ctx = ctx
@@ -94,14 +96,16 @@ class ManagedStreams {
     for (let first = 0; first < all.length; first += RESTORE_AT_ONCE) {
       await Promise.all(all.slice(first, first + RESTORE_AT_ONCE).map((stored) => this.#restore(stored)))
     }
-    this.#cancel = this.#ctx.clock.every(ASK_EVERY, () => {
+    const ask = (): void => {
       for (const one of this.#managed.values()) one.askIfQuiet()
-    })
+    }
+    const { clock } = this.#ctx
+    this.#cancel = [clock.every(ASK_EVERY, ask), clock.every(TIDY_EVERY, () => this.#journal.tidy())]
   }
 
   /** What waits for a client is in the store, for the next process. */
   stop(): void {
-    this.#cancel?.()
+    for (const cancel of this.#cancel) cancel()
     this.resumptions.stop()
   }
 

@@ -89,7 +89,7 @@ export class Managed {
   }
 
   /** What it has not acknowledged; to be read only. */
-  get queue(): Pick<SentQueue, 'acknowledged' | 'sent' | 'skipped' | 'after'> {
+  get queue(): Pick<SentQueue, 'acknowledged' | 'sent' | 'skipped' | 'text' | 'after'> {
     return this.#queue
   }
 
