@@ -44,6 +44,8 @@ export interface ListenParts {
   /** What counts as one peer: see `accounts/throttle.ts`. */
   readonly networkOf: (address: string) => string
   readonly accept: (link: Link) => void
+  /** The namespace of what these streams carry, if they are not clients'. */
+  readonly content?: string
 }
 
 /** A socket that listens. */
@@ -117,10 +119,11 @@ export class ClientListener {
   }
 
   #link(socket: Socket, encrypted: boolean): Link {
-    const { limits, metrics, log, certificates } = this.#parts
+    const { limits, metrics, log, certificates, content } = this.#parts
     return new TcpLink(socket, encrypted, {
       id: randomUUID(),
       limits: limits.reader,
+      ...(content === undefined ? {} : { content }),
       sendQueueBytes: limits.sendQueueBytes,
       metrics,
       log,

@@ -15,6 +15,7 @@ import { bindingsOf } from './tls.ts'
 /** How long a peer may take to close its side, in ms. */
 const CLOSING_TIME = 3_000
 
+const NS_CLIENT = 'jabber:client'
 const NS_STREAMS = 'http://etherx.jabber.org/streams'
 const NO_BINDINGS: ChannelBindings = Object.freeze({})
 
@@ -23,6 +24,8 @@ export interface TcpLinkOptions {
   /** Opaque, for logs. */
   readonly id: string
   readonly limits: Partial<ReaderLimits>
+  /** The namespace of the stream's content, if it is not a client's stream. */
+  readonly content?: string
   /** Bytes that may wait to be sent. */
   readonly sendQueueBytes: number
   readonly metrics: Metrics
@@ -62,7 +65,7 @@ export class TcpLink implements Link {
     this.address = socket.remoteAddress ?? ''
     this.#options = options
     this.#limits = options.limits
-    this.#reader = new Reader(options.limits)
+    this.#reader = this.#newReader()
     this.#socket = socket
     this.#encrypted = encrypted
   }
@@ -89,15 +92,18 @@ export class TcpLink implements Link {
 
   open(header: OwnHeader): void {
     this.#opened = true
+    const { content = NS_CLIENT } = this.#options
     const to = header.to === undefined ? '' : ` to='${escapeAttribute(header.to)}'`
+    const version = header.version === undefined ? '' : ` version='${header.version}'`
     this.#write(
-      `<?xml version='1.0'?><stream:stream xmlns='jabber:client' xmlns:stream='${NS_STREAMS}' version='1.0'` +
+      `<?xml version='1.0'?><stream:stream xmlns='${content}' xmlns:stream='${NS_STREAMS}'${version}` +
         ` from='${escapeAttribute(header.from)}'${to} id='${header.id}' xml:lang='${escapeAttribute(header.lang)}'>`,
     )
   }
 
+  /** Stanzas leave as on a client's stream, and so inherit the namespace of this one (RFC 6120 §4.8.3). */
   send(item: Writable): void {
-    if (this.#state === 'open') this.#write(item.xml('jabber:client'))
+    if (this.#state === 'open') this.#write(item.xml(NS_CLIENT))
   }
 
   restart(): void {
@@ -113,7 +119,7 @@ export class TcpLink implements Link {
     plain.pause()
     this.#opened = false
     this.#securing = true
-    this.#reader = new Reader(this.#limits)
+    this.#reader = this.#newReader()
     const socket = await this.#options.secure(plain, domain)
     if (this.#state === 'ended') {
       socket.destroy()
@@ -137,7 +143,7 @@ export class TcpLink implements Link {
       this.#lost()
       return
     }
-    if (!this.#opened && error) this.open({ from: '', id: this.id, lang: 'en' })
+    if (!this.#opened && error) this.open({ from: '', id: this.id, lang: 'en', version: '1.0' })
     if (error) this.#write(error.xml())
     if (this.#opened) this.#write('</stream:stream>')
     this.flush()
@@ -161,6 +167,11 @@ export class TcpLink implements Link {
     this.#options.metrics.overflows++
     this.#options.log.info('peer does not read', { stream: this.id })
     this.#lost()
+  }
+
+  #newReader(): Reader {
+    const { content } = this.#options
+    return new Reader(this.#limits, content === undefined ? undefined : { written: content, meant: NS_CLIENT })
   }
 
   #write(text: string): void {
