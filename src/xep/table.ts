@@ -28,7 +28,7 @@ const ELSEWHERE: readonly Implemented[] = [
     xep: 386,
     version: '1.1.0',
     name: 'Bind 2',
-    note: 'offline messages are delivered as ever; no archive metadata yet',
+    note: 'offline messages are delivered as ever',
     file: 'src/stream/arrival.ts',
   },
   { xep: 388, version: '1.0.4', name: 'Extensible SASL Profile', file: 'src/stream/login2.ts' },
