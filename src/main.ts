@@ -171,6 +171,9 @@ async function listenForClients(
       get sendQueueBytes() {
         return limits.sendQueueBytes
       },
+      get bytesPerSecond() {
+        return limits.bytesPerSecond
+      },
       get reader() {
         return { stanzaBytes: limits.unauthenticatedStanzaBytes, depth: limits.depth, attributes: limits.attributes }
       },

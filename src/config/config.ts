@@ -35,6 +35,7 @@ export interface Limits {
   readonly idleTimeout: number
   readonly resumeTimeout: number
   readonly sendQueueBytes: number
+  readonly bytesPerSecond: number
   readonly rosterItems: number
   readonly offlineMessages: number
   readonly privateBytes: number

@@ -152,6 +152,12 @@ const limits = section(
       max: '256MiB',
       help: 'What may wait for a client that does not read, until it is cut off.',
     }),
+    bytesPerSecond: size({
+      default: '1MiB',
+      min: '16KiB',
+      max: '1GiB',
+      help: 'What a client may send in a second, where each stanza counts 1 KiB more. Ten times as much may come at once; what goes beyond is read later.',
+    }),
     rosterItems: count({ default: 1000, min: 10, max: 100_000, help: 'Contacts of one account.' }),
     offlineMessages: count({
       default: 1000,

@@ -3,6 +3,7 @@
 // write. A peer that does not read, or does not close when told to, is cut off.
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
+import type { Cancel, Clock } from '../clock.ts'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
 import type { ChannelBindings, Link, LinkEvents, MaybeAsync, OwnHeader } from '../stream/link.ts'
@@ -10,6 +11,7 @@ import { type Element, escapeAttribute, type Writable } from '../xml/element.ts'
 import { ReadError } from '../xml/errors.ts'
 import { type ReadEvent, Reader, type ReaderLimits } from '../xml/reader.ts'
 import { StreamError } from '../xmpp/errors.ts'
+import { Allowance } from './allowance.ts'
 import { bindingsOf } from './tls.ts'
 
 /** How long a peer may take to close its side, in ms. */
@@ -26,6 +28,9 @@ export interface TcpLinkOptions {
   readonly limits: Partial<ReaderLimits>
   /** The namespace of the stream's content, if it is not a client's stream. */
   readonly content?: string
+  /** Bytes that the peer may send in a second, over some time (see `allowance.ts`). */
+  readonly bytesPerSecond: number
+  readonly clock: Clock
   /** Bytes that may wait to be sent. */
   readonly sendQueueBytes: number
   readonly metrics: Metrics
@@ -53,6 +58,9 @@ export class TcpLink implements Link {
   #out = ''
   #isDirty = false
   #busy = false
+  readonly #allowance: Allowance
+  /** While the peer has sent too much: what ends that. */
+  #rest: Cancel | undefined
   #opened = false
   #state: 'open' | 'ended' = 'open'
   /** Between `<proceed/>` and the end of the handshake nothing may be written (RFC 6120 §5.4.3.1). */
@@ -65,6 +73,7 @@ export class TcpLink implements Link {
     this.address = socket.remoteAddress ?? ''
     this.#options = options
     this.#limits = options.limits
+    this.#allowance = new Allowance(options.bytesPerSecond, options.clock)
     this.#reader = this.#newReader()
     this.#socket = socket
     this.#encrypted = encrypted
@@ -193,9 +202,22 @@ export class TcpLink implements Link {
   #read(chunk: Buffer): void {
     if (this.#state === 'ended') return
     this.#options.metrics.bytesIn += chunk.length
+    const pause = this.#allowance.spend(chunk.length)
+    if (pause > 0) this.#restFor(pause)
     this.#reader.push(chunk)
     this.#events?.alive?.()
     if (!this.#busy) this.#pump()
+  }
+
+  /** What is here already is dealt with, and more is not read for a while. */
+  #restFor(ms: number): void {
+    this.#options.metrics.rests++
+    this.#socket.pause()
+    this.#rest?.()
+    this.#rest = this.#options.clock.after(ms, () => {
+      this.#rest = undefined
+      if (!this.#busy && this.#state === 'open') this.#socket.resume()
+    })
   }
 
   /** Hands out what was read, one thing at a time; while a handler waits, nothing more is read (STYLE: reading waits). */
@@ -223,7 +245,7 @@ export class TcpLink implements Link {
       () => {
         this.#busy = false
         if (this.#state === 'ended') return
-        this.#socket.resume()
+        if (!this.#rest) this.#socket.resume()
         this.#pump()
       },
       (error: unknown) => this.#refuse(error),
@@ -231,7 +253,10 @@ export class TcpLink implements Link {
   }
 
   #dispatch(event: ReadEvent): MaybeAsync<void> {
-    if (event.kind === 'element') return this.#events?.element(event.element)
+    if (event.kind === 'element') {
+      this.#allowance.spendStanza()
+      return this.#events?.element(event.element)
+    }
     if (event.kind === 'close') return this.close()
     const { header, contentNamespace, prefix } = event
     return this.#events?.opened({ element: header, contentNamespace, prefix })
@@ -255,6 +280,7 @@ export class TcpLink implements Link {
     if (this.#state === 'ended') return // lost already while the last words were written
     this.#state = 'ended'
     this.#out = ''
+    this.#rest?.()
     this.#events?.ended(reason)
   }
 }
