@@ -134,8 +134,7 @@ export const archive: Feature = {
         return message === stanza ? PASS : { pass: message }
       },
       inline: {
-        // XEP-0386 §3.2. Asked for once the session has begun: what comes later the client gets by itself.
-        onBound: ({ account }) => (ctx.options.archive === 'off' ? undefined : desk.metadata(account.jid)),
+        onBound: ({ account }) => (ctx.options.archive === 'off' ? undefined : desk.told(account.jid)),
       },
       disco: { account: { features: [NS_MAM, `${NS_MAM}#extended`, `${NS_MAM}#groupchat-field`, NS_SID] } },
       start: () => trimmer.start(),
@@ -206,6 +205,14 @@ class Desk {
       },
       complete,
     )
+  }
+
+  /** XEP-0386 §3.2. Read once the session has begun: what comes later the client gets by itself. */
+  told(owner: Jid): Promise<Element | undefined> {
+    return this.metadata(owner).catch((error: unknown) => {
+      this.#ctx.log.error('archive not read', { error })
+      return undefined // nobody should be kept out for that
+    })
   }
 
   /** §5. */
