@@ -100,6 +100,7 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
   const xmpp = await startXmpp({
     hosts: live.hosts,
     moved: live.moved,
+    components: live.components,
     store,
     accounts,
     features,
@@ -158,7 +159,7 @@ async function listenForClients(
   closing: Promise<void>[],
 ): Promise<readonly ListenInfo[]> {
   const { limits } = live
-  const listener = new ClientListener({
+  const common = {
     certificates,
     limits: {
       get connectionsPerAddress() {
@@ -170,6 +171,9 @@ async function listenForClients(
       get sendQueueBytes() {
         return limits.sendQueueBytes
       },
+      get bytesPerSecond() {
+        return limits.bytesPerSecond
+      },
       get reader() {
         return { stanzaBytes: limits.unauthenticatedStanzaBytes, depth: limits.depth, attributes: limits.attributes }
       },
@@ -178,10 +182,19 @@ async function listenForClients(
     log,
     metrics,
     networkOf,
-    accept: (link) => xmpp.accept(link),
+  }
+  const clients = new ClientListener({ ...common, accept: (link) => xmpp.accept(link) })
+  const others = new ClientListener({
+    ...common,
+    content: 'jabber:component:accept',
+    accept: (link) => xmpp.acceptComponent(link),
   })
-  const { starttls, tls } = config.listen
-  const listen = async (kind: 'starttls' | 'tls', wanted: readonly Address[]): Promise<readonly ListenInfo[]> => {
+  const { starttls, tls, components } = config.listen
+  const listen = async (
+    kind: 'starttls' | 'tls' | 'components',
+    wanted: readonly Address[],
+  ): Promise<readonly ListenInfo[]> => {
+    const listener = kind === 'components' ? others : clients
     const listening = await freePorts(config, wanted, (addresses) => listener.listen(addresses, kind === 'tls'))
     stops.push(() => {
       for (const one of listening) closing.push(one.stop())
@@ -192,7 +205,11 @@ async function listenForClients(
       listening.map(({ address }) => address),
     )
   }
-  return [...(await listen('starttls', starttls)), ...(await listen('tls', tls))]
+  return [
+    ...(await listen('starttls', starttls)),
+    ...(await listen('tls', tls)),
+    ...(config.components.size > 0 ? await listen('components', components) : []),
+  ]
 }
 
 async function listenForWeb({ config, metrics, store }: Parts, stops: Stops): Promise<readonly ListenInfo[]> {

@@ -21,7 +21,7 @@ export function trialConfig(directory: string, features: readonly OptionSource[]
     hosts: [TRIAL_HOST],
     moved: new Map(),
     data,
-    listen: { starttls: loopback(5222), tls: loopback(5223), http: loopback(5280), nextFreePort: true },
+    listen: { starttls: loopback(5222), tls: loopback(5223), http: loopback(5280), components: [], nextFreePort: true },
     certificates: new Map([
       [TRIAL_HOST, { cert: join(data, 'tls', 'localhost.crt'), key: join(data, 'tls', 'localhost.key') }],
     ]),
@@ -31,6 +31,7 @@ export function trialConfig(directory: string, features: readonly OptionSource[]
     accounts,
     admins: [],
     contacts,
+    components: new Map(),
     features: z.object(featureShape(features)).parse({}),
     trial: true,
   }

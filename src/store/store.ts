@@ -204,6 +204,9 @@ export interface ArchiveRange {
   readonly limit: number
 }
 
+/** The first or last message of an archive. */
+export type ArchiveEnd = Pick<KeptMessage, 'id' | 'time'>
+
 /** What is looked for in a conversation. */
 export interface ArchiveSearch {
   /** The contact, bare. */
@@ -237,6 +240,8 @@ export interface MessageStore {
     owner: Jid,
     range: ArchiveRange,
   ): Promise<{ readonly messages: readonly KeptMessage[]; readonly complete: boolean }>
+  /** How far an owner's archive goes; undefined if it is empty. */
+  ends(owner: Jid): Promise<{ readonly first: ArchiveEnd; readonly last: ArchiveEnd } | undefined>
   /** The messages of one of the owner's conversations that hold a text, newest first. */
   search(owner: Jid, search: ArchiveSearch): Promise<readonly KeptMessage[]>
   /** Puts another text in a message's place, wherever it stands; does nothing if it is gone. */

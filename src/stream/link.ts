@@ -23,6 +23,8 @@ export interface OwnHeader {
   readonly to?: string | undefined
   readonly id: string
   readonly lang: string
+  /** Left out where the protocol knows none (XEP-0114). */
+  readonly version?: '1.0'
 }
 
 /** Keying material that ties a login to its TLS connection (RFC 5929, RFC 9266); computed when first asked for. */
