@@ -224,6 +224,7 @@ function websOf({ config, live, log, metrics, store, xmpp }: Parts, { admission 
     admission,
     networkOf,
     accept: (link) => xmpp.accept(link),
+    clock: systemClock,
     metrics,
     log,
     page: () => metrics.text(),

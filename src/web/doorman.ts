@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Who may begin a stream over HTTP, and what the links then work with.
+import type { Clock } from '../clock.ts'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
 import type { Admission } from '../net/admission.ts'
@@ -19,6 +20,7 @@ export interface WebLinkLimits {
 /** What a doorman knows. */
 export interface DoormanParts {
   readonly limits: WebLinkLimits
+  readonly clock: Clock
   readonly metrics: Metrics
   readonly log: Log
   /** Counts by network what came through proxies: their connections say nothing. */
@@ -30,6 +32,7 @@ export interface DoormanParts {
 /** Lets streams in. */
 export class Doorman {
   readonly limits: WebLinkLimits
+  readonly clock: Clock
   readonly metrics: Metrics
   readonly log: Log
   readonly accept: (link: Link) => void
@@ -37,6 +40,7 @@ export class Doorman {
 
   constructor(parts: DoormanParts) {
     this.limits = parts.limits
+    this.clock = parts.clock
     this.metrics = parts.metrics
     this.log = parts.log
     this.accept = parts.accept
@@ -50,9 +54,13 @@ export class Doorman {
     return { status: 403, why }
   }
 
-  /** Counts one more stream that came through a proxy. @returns what to call at its end; undefined if there are too many */
-  enters({ address, proxied }: Peer): (() => void) | undefined {
-    if (!proxied) return () => undefined
+  /** Counts one more stream on a connection, which is counted itself unless it came through a proxy. @returns what to call at its end; undefined if there are too many */
+  enters(peer: Peer): (() => void) | undefined {
+    return peer.proxied ? this.entersWithout(peer) : () => undefined
+  }
+
+  /** Counts one more stream that has no connection of its own. @returns as `enters` */
+  entersWithout({ address }: Peer): (() => void) | undefined {
     const { admission, networkOf } = this.#parts
     const network = networkOf(address)
     return admission.admit(network) ? undefined : () => admission.left(network)

@@ -12,6 +12,8 @@ import { peerOf, type RawRoute, refuseUpgrade, type Trust, type Upgrade } from '
 const HEADER_TIME = 10_000
 /** Bytes of all headers of a request together. */
 const HEADER_BYTES = 8192
+/** How long the rest may take, where no raw route has its own mind, in ms. */
+const BODY_TIME = 10_000
 /** How long a connection may wait for its next request, in ms. */
 const KEEP_ALIVE = 60_000
 /** How long an HTTP/2 connection, or the sending of an answer, may stand still, in ms: longer than BOSH holds a request back. */
@@ -82,6 +84,7 @@ export class WebServer {
     server.requestTimeout = 0 // an upload takes its time; who reads a body sees to it (`body.ts`)
     server.timeout = SILENCE
     server.on('request', (request, response) => this.#answer(request, response))
+    server.on('checkContinue', (request, response) => this.#answer(request, response))
     server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head))
     server.on('clientError', (_, socket) => socket.destroy())
     server.emit('listening') // it looks for slow headers only from then on, and never listens itself
@@ -105,6 +108,7 @@ export class WebServer {
     const answer = (request: unknown, response: unknown): void =>
       this.#answer(request as IncomingMessage, response as ServerResponse)
     server.on('request', answer)
+    server.on('checkContinue', answer)
     server.on('sessionError', () => undefined) // the session is over, and nobody else has a part in it
     return server
   }
@@ -120,6 +124,8 @@ export class WebServer {
       route.answer({ request, response, path, peer: peerOf(request, this.#parts.trust) })
       return
     }
+    limitArrival(request)
+    if (request.headers.expect !== undefined) response.writeContinue()
     this.#app ??= this.#parts.app()
     this.#app.then(
       (answer) => answer(request, response),
@@ -140,6 +146,15 @@ export class WebServer {
     socket.on('error', () => socket.destroy())
     this.#parts.upgrade(request, socket, head, peerOf(request, this.#parts.trust))
   }
+}
+
+/** `Server.requestTimeout` would end long uploads, too. */
+function limitArrival(request: IncomingMessage): void {
+  const { 'content-length': length, 'transfer-encoding': encoding } = request.headers
+  if (request.httpVersionMajor === 1 && encoding === undefined && (length === undefined || length === '0')) return
+  const timer = setTimeout(() => request.destroy(), BODY_TIME).unref()
+  const arrived = (): void => clearTimeout(timer)
+  request.once('end', arrived).once('close', arrived)
 }
 
 /** The path of a request without its query. */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The two web servers: the public one, and the one that shows how the server is.
+import { boshRoute } from './bosh/route.ts'
 import { Doorman, type DoormanParts } from './doorman.ts'
 import { type RawRoute, refuseUpgrade, type Trust, type Upgrade } from './exchange.ts'
 import type { MonitorParts } from './monitor.ts'
@@ -18,7 +19,7 @@ export interface WebSites extends DoormanParts, MonitorParts {
 export function createWeb(sites: WebSites): { readonly site: WebServer; readonly monitor: WebServer } {
   const { trust } = sites
   const doorman = new Doorman(sites)
-  const routes: readonly RawRoute[] = []
+  const routes: readonly RawRoute[] = [boshRoute(doorman)]
   const site = new WebServer({
     trust,
     routes,

@@ -119,6 +119,7 @@ export async function loopback(setting: Setting = {}): Promise<Loopback> {
     admission: listener.admission,
     networkOf: (address) => address,
     accept: (link) => server.accept(link),
+    clock,
     metrics,
     log: silentLog,
     page: () => metrics.text(),
