@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import type { RequestListener } from 'node:http'
 import { connect, createServer } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { createMonitor } from './monitor.ts'
 import { WebServer } from './server.ts'
 
+const hello = async (): Promise<RequestListener> => (_, response) => void response.end('hello')
 const trust = { isProxy: () => false, isLocal: () => true }
 
 /** Serves until the test is over. @returns the port */
@@ -52,8 +54,48 @@ test('anything else is not found', async (t) => {
 })
 
 test('headers that are too long are refused', async (t) => {
-  const port = await serve(t, new WebServer({ trust, app: async () => (_, response) => void response.end() }))
+  const port = await serve(t, new WebServer({ trust, app: hello }))
   const socket = connect(port, '127.0.0.1')
   socket.write(`GET / HTTP/1.1\r\nHost: localhost\r\nX: ${'x'.repeat(10_000)}\r\n\r\n`)
   await once(socket.resume(), 'close')
+})
+
+test('a head that comes letter by letter is not waited for, nor is one that does not come', async (t) => {
+  const port = await serve(t, new WebServer({ trust, app: hello, headerTime: 100 }))
+  const silent = connect(port, '127.0.0.1')
+  const slow = connect(port, '127.0.0.1')
+  slow.on('error', () => undefined)
+  slow.write('GET / HTTP/1.1\r\nHost: localhost\r\nX: ')
+  const drip = setInterval(() => slow.write('x'), 10)
+  t.after(() => clearInterval(drip))
+  await Promise.all([once(silent.resume(), 'close'), once(slow.resume(), 'close')])
+})
+
+test('who speaks of two lengths, or smuggles, is refused', async (t) => {
+  const port = await serve(t, new WebServer({ trust, app: hello }))
+  for (const headers of [
+    'Content-Length: 5\r\nContent-Length: 6',
+    'Content-Length: 5\r\nTransfer-Encoding: chunked',
+    'Transfer-Encoding: chunked, identity',
+    'X y: z',
+  ]) {
+    const socket = connect(port, '127.0.0.1')
+    let heard = ''
+    socket.on('data', (data) => {
+      heard += data
+    })
+    socket.write(`POST / HTTP/1.1\r\nHost: localhost\r\n${headers}\r\n\r\nhello`)
+    await once(socket, 'close')
+    assert.doesNotMatch(heard, /200 OK/, headers)
+  }
+})
+
+test('a server that stops lets nobody wait', async (t) => {
+  const web = new WebServer({ trust, app: hello })
+  const port = await serve(t, web)
+  const idle = connect(port, '127.0.0.1')
+  idle.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n')
+  await once(idle, 'data')
+  web.stop()
+  await once(idle, 'close')
 })

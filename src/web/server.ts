@@ -32,6 +32,8 @@ export interface WebParts {
   /** The first whose path fits answers. */
   readonly routes?: readonly RawRoute[]
   readonly upgrade?: Upgrade
+  /** How long the head of a request may take to arrive, in ms; 10 s if not told. */
+  readonly headerTime?: number
 }
 
 /** An HTTP server without sockets of its own. */
@@ -79,8 +81,13 @@ export class WebServer {
 
   #makeFirst(): Server {
     const { createServer } = process.getBuiltinModule('node:http')
-    const server = createServer({ maxHeaderSize: HEADER_BYTES, keepAliveTimeout: KEEP_ALIVE })
-    server.headersTimeout = HEADER_TIME
+    const { headerTime = HEADER_TIME } = this.#parts
+    const server = createServer({
+      maxHeaderSize: HEADER_BYTES,
+      keepAliveTimeout: KEEP_ALIVE,
+      headersTimeout: headerTime,
+      connectionsCheckingInterval: headerTime / 2,
+    })
     server.requestTimeout = 0 // an upload takes its time; who reads a body sees to it (`body.ts`)
     server.timeout = SILENCE
     server.on('request', (request, response) => this.#answer(request, response))
