@@ -209,7 +209,7 @@ function websOf({ config, live, log, metrics, store, xmpp }: Parts, { admission 
   return createWeb({
     trust: trustOf(config),
     hosts,
-    url: () => undefined,
+    url: config.http.url,
     limits: {
       get stanzaBytes() {
         return limits.stanzaBytes

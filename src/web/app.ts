@@ -15,7 +15,7 @@ export interface AppParts {
   readonly trust: Trust
   readonly hosts: ReadonlySet<string>
   /** Where everybody reaches our web server, as `https://chat.example.org`, if the configuration says so. */
-  readonly url: () => string | undefined
+  readonly url: string | undefined
 }
 
 /** Pages in groups, each in a file of its own: what comes here gets the headers below unless it sets its own. */

@@ -12,7 +12,7 @@ export interface WebSites extends DoormanParts, MonitorParts {
   readonly trust: Trust
   readonly hosts: ReadonlySet<string>
   /** Where everybody reaches us, as `https://chat.example.org`, if the configuration says so. */
-  readonly url: () => string | undefined
+  readonly url: string | undefined
 }
 
 /** Makes both. */

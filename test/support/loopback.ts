@@ -30,6 +30,8 @@ export interface Setting {
   readonly limits?: Partial<ConnectionLimits>
   /** Whether what comes without TLS from this machine is believed as a proxy's word; it is if not told. */
   readonly proxies?: boolean
+  /** `http.url`. */
+  readonly url?: string
 }
 
 /** A server, its ports, and its certificates. */
@@ -114,7 +116,7 @@ export async function loopback(setting: Setting = {}): Promise<Loopback> {
   const { site } = createWeb({
     trust,
     hosts,
-    url: () => undefined,
+    url: setting.url,
     limits: { stanzaBytes: LIMITS.stanzaBytes, ...CONNECTIONS, ...setting.limits },
     admission: listener.admission,
     networkOf: (address) => address,
