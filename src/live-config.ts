@@ -45,7 +45,7 @@ export class LiveConfig {
     const admins = config.admins.map((admin) => addressOf(admin).bare.key)
     const components = [...config.components].map(([name, one]) => [addressOf(name).domain, one] as const)
     return () => {
-      const restart: string[] = (['data', 'store', 'accounts', 'listen', 'log'] as const).filter(
+      const restart: string[] = (['data', 'store', 'accounts', 'listen', 'http', 'log'] as const).filter(
         (key) => JSON.stringify(config[key]) !== JSON.stringify(this.#config[key]),
       )
       if (components.length > 0 && !this.#hadComponents) restart.push('components')

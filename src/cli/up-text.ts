@@ -18,7 +18,8 @@ function realLines({ hosts, listening, data }: ServerInfo): readonly string[] {
     `aenigma serves ${hosts.join(', ')}.`,
     `  clients    ${[...places('starttls'), ...places('tls')].join(', ') || 'nowhere'}`,
     ...(places('components').length > 0 ? [`  components ${places('components').join(', ')}`] : []),
-    `  health     ${places('http').join(', ') || 'nowhere'}`,
+    `  web        ${[...places('https'), ...places('http')].join(', ') || 'nowhere'}`,
+    `  health     ${places('metrics').join(', ') || 'nowhere'}`,
     `  data       ${data}`,
   ]
 }
@@ -42,7 +43,7 @@ function trialLines(
     'Connect with any XMPP client:',
     `  server     ${host}, port ${port('starttls')} (STARTTLS) or ${port('tls')} (TLS)`,
     `  trust      ${authority ?? '–'}`,
-    `  health     http://127.0.0.1:${port('http')}/healthz`,
+    `  health     http://127.0.0.1:${port('metrics')}/healthz`,
     '',
     `Add a user:  ${ourselves()} user add romeo@${host}${where}`,
     'Stop it:     Ctrl-C',

@@ -74,11 +74,19 @@ export interface Config {
   readonly listen: {
     readonly starttls: readonly Address[]
     readonly tls: readonly Address[]
+    readonly https: readonly Address[]
     readonly http: readonly Address[]
     /** Where `components` connect, if there are any. */
     readonly components: readonly Address[]
+    readonly metrics: readonly Address[]
     /** Whether the next free port is used where one is taken. */
     readonly nextFreePort: boolean
+  }
+  readonly http: {
+    /** Where others reach the HTTP server, without a slash at the end; undefined to find out. */
+    readonly url?: string | undefined
+    /** Addresses and networks of reverse proxies beside this machine. */
+    readonly proxies: readonly string[]
   }
   /** One for each domain, in the order of `hosts`. */
   readonly certificates: ReadonlyMap<string, CertificateFiles>

@@ -105,8 +105,21 @@ function assemble(
     cert: resolve(directory, files.cert),
     key: resolve(directory, files.key),
   })
-  const { certificate, certificates, moved, data, store, listen, log, limits, accounts, admins, contacts, components } =
-    checked
+  const {
+    certificate,
+    certificates,
+    moved,
+    data,
+    store,
+    listen,
+    http,
+    log,
+    limits,
+    accounts,
+    admins,
+    contacts,
+    components,
+  } = checked
   const each =
     certificates && Object.fromEntries(Object.entries(certificates).map(([host, files]) => [host, full(files)]))
   return {
@@ -114,6 +127,7 @@ function assemble(
     moved: new Map(Object.entries(moved)),
     data: resolve(directory, data),
     listen: { ...listen, nextFreePort: false },
+    http,
     certificates: certificatesOf(hosts, certificate && full(certificate), each),
     store: storeOf(store),
     log,

@@ -17,9 +17,43 @@ const listen = section(
       default: ['127.0.0.1:5347'],
       help: 'Where the `components` connect, without TLS: keep it on this machine, or in a network that nobody else can see. Nothing listens as long as there are none.',
     }),
-    http: addresses({ default: ['127.0.0.1:5280'], help: 'Where `/healthz` and `/metrics` answer, without TLS.' }),
+    https: addresses({ default: ['[::]:5443'], help: 'Where web pages and clients in browsers connect, with TLS.' }),
+    http: addresses({
+      default: ['127.0.0.1:5280'],
+      help: 'The same without TLS, for a reverse proxy; clients behind it must have used `https`.',
+    }),
+    metrics: addresses({ default: ['127.0.0.1:5281'], help: 'Where `/healthz` and `/metrics` answer, without TLS.' }),
   },
   'Where the server can be reached.',
+)
+
+const http = section(
+  {
+    url: z
+      .string()
+      .refine(
+        (text) => /^https?:\/\/[^\s/?#@]+(\/[^\s?#]*)?$/.test(text),
+        'must be an address such as https://example.org',
+      )
+      .transform((text) => text.replace(/\/+$/, ''))
+      .optional()
+      .meta(
+        told(
+          'Where browsers and apps reach the HTTP server, if a proxy stands before it; otherwise `https://` with the domain and the port of `listen.https`.',
+          'URL',
+        ),
+      ),
+    proxies: texts(
+      {
+        default: [],
+        help: 'Reverse proxies on other machines, whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed; those on this machine are.',
+      },
+      'address or network such as 10.0.0.0/8, or a list of them',
+      (text) =>
+        /^[0-9a-f.:]+(\/\d{1,3})?$/i.test(text) ? undefined : 'must be an address such as 192.0.2.1 or 10.0.0.0/8',
+    ),
+  },
+  'The HTTP server, as others see it.',
 )
 
 const certificate = z.strictObject({
@@ -196,6 +230,7 @@ export const baseShape = {
     .optional()
     .meta({ description: 'A certificate for each domain, instead of `certificate`.' }),
   listen,
+  http,
   store,
   admins: texts(
     { default: [], help: 'Accounts that may administer the server, beside those made with `--admin`.' },
