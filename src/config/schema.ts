@@ -2,7 +2,7 @@
 // Every option of the server itself, with its default and what it does. The options of features come from the features.
 import { z } from 'zod'
 import type { LogLevel } from './config.ts'
-import { addresses, choice, count, duration, flag, redirects, section, size, texts, told } from './kinds.ts'
+import { addresses, choice, components, count, duration, flag, redirects, section, size, texts, told } from './kinds.ts'
 
 const LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error', 'silent']
 
@@ -13,9 +13,47 @@ const listen = section(
       help: 'Where clients connect and then switch to TLS. `[]` turns it off. `[::]` takes IPv4 too.',
     }),
     tls: addresses({ default: ['[::]:5223'], help: 'Where clients connect with TLS from the start (XEP-0368).' }),
-    http: addresses({ default: ['127.0.0.1:5280'], help: 'Where `/healthz` and `/metrics` answer, without TLS.' }),
+    components: addresses({
+      default: ['127.0.0.1:5347'],
+      help: 'Where the `components` connect, without TLS: keep it on this machine, or in a network that nobody else can see. Nothing listens as long as there are none.',
+    }),
+    https: addresses({ default: ['[::]:5443'], help: 'Where web pages and clients in browsers connect, with TLS.' }),
+    http: addresses({
+      default: ['127.0.0.1:5280'],
+      help: 'The same without TLS, for a reverse proxy; clients behind it must have used `https`.',
+    }),
+    metrics: addresses({ default: ['127.0.0.1:5281'], help: 'Where `/healthz` and `/metrics` answer, without TLS.' }),
   },
   'Where the server can be reached.',
+)
+
+const http = section(
+  {
+    url: z
+      .string()
+      .refine(
+        (text) => /^https?:\/\/[^\s/?#@]+(\/[^\s?#]*)?$/.test(text),
+        'must be an address such as https://example.org',
+      )
+      .transform((text) => text.replace(/\/+$/, ''))
+      .optional()
+      .meta(
+        told(
+          'Where browsers and apps reach the HTTP server, if a proxy stands before it; otherwise `https://` with the domain and the port of `listen.https`.',
+          'URL',
+        ),
+      ),
+    proxies: texts(
+      {
+        default: [],
+        help: 'Reverse proxies on other machines, whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed; those on this machine are.',
+      },
+      'address or network such as 10.0.0.0/8, or a list of them',
+      (text) =>
+        /^[0-9a-f.:]+(\/\d{1,3})?$/i.test(text) ? undefined : 'must be an address such as 192.0.2.1 or 10.0.0.0/8',
+    ),
+  },
+  'The HTTP server, as others see it.',
 )
 
 const certificate = z.strictObject({
@@ -148,6 +186,12 @@ const limits = section(
       max: '256MiB',
       help: 'What may wait for a client that does not read, until it is cut off.',
     }),
+    bytesPerSecond: size({
+      default: '1MiB',
+      min: '16KiB',
+      max: '1GiB',
+      help: 'What a client may send in a second, where each stanza counts 1 KiB more. Ten times as much may come at once; what goes beyond is read later.',
+    }),
     rosterItems: count({ default: 1000, min: 10, max: 100_000, help: 'Contacts of one account.' }),
     offlineMessages: count({
       default: 1000,
@@ -186,12 +230,16 @@ export const baseShape = {
     .optional()
     .meta({ description: 'A certificate for each domain, instead of `certificate`.' }),
   listen,
+  http,
   store,
   admins: texts(
     { default: [], help: 'Accounts that may administer the server, beside those made with `--admin`.' },
     'JID, or a list of them',
     (text) => (/^[^@/\s]+@[^@/\s]+$/.test(text) ? undefined : 'must be an account such as admin@example.org'),
   ),
+  components: components({
+    help: 'Programs of others that answer for a domain (XEP-0114), such as gateways to other networks, each with the `secret` that it was told too, for instance `{ irc.example.org: { secret: … } }`. None of them may be one of our domains.',
+  }),
   contacts,
   accounts,
   log,

@@ -9,6 +9,13 @@ const XMPP = 'https://linkmauve.fr/ns/xmpp-doap#'
 
 /** What is implemented outside of `src/xep/`, where the protocol itself lives. */
 const ELSEWHERE: readonly Implemented[] = [
+  {
+    xep: 114,
+    version: '1.6',
+    name: 'Jabber Component Protocol',
+    note: '`accept` only',
+    file: 'src/stream/component.ts',
+  },
   { xep: 4, version: '2.13.2', name: 'Data Forms', file: 'src/xmpp/0004-data-forms.ts' },
   {
     xep: 368,
@@ -21,7 +28,7 @@ const ELSEWHERE: readonly Implemented[] = [
     xep: 386,
     version: '1.1.0',
     name: 'Bind 2',
-    note: 'offline messages are delivered as ever; no archive metadata yet',
+    note: 'offline messages are delivered as ever',
     file: 'src/stream/arrival.ts',
   },
   { xep: 388, version: '1.0.4', name: 'Extensible SASL Profile', file: 'src/stream/login2.ts' },
@@ -31,6 +38,19 @@ const ELSEWHERE: readonly Implemented[] = [
   { xep: 474, version: '0.5.0', name: 'SASL SCRAM Downgrade Protection', file: 'src/accounts/scram.ts' },
   { xep: 480, version: '0.2.0', name: 'SASL Upgrade Tasks', file: 'src/stream/login2.ts' },
   { xep: 484, version: '0.2.0', name: 'Fast Authentication Streamlining Tokens', file: 'src/accounts/ht.ts' },
+]
+
+/** The ways in for web pages. */
+const WEB: readonly Implemented[] = [
+  {
+    xep: 124,
+    version: '1.11.2',
+    name: 'Bidirectional-streams Over Synchronous HTTP (BOSH)',
+    note: 'one stream in a session, no acknowledgements, no compression',
+    file: 'src/web/bosh/link.ts',
+  },
+  { xep: 156, version: '1.4.0', name: 'Discovering Alternative XMPP Connection Methods', file: 'src/web/host-meta.ts' },
+  { xep: 206, version: '1.4', name: 'XMPP Over BOSH', file: 'src/web/bosh/link.ts' },
 ]
 
 interface Implemented {
@@ -87,7 +107,9 @@ export function renderDoap(features: readonly Feature[], fileOf: (xep: number) =
     el('programming-language', DOAP, null, 'TypeScript'),
     el('os', DOAP, null, 'Linux'),
     el('license', DOAP, resource('https://www.apache.org/licenses/LICENSE-2.0')),
-    ...[6120, 6121, 7622].map((rfc) => el('implements', DOAP, resource(`https://www.rfc-editor.org/info/rfc${rfc}`))),
+    ...[6120, 6121, 7395, 7622].map((rfc) =>
+      el('implements', DOAP, resource(`https://www.rfc-editor.org/info/rfc${rfc}`)),
+    ),
     ...supported,
   )
   const xml = el('RDF', RDF, null, project).xml('')
@@ -98,7 +120,7 @@ function all(features: readonly Feature[], fileOf: (xep: number) => string): rea
   const own = features.flatMap(({ implements: list }) =>
     list.map((one) => ({ ...one, file: fileOf(list[0]?.xep ?? one.xep) })),
   )
-  return [...own, ...ELSEWHERE].sort((a, b) => a.xep - b.xep)
+  return [...own, ...ELSEWHERE, ...WEB].sort((a, b) => a.xep - b.xep)
 }
 
 function number(xep: number): string {
