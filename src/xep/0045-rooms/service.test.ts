@@ -30,7 +30,7 @@ function groupchat(room: string, text: string): string {
 }
 
 test('§11.1, §18.1.2: somebody whom messages do not reach any more is taken out, and the others are told why', async () => {
-  const stage = await theatre()
+  const stage = await theatre({ clock: new FakeClock() })
   const { crone, hag, wicca } = await stage.scene('crone', 'hag', 'wicca')
   const room = newRoom()
   await gathers(room, OPEN, { crone, hag, wicca })
@@ -85,7 +85,7 @@ test('§18.1.2: who is on another server is asked when nothing was heard for lon
 })
 
 test('§11.2: a restart is a pause: who resumes is in the room, under the same nick and role, and has missed nothing', async () => {
-  const stage = await theatre()
+  const stage = await theatre({ clock: new FakeClock() })
   const { crone, hag } = await stage.scene('crone', 'hag')
   const room = newRoom()
   await gathers(room, { ...OPEN, moderatedroom: '1' }, { crone, hag })
@@ -127,7 +127,7 @@ test('what a room sent to a client that never came back goes to no other client 
 })
 
 test('§11.1: who was in the room when the server died, and does not come back, is gone for the others', async () => {
-  const stage = await theatre()
+  const stage = await theatre({ clock: new FakeClock() })
   const { crone } = await stage.scene('crone')
   const room = newRoom()
   await gathers(room, OPEN, { crone })
@@ -153,7 +153,7 @@ test('§11.1: who was in the room when the server died, and does not come back, 
 })
 
 test('§7.14: a room that is not to last is gone after a restart that nobody in it survived', async () => {
-  const stage = await theatre()
+  const stage = await theatre({ clock: new FakeClock() })
   const { crone } = await stage.scene('crone')
   const [brief, lasting] = [newRoom(), newRoom()]
   await gathers(brief, { ...OPEN, persistentroom: '0' }, { crone })
@@ -165,7 +165,7 @@ test('§7.14: a room that is not to last is gone after a restart that nobody in 
 })
 
 test('settings, affiliations, reserved nicks and occupant ids outlast a restart', async () => {
-  const stage = await theatre()
+  const stage = await theatre({ clock: new FakeClock() })
   const { crone, hag } = await stage.scene('crone', 'hag')
   const room = newRoom()
   await gathers(room, { roomname: 'A Dark Cave' }, { crone })
@@ -187,7 +187,7 @@ test('settings, affiliations, reserved nicks and occupant ids outlast a restart'
 })
 
 test('an account that is removed has no place any more; its rooms go to their administrators, or go', async () => {
-  const stage = await theatre()
+  const stage = await theatre({ clock: new FakeClock() })
   const { crone, hag, wicca } = await stage.scene('crone', 'hag', 'wicca')
   const [inherited, group, alone] = [newRoom(), newRoom(), newRoom()]
   await gathers(inherited, OPEN, { crone, hag })
@@ -215,7 +215,7 @@ test('an account that is removed has no place any more; its rooms go to their ad
 })
 
 test('presence may be kept from others in large rooms: of each role that is not shown, only moderators hear', async () => {
-  const stage = await theatre()
+  const stage = await theatre({ clock: new FakeClock() })
   const { crone, hag, wicca } = await stage.scene('crone', 'hag', 'wicca')
   const room = newRoom()
   await makes(crone, room, 'crone', { ...OPEN, presencebroadcast: ['moderator'] })
@@ -283,7 +283,7 @@ test('what is said in a room wakes the phones of members who are not in it, once
 })
 
 test('when the removal of an account was interrupted, a room without an owner gets one when it is next looked at', async () => {
-  const stage = await theatre()
+  const stage = await theatre({ clock: new FakeClock() })
   const { crone, hag } = await stage.scene('crone', 'hag')
   const room = newRoom()
   await makes(crone, room, 'crone')
