@@ -49,6 +49,7 @@ export class LiveConfig {
       Object.assign(this.limits, config.limits)
       Object.assign(this.options, config.features)
       this.options.contacts = config.contacts
+      this.options.uploads = config.uploads
       this.#config = { ...config, data: this.#config.data, store: this.#config.store }
       return restart
     }

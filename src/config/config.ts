@@ -40,6 +40,15 @@ export interface Limits {
   readonly privateBytes: number
 }
 
+/** Bounds on files that users upload; times in ms. */
+export interface UploadRules {
+  readonly maxBytes: number
+  readonly bytesPerAccount: number
+  readonly bytesPerDay: number
+  readonly filesPerAccount: number
+  readonly retention: number
+}
+
 /** How passwords are kept and proved. */
 interface AccountRules {
   readonly scramIterations: number
@@ -77,6 +86,9 @@ export interface Config {
     /** Whether the next free port is used where one is taken. */
     readonly nextFreePort: boolean
   }
+  /** `url`: where others reach the HTTP server, without a slash at the end; undefined to find out. */
+  readonly http: { readonly url?: string | undefined }
+  readonly uploads: UploadRules
   /** One for each domain, in the order of `hosts`. */
   readonly certificates: ReadonlyMap<string, CertificateFiles>
   readonly store: StoreChoice

@@ -18,6 +18,37 @@ const listen = section(
   'Where the server can be reached.',
 )
 
+const http = section(
+  {
+    url: z
+      .string()
+      .refine(
+        (text) => /^https?:\/\/[^\s/?#@]+(\/[^\s?#]*)?$/.test(text),
+        'must be an address such as https://example.org',
+      )
+      .transform((text) => text.replace(/\/+$/, ''))
+      .optional()
+      .meta(
+        told(
+          'Where browsers and apps reach the HTTP server, if a proxy stands before it; otherwise `https://` with the domain and the port of `listen.https`.',
+          'URL',
+        ),
+      ),
+  },
+  'The HTTP server, as others see it.',
+)
+
+const uploads = section(
+  {
+    maxBytes: size({ default: '100MiB', min: 0, help: 'Largest file; 0 turns uploads off.' }),
+    bytesPerAccount: size({ default: '2GiB', min: 0, help: 'What the files of one account may take together.' }),
+    bytesPerDay: size({ default: '1GiB', min: 0, help: 'What one account may upload in 24 hours.' }),
+    filesPerAccount: count({ default: 10_000, min: 1, help: 'Files that one account may have.' }),
+    retention: duration({ default: '30d', min: '1h', max: '3650d', help: 'How long a file is kept.' }),
+  },
+  'Files that users send by way of this server (XEP-0363).',
+)
+
 const certificate = z.strictObject({
   cert: z.string().min(1).meta(told('The certificate followed by its chain (PEM).', 'file')),
   key: z.string().min(1).meta(told('Its private key (PEM).', 'file')),
@@ -186,6 +217,8 @@ export const baseShape = {
     .optional()
     .meta({ description: 'A certificate for each domain, instead of `certificate`.' }),
   listen,
+  http,
+  uploads,
   store,
   admins: texts(
     { default: [], help: 'Accounts that may administer the server, beside those made with `--admin`.' },
