@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { createAccounts } from './accounts/accounts.ts'
+import { type Accounts, createAccounts } from './accounts/accounts.ts'
 import { networkOf } from './accounts/throttle.ts'
 import { systemClock } from './clock.ts'
 import type { Address, Config } from './config/config.ts'
@@ -16,7 +16,11 @@ import { type CertificateFiles, Certificates } from './net/tls.ts'
 import type { ListenInfo, RunningServer, SessionInfo } from './ops/running-server.ts'
 import { type Server, startXmpp } from './server.ts'
 import type { ScramHash, Store, StoreObserver } from './store/store.ts'
+import { UploadFiles } from './store/upload-files.ts'
+import { UploadSweeper } from './store/upload-sweeper.ts'
+import { publicUrl } from './web/public-url.ts'
 import { startWeb } from './web/server.ts'
+import { uploadListener } from './web/uploads.ts'
 import { features } from './xep/index.ts'
 
 /** What the program calls itself (XEP-0092). */
@@ -55,6 +59,7 @@ interface Parts {
   readonly log: Log
   readonly metrics: Metrics
   readonly store: Store
+  readonly accounts: Accounts
   readonly certificates: Certificates
   readonly xmpp: Server
   readonly started: number
@@ -119,8 +124,10 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
     metrics,
   })
   stops.push(() => xmpp.stop())
-  const parts: Parts = { config, live, log, metrics, store, certificates, xmpp, started }
-  const listening = [...(await listenForClients(parts, stops, closing)), ...(await listenForWeb(parts, stops))]
+  const parts: Parts = { config, live, log, metrics, store, accounts, certificates, xmpp, started }
+  const files = await openUploads(parts, stops)
+  const listening = [...(await listenForClients(parts, stops, closing)), ...(await listenForWeb(parts, files, stops))]
+  live.options.publicUrl = (host: string) => publicUrl(host, { url: config.http.url, trial: config.trial, listening })
   log.info('started', { version: software.version, ms: systemClock.now() - started })
   const { hosts, data, trial } = config
   const authority = trial ? join(data, 'tls', 'ca.crt') : undefined
@@ -195,11 +202,31 @@ async function listenForClients(
   return [...(await listen('starttls', starttls)), ...(await listen('tls', tls))]
 }
 
-async function listenForWeb({ config, metrics, store }: Parts, stops: Stops): Promise<readonly ListenInfo[]> {
+/** Uploaded files, and what removes them in time. */
+async function openUploads({ config, store, accounts, log }: Parts, stops: Stops): Promise<UploadFiles> {
+  const files = new UploadFiles(join(config.data, 'uploads'))
+  await files.clean()
+  const sweeper = new UploadSweeper({ uploads: store.uploads, files, clock: systemClock, log })
+  stops.push(() => sweeper.stop())
+  stops.push(
+    accounts.onChange(({ kind }) => {
+      if (kind === 'removed') void sweeper.sweep()
+    }),
+  )
+  sweeper.start()
+  return files
+}
+
+async function listenForWeb(
+  { config, metrics, store, log }: Parts,
+  files: UploadFiles,
+  stops: Stops,
+): Promise<readonly ListenInfo[]> {
   const { http } = config.listen
   const health = async () => ({ store: await answers(store) })
+  const uploads = uploadListener({ uploads: store.uploads, files, clock: systemClock, log })
   const web = await freePorts(config, http, (addresses) =>
-    startWeb({ addresses, metrics: () => metrics.text(), health }),
+    startWeb({ addresses, metrics: () => metrics.text(), health, uploads }),
   )
   stops.push(() => web.stop())
   return infos('http', http, web.listening)

@@ -23,7 +23,7 @@ const MAY: Readonly<Record<string, { readonly values: readonly string[]; readonl
   appliance: { values: [] },
   // `xml`: `ops/compliance/` is a client of its own.
   ops: { values: ['appliance', 'config', 'store', 'net', 'accounts', 'xmpp', 'xml'] },
-  web: { values: ['xmpp', 'accounts', 'ops', 'net'], types: ['core'] },
+  web: { values: ['xmpp', 'accounts', 'ops', 'net'], types: ['core', 'store'] },
   cli: { values: ['config', 'accounts', 'ops', 'net', 'xmpp', 'store', 'main.ts', 'xep/index.ts'] },
 }
 

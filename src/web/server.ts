@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The HTTP server's sockets. What it answers is loaded with the first request: Hono works with `Request` and `Response`, which
 // bring Node's whole HTTP client (15 MiB), and an `import` of `node:http` does the same, since it touches all exports.
-import type { RequestListener, Server } from 'node:http'
+import type { IncomingMessage, RequestListener, Server } from 'node:http'
 import type { AppParts } from './app.ts'
+import { isForUploads } from './uploads.ts'
 
 const { createServer } = process.getBuiltinModule('node:http')
 
-/** How long a request may take to arrive, in ms. */
+/** How long a request may take to arrive, in ms; its head alone, if it is an upload. */
 const REQUEST_TIME = 10_000
 
 /** An address and port. */
@@ -18,6 +19,8 @@ export interface WebAddress {
 /** What the HTTP server needs. */
 export interface WebParts extends AppParts {
   readonly addresses: readonly WebAddress[]
+  /** Answers what `isForUploads`; never by way of Hono. */
+  readonly uploads?: RequestListener
 }
 
 /** A running HTTP server. */
@@ -48,9 +51,12 @@ export async function startWeb(parts: WebParts): Promise<Web> {
   return { listening, stop }
 }
 
-function answerWhenAsked(parts: AppParts): RequestListener {
+function answerWhenAsked(parts: WebParts): RequestListener {
   let app: Promise<RequestListener> | undefined
   return (request, response) => {
+    if (parts.uploads && isForUploads(request)) return parts.uploads(request, response)
+    limitArrival(request)
+    if (request.headers.expect) response.writeContinue()
     app ??= import('./app.ts').then(({ createApp }) => createApp(parts))
     app.then(
       (answer) => answer(request, response),
@@ -62,11 +68,21 @@ function answerWhenAsked(parts: AppParts): RequestListener {
   }
 }
 
+/** `Server.requestTimeout` would end long uploads, too. */
+function limitArrival(request: IncomingMessage): void {
+  const { 'content-length': length, 'transfer-encoding': encoding } = request.headers
+  if (encoding === undefined && (length === undefined || length === '0')) return
+  const timer = setTimeout(() => request.destroy(), REQUEST_TIME).unref()
+  const arrived = (): void => clearTimeout(timer)
+  request.once('end', arrived).once('close', arrived)
+}
+
 async function listenOn(answer: RequestListener, address: WebAddress): Promise<{ server: Server; port: number }> {
   const server = createServer({ maxHeaderSize: 8192 }, answer)
-  server.requestTimeout = REQUEST_TIME
+  server.requestTimeout = 0
   server.headersTimeout = REQUEST_TIME
-  server.maxConnections = 100
+  server.maxConnections = 1000
+  server.on('checkContinue', answer) // uploads say themselves when to go on
   return { server, port: await begin(server, address) }
 }
 

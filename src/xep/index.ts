@@ -24,6 +24,7 @@ import { carbons } from './0280-carbons.ts'
 import { archive } from './0313-archive.ts'
 import { csi } from './0352-csi.ts'
 import { push } from './0357-push/feature.ts'
+import { upload } from './0363-upload.ts'
 import { reports } from './0377-reports.ts'
 import { avatarConversion } from './0398-avatar-conversion.ts'
 import { bookmarks } from './0402-bookmarks.ts'
@@ -51,6 +52,7 @@ export const features: readonly Feature[] = [
   privateXml,
   vcard,
   pubsub, // a service: its place does not matter
+  upload, // a service
   bookmarks,
   registration,
   commands,

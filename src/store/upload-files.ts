@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+// Uploaded files on disk. Each has a name of ours, never one that somebody sent; it appears under that name whole and
+// synced, or not at all. What arrives goes to `arriving/` first, which nothing in it outlives.
+import * as fs from 'node:fs'
+import { mkdir, open, readdir, rename, rm, statfs } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { promisify } from 'node:util'
+
+// With a descriptor and not a `FileHandle`: closing one waits for ever for a stream that was made from it.
+const openFile = promisify(fs.open)
+const closeFile = promisify(fs.close)
+const syncData = promisify(fs.fdatasync)
+
+const ARRIVING = 'arriving'
+/** What waits in memory between the network and the disk, for each file in either direction. */
+const BUFFER = 256 * 1024
+/** How many files are synced at the same time: each keeps one of the four threads busy that all of Node shares. */
+const SYNCS = 2
+/** What an upload leaves free for everything else, at most: a twentieth of the disk if that is less. */
+const RESERVE = 256 * 1024 * 1024
+const NAME = /^[0-9a-f]{2,64}$/
+
+/** The folder of all uploaded files. */
+export class UploadFiles {
+  readonly #folder: string
+  readonly #syncing = new Turns(SYNCS)
+  /** Bytes that are still to come. */
+  #expected = 0
+
+  /** @param folder is made when it is needed */
+  constructor(folder: string) {
+    this.#folder = folder
+  }
+
+  /** Removes what was half there when the process ended. To be called before the first file arrives. */
+  async clean(): Promise<void> {
+    await rm(join(this.#folder, ARRIVING), { recursive: true, force: true })
+  }
+
+  /** Whether the disk has room for so many bytes more, beside what is arriving and some for everything else. */
+  async hasRoom(size: number): Promise<boolean> {
+    await mkdir(this.#folder, { recursive: true, mode: 0o700 })
+    const { bavail, blocks, bsize } = await statfs(this.#folder)
+    return bavail * bsize - this.#expected - Math.min(RESERVE, (blocks * bsize) / 20) >= size
+  }
+
+  /**
+   * Writes a file as it comes, holding back who sends it while the disk is busy. Resolves when it is on disk under its name.
+   * @param source so many bytes; it is destroyed when that fails
+   * @param progress called whenever some came
+   */
+  async receive(file: string, size: number, source: Readable, progress: () => void = nothing): Promise<void> {
+    const temporary = join(this.#folder, ARRIVING, nameOf(file))
+    await mkdir(join(this.#folder, ARRIVING), { recursive: true, mode: 0o700 })
+    this.#expected += size
+    let left = size
+    const count = (chunk: Buffer): void => {
+      left -= chunk.length
+      this.#expected -= chunk.length
+      progress()
+      if (left < 0) source.destroy(new Error('there came more than was announced'))
+    }
+    try {
+      const fd = await openFile(temporary, 'wx', 0o600)
+      try {
+        const sink = fs.createWriteStream(temporary, { fd, autoClose: false, highWaterMark: BUFFER })
+        source.on('data', count) // not earlier: it begins to flow
+        await pipeline(source, sink)
+        if (left !== 0) throw new Error('there came less than was announced')
+        await this.#syncing.take(() => syncData(fd))
+      } finally {
+        await closeFile(fd)
+      }
+      await this.#publish(temporary, file)
+    } catch (error) {
+      await rm(temporary, { force: true })
+      throw error
+    } finally {
+      source.off('data', count)
+      this.#expected -= left
+    }
+  }
+
+  /** A part of a file; reading does not begin before somebody reads. @param end inclusive */
+  read(file: string, start: number, end: number): fs.ReadStream {
+    return fs.createReadStream(this.#path(file), { start, end, highWaterMark: BUFFER })
+  }
+
+  /** Removes a file, if it is there. */
+  async remove(file: string): Promise<void> {
+    await rm(this.#path(file), { force: true })
+  }
+
+  /** Removes files that nobody knows of. @param known the names with a prefix that somebody does @returns how many */
+  async removeStrays(known: (prefix: string) => Promise<ReadonlySet<string>>, signal: AbortSignal): Promise<number> {
+    let strays = 0
+    for (const prefix of await namesIn(this.#folder)) {
+      if (signal.aborted) break
+      if (!/^[0-9a-f]{2}$/.test(prefix)) continue
+      const there = await namesIn(join(this.#folder, prefix)) // before the question: what comes after it is known
+      const wanted = await known(prefix)
+      for (const file of there) {
+        if (wanted.has(file) || !NAME.test(file)) continue
+        await this.remove(file)
+        strays++
+      }
+    }
+    return strays
+  }
+
+  async #publish(temporary: string, file: string): Promise<void> {
+    const folder = join(this.#folder, nameOf(file).slice(0, 2))
+    const made = await mkdir(folder, { recursive: true, mode: 0o700 })
+    await rename(temporary, this.#path(file))
+    await this.#syncing.take(() => syncFolder(folder))
+    if (made !== undefined) await this.#syncing.take(() => syncFolder(this.#folder))
+  }
+
+  #path(file: string): string {
+    return join(this.#folder, nameOf(file).slice(0, 2), file)
+  }
+}
+
+/** Doubt means no: whatever else is wrong, nothing outside the folder is touched. */
+function nameOf(file: string): string {
+  if (!NAME.test(file)) throw new TypeError('not the name of an uploaded file')
+  return file
+}
+
+function nothing(): void {}
+
+async function syncFolder(path: string): Promise<void> {
+  const handle = await open(path, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+async function namesIn(folder: string): Promise<readonly string[]> {
+  try {
+    return await readdir(folder)
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return []
+    throw error
+  }
+}
+
+/** Lets a few do something at the same time; the others wait. */
+class Turns {
+  #free: number
+  readonly #waiting: (() => void)[] = []
+
+  constructor(most: number) {
+    this.#free = most
+  }
+
+  async take<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#free > 0) this.#free--
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve))
+    try {
+      return await work()
+    } finally {
+      const next = this.#waiting.shift()
+      if (next) next()
+      else this.#free++
+    }
+  }
+}
