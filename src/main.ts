@@ -12,6 +12,7 @@ import { LiveConfig } from './live-config.ts'
 import type { Log } from './log.ts'
 import { Metrics } from './metrics.ts'
 import { ClientListener, withFreePort } from './net/listen.ts'
+import { SocksProxy } from './net/socks-proxy.ts'
 import { type CertificateFiles, Certificates } from './net/tls.ts'
 import type { ListenInfo, RunningServer, SessionInfo } from './ops/running-server.ts'
 import { type Server, startXmpp } from './server.ts'
@@ -21,6 +22,7 @@ import { UploadSweeper } from './store/upload-sweeper.ts'
 import { publicUrl } from './web/public-url.ts'
 import { startWeb } from './web/server.ts'
 import { uploadListener } from './web/uploads.ts'
+import type { BytestreamProxy } from './xep/0065-proxy.ts'
 import { features } from './xep/index.ts'
 
 /** What the program calls itself (XEP-0092). */
@@ -126,7 +128,11 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
   stops.push(() => xmpp.stop())
   const parts: Parts = { config, live, log, metrics, store, accounts, certificates, xmpp, started }
   const files = await openUploads(parts, stops)
-  const listening = [...(await listenForClients(parts, stops, closing)), ...(await listenForWeb(parts, files, stops))]
+  const listening = [
+    ...(await listenForClients(parts, stops, closing)),
+    ...(await listenForBytestreams(parts, stops)),
+    ...(await listenForWeb(parts, files, stops)),
+  ]
   live.options.publicUrl = (host: string) => publicUrl(host, { url: config.http.url, trial: config.trial, listening })
   log.info('started', { version: software.version, ms: systemClock.now() - started })
   const { hosts, data, trial } = config
@@ -202,6 +208,31 @@ async function listenForClients(
   return [...(await listen('starttls', starttls)), ...(await listen('tls', tls))]
 }
 
+/** The proxy of XEP-0065, which its feature finds among the options. */
+async function listenForBytestreams({ config, live, log }: Parts, stops: Stops): Promise<readonly ListenInfo[]> {
+  const { listen, proxy } = config
+  const limits = {
+    bytesPerSecond: proxy.bytesPerSecond,
+    get connectionsPerAddress() {
+      return live.limits.connectionsPerAddress
+    },
+  }
+  const sockets = new SocksProxy({ limits, clock: systemClock, log, networkOf })
+  const listening = await freePorts(config, listen.proxy, (addresses) => sockets.listen(addresses))
+  stops.push(() => Promise.all(listening.map((one) => one.stop())).then(() => undefined))
+  const port = listening[0]?.address.port
+  const bytestreams: BytestreamProxy = {
+    placeOf: (host) => (port === undefined ? undefined : { host: proxy.host ?? host, port }),
+    activate: (hash) => sockets.activate(hash),
+  }
+  live.options.bytestreamProxy = bytestreams
+  return infos(
+    'proxy',
+    listen.proxy,
+    listening.map(({ address }) => address),
+  )
+}
+
 /** Uploaded files, and what removes them in time. */
 async function openUploads({ config, store, accounts, log }: Parts, stops: Stops): Promise<UploadFiles> {
   const files = new UploadFiles(join(config.data, 'uploads'))
@@ -234,11 +265,16 @@ async function listenForWeb(
 
 /** The wanted ports; in the trial the next free ones, but never one that another of our listeners wants. */
 function freePorts<T>(
-  { listen: { starttls, tls, http, nextFreePort } }: Config,
+  { listen: { starttls, tls, proxy, http, nextFreePort } }: Config,
   wanted: readonly Address[],
   listen: (addresses: readonly Address[]) => Promise<T>,
 ): Promise<T> {
-  return withFreePort(wanted, nextFreePort, new Set([...starttls, ...tls, ...http].map(({ port }) => port)), listen)
+  return withFreePort(
+    wanted,
+    nextFreePort,
+    new Set([...starttls, ...tls, ...proxy, ...http].map(({ port }) => port)),
+    listen,
+  )
 }
 
 function infos(kind: ListenInfo['kind'], wanted: readonly Address[], got: readonly Address[]): readonly ListenInfo[] {

@@ -36,7 +36,12 @@ async function configure(
     hosts: [DOMAIN],
     data: join(dir, 'data'),
     log: { level: 'error' },
-    listen: { starttls: [`127.0.0.1:${starttls}`], tls: [`127.0.0.1:${tls}`], http: [`127.0.0.1:${http}`] },
+    listen: {
+      starttls: [`127.0.0.1:${starttls}`],
+      tls: [`127.0.0.1:${tls}`],
+      http: [`127.0.0.1:${http}`],
+      proxy: [],
+    },
     certificates: { [DOMAIN]: options.certificate },
     archive: options.archive ? 'on' : 'off',
     store: store === 'sqlite' ? store : { postgres: clusterUrl(dir) },

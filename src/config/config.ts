@@ -82,6 +82,7 @@ export interface Config {
   readonly listen: {
     readonly starttls: readonly Address[]
     readonly tls: readonly Address[]
+    readonly proxy: readonly Address[]
     readonly http: readonly Address[]
     /** Whether the next free port is used where one is taken. */
     readonly nextFreePort: boolean
@@ -89,6 +90,8 @@ export interface Config {
   /** `url`: where others reach the HTTP server, without a slash at the end; undefined to find out. */
   readonly http: { readonly url?: string | undefined }
   readonly uploads: UploadRules
+  /** Where clients reach the proxy (undefined: at the domain), and how fast it is (0: as fast as it can). */
+  readonly proxy: { readonly host?: string | undefined; readonly bytesPerSecond: number }
   /** One for each domain, in the order of `hosts`. */
   readonly certificates: ReadonlyMap<string, CertificateFiles>
   readonly store: StoreChoice

@@ -111,6 +111,7 @@ function assemble(
     contacts,
     http,
     uploads,
+    proxy,
   } = checked
   const each =
     certificates && Object.fromEntries(Object.entries(certificates).map(([host, files]) => [host, full(files)]))
@@ -121,6 +122,7 @@ function assemble(
     listen: { ...listen, nextFreePort: false },
     http,
     uploads,
+    proxy,
     certificates: certificatesOf(hosts, certificate && full(certificate), each),
     store: storeOf(store),
     log,

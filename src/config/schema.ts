@@ -13,6 +13,10 @@ const listen = section(
       help: 'Where clients connect and then switch to TLS. `[]` turns it off. `[::]` takes IPv4 too.',
     }),
     tls: addresses({ default: ['[::]:5223'], help: 'Where clients connect with TLS from the start (XEP-0368).' }),
+    proxy: addresses({
+      default: ['[::]:7777'],
+      help: 'Where clients that cannot reach each other meet to transfer files (XEP-0065).',
+    }),
     http: addresses({ default: ['127.0.0.1:5280'], help: 'Where `/healthz` and `/metrics` answer, without TLS.' }),
   },
   'Where the server can be reached.',
@@ -36,6 +40,18 @@ const http = section(
       ),
   },
   'The HTTP server, as others see it.',
+)
+
+const proxy = section(
+  {
+    host: z
+      .string()
+      .min(1)
+      .optional()
+      .meta(told('The name or IP address where clients reach `listen.proxy`; otherwise the domain.', 'host')),
+    bytesPerSecond: size({ default: 0, min: 0, help: 'The most for one transfer; 0 for as fast as it goes.' }),
+  },
+  'The proxy for file transfers between clients (XEP-0065).',
 )
 
 const uploads = section(
@@ -219,6 +235,7 @@ export const baseShape = {
   listen,
   http,
   uploads,
+  proxy,
   store,
   admins: texts(
     { default: [], help: 'Accounts that may administer the server, beside those made with `--admin`.' },

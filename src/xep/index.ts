@@ -7,6 +7,7 @@ import { privateXml } from './0049-private-xml.ts'
 import { commands } from './0050-commands.ts'
 import { vcard } from './0054-vcard.ts'
 import { pubsub } from './0060-pubsub/feature.ts'
+import { proxy } from './0065-proxy.ts'
 import { registration } from './0077-registration.ts'
 import { version } from './0092-version.ts'
 import { caps } from './0115-caps.ts'
@@ -53,6 +54,7 @@ export const features: readonly Feature[] = [
   vcard,
   pubsub, // a service: its place does not matter
   upload, // a service
+  proxy, // a service
   bookmarks,
   registration,
   commands,
