@@ -127,7 +127,7 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
   })
   stops.push(() => xmpp.stop())
   const parts: Parts = { config, live, log, metrics, store, accounts, certificates, xmpp, started }
-  const files = await openUploads(parts, stops)
+  const { files, sweeper } = await openUploads(parts, stops)
   const listening = [
     ...(await listenForClients(parts, stops, closing)),
     ...(await listenForBytestreams(parts, stops)),
@@ -148,6 +148,15 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
     sessions: () => [...xmpp.sessions()].map(sessionInfo),
     pushes: store.pushes,
     reports: store.reports,
+    uploads: {
+      usage: store.uploads.usage,
+      list: store.uploads.list,
+      async remove(which) {
+        const removed = await store.uploads.remove(which)
+        await sweeper.sweep()
+        return removed
+      },
+    },
     endSession: (id) => xmpp.endSession(id),
     async check(newer) {
       live.prepare(newer)
@@ -234,7 +243,7 @@ async function listenForBytestreams({ config, live, log }: Parts, stops: Stops):
 }
 
 /** Uploaded files, and what removes them in time. */
-async function openUploads({ config, store, accounts, log }: Parts, stops: Stops): Promise<UploadFiles> {
+async function openUploads({ config, store, accounts, log }: Parts, stops: Stops) {
   const files = new UploadFiles(join(config.data, 'uploads'))
   await files.clean()
   const sweeper = new UploadSweeper({ uploads: store.uploads, files, clock: systemClock, log })
@@ -245,7 +254,7 @@ async function openUploads({ config, store, accounts, log }: Parts, stops: Stops
     }),
   )
   sweeper.start()
-  return files
+  return { files, sweeper }
 }
 
 async function listenForWeb(

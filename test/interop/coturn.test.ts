@@ -89,7 +89,7 @@ test('coturn accepts the credentials that a client is given, and no others', asy
 
   for (const transport of [[], ['-t']]) {
     const client = allocates(of, port, username, password, ...transport)
-    assert.match(await client.succeeds(), /tot_send_msgs=10, tot_recv_msgs=10\b|Total lost packets 0 /, client.output)
+    assert.match(await client.succeeds(), /: tot_send_msgs=20, tot_recv_msgs=20\n/, client.output)
   }
   const [until, pseudonym] = username.split(':')
   for (const [user, word] of [
@@ -97,10 +97,7 @@ test('coturn accepts the credentials that a client is given, and no others', asy
     [`${Number(until) + 1}:${pseudonym}`, password],
   ] as const) {
     const client = allocates(of, port, user, word)
-    await client.until(
-      'refusal',
-      () => /error 401|Cannot complete Allocation|wrong credentials/i.exec(client.output) ?? undefined,
-    )
+    await client.until('refusal', () => /Cannot complete Allocation/.exec(client.output) ?? undefined)
   }
   const stun = new Child(of, { program: STUN_CLIENT, args: ['-p', String(port), '127.0.0.1'] })
   assert.match(await stun.succeeds(), /reflexive addr: 127\.0\.0\.1:/)
