@@ -5,16 +5,15 @@ import * as fs from 'node:fs'
 import { mkdir, open, readdir, rename, rm, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
 import { promisify } from 'node:util'
 
-// With a descriptor and not a `FileHandle`: closing one waits for ever for a stream that was made from it.
 const openFile = promisify(fs.open)
 const closeFile = promisify(fs.close)
+const write = promisify(fs.write)
 const syncData = promisify(fs.fdatasync)
 
 const ARRIVING = 'arriving'
-/** What waits in memory between the network and the disk, for each file in either direction. */
+/** What waits in memory between the disk and the network, for each file that is read. */
 const BUFFER = 256 * 1024
 /** How many files are synced at the same time: each keeps one of the four threads busy that all of Node shares. */
 const SYNCS = 2
@@ -48,7 +47,7 @@ export class UploadFiles {
 
   /**
    * Writes a file as it comes, holding back who sends it while the disk is busy. Resolves when it is on disk under its name.
-   * @param source so many bytes; it is destroyed when that fails
+   * @param source so many bytes; it is not read further when that fails
    * @param progress called whenever some came
    */
   async receive(file: string, size: number, source: Readable, progress: () => void = nothing): Promise<void> {
@@ -56,19 +55,18 @@ export class UploadFiles {
     await mkdir(join(this.#folder, ARRIVING), { recursive: true, mode: 0o700 })
     this.#expected += size
     let left = size
-    const count = (chunk: Buffer): void => {
-      left -= chunk.length
-      this.#expected -= chunk.length
-      progress()
-      if (left < 0) source.destroy(new Error('there came more than was announced'))
-    }
     try {
       const fd = await openFile(temporary, 'wx', 0o600)
       try {
-        const sink = fs.createWriteStream(temporary, { fd, autoClose: false, highWaterMark: BUFFER })
-        source.on('data', count) // not earlier: it begins to flow
-        await pipeline(source, sink)
-        if (left !== 0) throw new Error('there came less than was announced')
+        // It must not be destroyed when we fail: its sender has to be told why.
+        for await (const chunk of source.iterator({ destroyOnReturn: false })) {
+          left -= chunk.length
+          this.#expected -= chunk.length
+          if (left < 0) throw new Error('there came more than was announced')
+          progress()
+          await writeAll(fd, chunk)
+        }
+        if (left > 0) throw new Error('there came less than was announced')
         await this.#syncing.take(() => syncData(fd))
       } finally {
         await closeFile(fd)
@@ -78,7 +76,6 @@ export class UploadFiles {
       await rm(temporary, { force: true })
       throw error
     } finally {
-      source.off('data', count)
       this.#expected -= left
     }
   }
@@ -127,6 +124,13 @@ export class UploadFiles {
 function nameOf(file: string): string {
   if (!NAME.test(file)) throw new TypeError('not the name of an uploaded file')
   return file
+}
+
+async function writeAll(fd: number, bytes: Buffer): Promise<void> {
+  for (let done = 0; done < bytes.length; ) {
+    const { bytesWritten } = await write(fd, bytes, done)
+    done += bytesWritten
+  }
 }
 
 function nothing(): void {}
