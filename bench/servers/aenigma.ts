@@ -42,6 +42,8 @@ async function configure(
       http: [`127.0.0.1:${http}`],
       proxy: [],
     },
+    http: { url: `http://127.0.0.1:${http}` },
+    uploads: { maxBytes: '4GiB', bytesPerAccount: '1000GiB', bytesPerDay: '1000GiB' },
     certificates: { [DOMAIN]: options.certificate },
     archive: options.archive ? 'on' : 'off',
     store: store === 'sqlite' ? store : { postgres: clusterUrl(dir) },

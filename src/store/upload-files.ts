@@ -9,12 +9,12 @@ import { promisify } from 'node:util'
 
 const openFile = promisify(fs.open)
 const closeFile = promisify(fs.close)
-const write = promisify(fs.write)
+const writeSome = promisify(fs.write)
 const syncData = promisify(fs.fdatasync)
 
 const ARRIVING = 'arriving'
-/** What waits in memory between the disk and the network, for each file that is read. */
-const BUFFER = 256 * 1024
+/** What waits in memory between the network and the disk, for each file in either direction. */
+const BUFFER = 128 * 1024
 /** How many files are synced at the same time: each keeps one of the four threads busy that all of Node shares. */
 const SYNCS = 2
 /** What an upload leaves free for everything else, at most: a twentieth of the disk if that is less. */
@@ -58,14 +58,16 @@ export class UploadFiles {
     try {
       const fd = await openFile(temporary, 'wx', 0o600)
       try {
+        const batch = new Batch(fd, size)
         // It must not be destroyed when we fail: its sender has to be told why.
         for await (const chunk of source.iterator({ destroyOnReturn: false })) {
           left -= chunk.length
           this.#expected -= chunk.length
           if (left < 0) throw new Error('there came more than was announced')
           progress()
-          await writeAll(fd, chunk)
+          await batch.add(chunk)
         }
+        await batch.write()
         if (left > 0) throw new Error('there came less than was announced')
         await this.#syncing.take(() => syncData(fd))
       } finally {
@@ -126,10 +128,32 @@ function nameOf(file: string): string {
   return file
 }
 
-async function writeAll(fd: number, bytes: Buffer): Promise<void> {
-  for (let done = 0; done < bytes.length; ) {
-    const { bytesWritten } = await write(fd, bytes, done)
-    done += bytesWritten
+/** What is written at once: each call costs a turn in another thread. What came is copied, so that it need not be kept. */
+class Batch {
+  readonly #fd: number
+  readonly #bytes: Buffer
+  #filled = 0
+
+  constructor(fd: number, size: number) {
+    this.#fd = fd
+    this.#bytes = Buffer.allocUnsafeSlow(Math.min(size, BUFFER))
+  }
+
+  async add(chunk: Buffer): Promise<void> {
+    for (let done = 0; done < chunk.length; ) {
+      const copied = chunk.copy(this.#bytes, this.#filled, done)
+      this.#filled += copied
+      done += copied
+      if (this.#filled === this.#bytes.length) await this.write()
+    }
+  }
+
+  async write(): Promise<void> {
+    for (let done = 0; done < this.#filled; ) {
+      const { bytesWritten } = await writeSome(this.#fd, this.#bytes, done, this.#filled - done)
+      done += bytesWritten
+    }
+    this.#filled = 0
   }
 }
 
