@@ -4,22 +4,27 @@
 import * as fs from 'node:fs'
 import { mkdir, open, readdir, rename, rm, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Readable } from 'node:stream'
+import type { Readable, Writable } from 'node:stream'
 import { promisify } from 'node:util'
+import { pourIn, pourOut } from './pour.ts'
 
 const openFile = promisify(fs.open)
 const closeFile = promisify(fs.close)
-const writeSome = promisify(fs.write)
 const syncData = promisify(fs.fdatasync)
 
 const ARRIVING = 'arriving'
-/** What waits in memory between the network and the disk, for each file in either direction. */
-const BUFFER = 128 * 1024
 /** How many files are synced at the same time: each keeps one of the four threads busy that all of Node shares. */
 const SYNCS = 2
 /** What an upload leaves free for everything else, at most: a twentieth of the disk if that is less. */
 const RESERVE = 256 * 1024 * 1024
 const NAME = /^[0-9a-f]{2,64}$/
+
+/** A file that can be read. */
+export interface OpenFile {
+  /** Writes a part of it to a stream, as fast as that takes it. @param end exclusive */
+  pourInto(sink: Writable, start: number, end: number, progress: () => void): Promise<void>
+  close(): Promise<void>
+}
 
 /** The folder of all uploaded files. */
 export class UploadFiles {
@@ -58,17 +63,11 @@ export class UploadFiles {
     try {
       const fd = await openFile(temporary, 'wx', 0o600)
       try {
-        const batch = new Batch(fd, size)
-        // It must not be destroyed when we fail: its sender has to be told why.
-        for await (const chunk of source.iterator({ destroyOnReturn: false })) {
-          left -= chunk.length
-          this.#expected -= chunk.length
-          if (left < 0) throw new Error('there came more than was announced')
+        await pourIn(source, fd, size, (bytes) => {
+          left -= bytes
+          this.#expected -= bytes
           progress()
-          await batch.add(chunk)
-        }
-        await batch.write()
-        if (left > 0) throw new Error('there came less than was announced')
+        })
         await this.#syncing.take(() => syncData(fd))
       } finally {
         await closeFile(fd)
@@ -82,9 +81,13 @@ export class UploadFiles {
     }
   }
 
-  /** A part of a file; reading does not begin before somebody reads. @param end inclusive */
-  read(file: string, start: number, end: number): fs.ReadStream {
-    return fs.createReadStream(this.#path(file), { start, end, highWaterMark: BUFFER })
+  /** Opens a file to be read. Rejects with `ENOENT` if it is not there. */
+  async open(file: string): Promise<OpenFile> {
+    const fd = await openFile(this.#path(file), 'r')
+    return {
+      pourInto: (sink, start, end, progress) => pourOut(fd, start, end, sink, progress),
+      close: () => closeFile(fd),
+    }
   }
 
   /** Removes a file, if it is there. */
@@ -126,35 +129,6 @@ export class UploadFiles {
 function nameOf(file: string): string {
   if (!NAME.test(file)) throw new TypeError('not the name of an uploaded file')
   return file
-}
-
-/** What is written at once: each call costs a turn in another thread. What came is copied, so that it need not be kept. */
-class Batch {
-  readonly #fd: number
-  readonly #bytes: Buffer
-  #filled = 0
-
-  constructor(fd: number, size: number) {
-    this.#fd = fd
-    this.#bytes = Buffer.allocUnsafeSlow(Math.min(size, BUFFER))
-  }
-
-  async add(chunk: Buffer): Promise<void> {
-    for (let done = 0; done < chunk.length; ) {
-      const copied = chunk.copy(this.#bytes, this.#filled, done)
-      this.#filled += copied
-      done += copied
-      if (this.#filled === this.#bytes.length) await this.write()
-    }
-  }
-
-  async write(): Promise<void> {
-    for (let done = 0; done < this.#filled; ) {
-      const { bytesWritten } = await writeSome(this.#fd, this.#bytes, done, this.#filled - done)
-      done += bytesWritten
-    }
-    this.#filled = 0
-  }
 }
 
 function nothing(): void {}

@@ -2,7 +2,6 @@
 // XEP-0363 over HTTP: takes and gives files, each at most once and whole. Plain Node streams from socket to disk and back; what
 // is given out is never run by a browser as a page of ours (XEP-0363 §11.1).
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
-import { pipeline } from 'node:stream/promises'
 import type { Clock } from '../clock.ts'
 import type { Log } from '../log.ts'
 import type { UploadFiles } from '../store/upload-files.ts'
@@ -104,12 +103,16 @@ class UploadDesk {
       response.writeHead(part ? 206 : 200, head).end()
       return
     }
-    const source = this.#parts.files.read(upload.file, start, end)
-    await opened(source)
-    response.writeHead(part ? 206 : 200, head)
-    const watch = watchSilence(() => source.destroy(new Error('nobody reads')))
-    source.on('data', watch.refresh)
-    await pipeline(source, response).finally(watch.stop)
+    const file = await this.#parts.files.open(upload.file)
+    const watch = watchSilence(() => response.destroy())
+    try {
+      response.writeHead(part ? 206 : 200, head)
+      await file.pourInto(response, start, end + 1, watch.refresh)
+      response.end()
+    } finally {
+      watch.stop()
+      await file.close()
+    }
   }
 
   async #take(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -212,14 +215,6 @@ async function refuse(request: IncomingMessage, response: ServerResponse, refusa
     request.once('close', () => clearTimeout(timer))
   })
   response.end()
-}
-
-/** Waits until a file is open, or rejects because it is not there. */
-function opened(source: ReturnType<UploadFiles['read']>): Promise<void> {
-  return new Promise((resolve, reject) => {
-    source.once('open', () => resolve())
-    source.once('error', reject)
-  })
 }
 
 interface Watch {
