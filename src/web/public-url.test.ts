@@ -15,8 +15,9 @@ test('the address is what the configuration says, else where HTTPS is', () => {
   assert.equal(found(443), 'https://example.org')
 })
 
-test('without TLS there is an address for this machine only', () => {
-  const found = (trial: boolean) => publicUrl('localhost', { url: undefined, trial, listening: [http] })
+test('a trial has an address for this machine only, which no certificate stands before', () => {
+  const found = (trial: boolean) =>
+    publicUrl('localhost', { url: undefined, trial, listening: trial ? [https, http] : [http] })
   assert.equal(found(true), 'http://localhost:5280')
   assert.equal(found(false), undefined)
 })

@@ -5,7 +5,7 @@
 export interface WebReach {
   /** The option `http.url`, without a slash at its end. */
   readonly url: string | undefined
-  /** Whether everything is for this machine only: then plain HTTP will do. */
+  /** Whether everything is for this machine only: then it is plain HTTP, since no browser trusts our certificate. */
   readonly trial: boolean
   /** What listens; only `https` and `http` count. */
   readonly listening: readonly { readonly kind: string; readonly port: number }[]
@@ -17,8 +17,8 @@ export interface WebReach {
  */
 export function publicUrl(host: string, { url, trial, listening }: WebReach): string | undefined {
   if (url !== undefined) return url
-  const tls = listening.find(({ kind }) => kind === 'https')
-  if (tls) return `https://${host}${tls.port === 443 ? '' : `:${tls.port}`}`
   const plain = trial ? listening.find(({ kind }) => kind === 'http') : undefined
-  return plain && `http://localhost:${plain.port}`
+  if (plain) return `http://localhost:${plain.port}`
+  const tls = listening.find(({ kind }) => kind === 'https')
+  return tls && `https://${host}${tls.port === 443 ? '' : `:${tls.port}`}`
 }
