@@ -5,6 +5,8 @@ import type { Log } from '../log.ts'
 import type { UploadFiles } from './upload-files.ts'
 import type { UploadStore } from './upload-store.ts'
 
+/** After the start there is more urgent work for so long, in ms. */
+const FIRST = 10_000
 /** How often it looks, in ms. */
 const EVERY = 60_000
 
@@ -31,8 +33,11 @@ export class UploadSweeper {
 
   /** Begins, and looks first for files that a crash left behind. */
   start(): void {
-    this.#cancel = this.#parts.clock.every(EVERY, () => void this.sweep())
-    void this.sweep()
+    const { clock } = this.#parts
+    const cancels = [clock.after(FIRST, () => void this.sweep()), clock.every(EVERY, () => void this.sweep())]
+    this.#cancel = () => {
+      for (const cancel of cancels) cancel()
+    }
   }
 
   /** Looks now. Resolves when everything is removed that was to be. */
