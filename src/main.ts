@@ -6,12 +6,13 @@ import { join } from 'node:path'
 import { type Accounts, createAccounts } from './accounts/accounts.ts'
 import { networkOf } from './accounts/throttle.ts'
 import { systemClock } from './clock.ts'
-import type { Address, Config } from './config/config.ts'
+import type { Address, Config, Limits } from './config/config.ts'
 import type { Software } from './core/feature.ts'
 import { LiveConfig } from './live-config.ts'
 import type { Log } from './log.ts'
 import { Metrics } from './metrics.ts'
-import { ClientListener, withFreePort } from './net/listen.ts'
+import { ClientListener, type Listening, withFreePort } from './net/listen.ts'
+import { addressesIn } from './net/proxies.ts'
 import { SocksProxy } from './net/socks-proxy.ts'
 import { type CertificateFiles, Certificates } from './net/tls.ts'
 import type { ListenInfo, RunningServer, SessionInfo } from './ops/running-server.ts'
@@ -19,11 +20,14 @@ import { type Server, startXmpp } from './server.ts'
 import type { ScramHash, Store, StoreObserver } from './store/store.ts'
 import { UploadFiles } from './store/upload-files.ts'
 import { UploadSweeper } from './store/upload-sweeper.ts'
+import type { Trust } from './web/exchange.ts'
 import { publicUrl } from './web/public-url.ts'
-import { startWeb } from './web/server.ts'
+import type { WebServer } from './web/server.ts'
 import { uploadListener } from './web/uploads.ts'
+import { createWeb } from './web/web.ts'
 import type { BytestreamProxy } from './xep/0065-proxy.ts'
 import { features } from './xep/index.ts'
+import type { ReaderLimits } from './xml/reader.ts'
 
 /** What the program calls itself (XEP-0092). */
 export const software: Software = {
@@ -50,6 +54,17 @@ export async function openStore(config: Config, observer?: StoreObserver): Promi
 export function hashesOf(config: Config): readonly ScramHash[] {
   return ['SCRAM-SHA-512', 'SCRAM-SHA-256', ...(config.accounts.sha1 ? (['SCRAM-SHA-1'] as const) : [])]
 }
+
+/** This machine. */
+const LOOPBACK = ['127.0.0.0/8', '::1']
+/** Connections without TLS, of which reverse proxies have many. */
+const PROXY_CONNECTIONS = 10_000
+/** Connections of those who watch. */
+const MONITOR_CONNECTIONS = 100
+
+/** The web servers. */
+type Webs = ReturnType<typeof createWeb>
+type Connection = Parameters<WebServer['take']>[0]
 
 /** Everything that was started, to be stopped in reverse. */
 type Stops = (() => Promise<void> | void)[]
@@ -125,15 +140,20 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
     log,
     metrics,
   })
-  stops.push(() => xmpp.stop())
   const parts: Parts = { config, live, log, metrics, store, accounts, certificates, xmpp, started }
+  const listener = clientListener(parts)
   const { files, sweeper } = await openUploads(parts, stops)
-  const listening = [
-    ...(await listenForClients(parts, stops, closing)),
-    ...(await listenForBytestreams(parts, stops)),
-    ...(await listenForWeb(parts, files, stops)),
-  ]
+  const web = websOf(parts, listener, files)
+  stops.push(() => {
+    for (const one of Object.values(web)) one.stop() // as above: streams end before their connections
+  })
+  stops.push(() => xmpp.stop())
+  const proxy = bytestreamProxy(parts)
+  const listening = await listenAtAll(parts, listener, web, proxy, (ended) => {
+    stops.push(() => void closing.push(...ended.map((one) => one.stop())))
+  })
   live.options.publicUrl = (host: string) => publicUrl(host, { url: config.http.url, trial: config.trial, listening })
+  live.options.bytestreamProxy = proxyFor(parts, proxy, listening)
   log.info('started', { version: software.version, ms: systemClock.now() - started })
   const { hosts, data, trial } = config
   const authority = trial ? join(data, 'tls', 'ca.crt') : undefined
@@ -148,15 +168,7 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
     sessions: () => [...xmpp.sessions()].map(sessionInfo),
     pushes: store.pushes,
     reports: store.reports,
-    uploads: {
-      usage: store.uploads.usage,
-      list: store.uploads.list,
-      async remove(which) {
-        const removed = await store.uploads.remove(which)
-        await sweeper.sweep()
-        return removed
-      },
-    },
+    uploads: uploadsFor(parts, sweeper),
     endSession: (id) => xmpp.endSession(id),
     async check(newer) {
       live.prepare(newer)
@@ -174,13 +186,8 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
   }
 }
 
-async function listenForClients(
-  { config, live, certificates, log, metrics, xmpp }: Parts,
-  stops: Stops,
-  closing: Promise<void>[],
-): Promise<readonly ListenInfo[]> {
-  const { limits } = live
-  const listener = new ClientListener({
+function clientListener({ live: { limits }, certificates, log, metrics, xmpp }: Parts): ClientListener {
+  return new ClientListener({
     certificates,
     limits: {
       get connectionsPerAddress() {
@@ -193,7 +200,7 @@ async function listenForClients(
         return limits.sendQueueBytes
       },
       get reader() {
-        return { stanzaBytes: limits.unauthenticatedStanzaBytes, depth: limits.depth, attributes: limits.attributes }
+        return readerLimits(limits)
       },
     },
     clock: systemClock,
@@ -202,44 +209,39 @@ async function listenForClients(
     networkOf,
     accept: (link) => xmpp.accept(link),
   })
-  const { starttls, tls } = config.listen
-  const listen = async (kind: 'starttls' | 'tls', wanted: readonly Address[]): Promise<readonly ListenInfo[]> => {
-    const listening = await freePorts(config, wanted, (addresses) => listener.listen(addresses, kind === 'tls'))
-    stops.push(() => {
-      for (const one of listening) closing.push(one.stop())
-    })
-    return infos(
-      kind,
-      wanted,
-      listening.map(({ address }) => address),
-    )
-  }
-  return [...(await listen('starttls', starttls)), ...(await listen('tls', tls))]
 }
 
-/** The proxy of XEP-0065, which its feature finds among the options. */
-async function listenForBytestreams({ config, live, log }: Parts, stops: Stops): Promise<readonly ListenInfo[]> {
-  const { listen, proxy } = config
+/** The sockets of the proxy of XEP-0065. */
+function bytestreamProxy({ config, live, log }: Parts): SocksProxy {
   const limits = {
-    bytesPerSecond: proxy.bytesPerSecond,
+    bytesPerSecond: config.proxy.bytesPerSecond,
     get connectionsPerAddress() {
       return live.limits.connectionsPerAddress
     },
   }
-  const sockets = new SocksProxy({ limits, clock: systemClock, log, networkOf })
-  const listening = await freePorts(config, listen.proxy, (addresses) => sockets.listen(addresses))
-  stops.push(() => Promise.all(listening.map((one) => one.stop())).then(() => undefined))
-  const port = listening[0]?.address.port
-  const bytestreams: BytestreamProxy = {
-    placeOf: (host) => (port === undefined ? undefined : { host: proxy.host ?? host, port }),
+  return new SocksProxy({ limits, clock: systemClock, log, networkOf })
+}
+
+/** As its feature finds it among the options. */
+function proxyFor({ config }: Parts, sockets: SocksProxy, listening: readonly ListenInfo[]): BytestreamProxy {
+  const port = listening.find(({ kind }) => kind === 'proxy')?.port
+  return {
+    placeOf: (host) => (port === undefined ? undefined : { host: config.proxy.host ?? host, port }),
     activate: (hash) => sockets.activate(hash),
   }
-  live.options.bytestreamProxy = bytestreams
-  return infos(
-    'proxy',
-    listen.proxy,
-    listening.map(({ address }) => address),
-  )
+}
+
+/** What administrators do with uploads. */
+function uploadsFor({ store: { uploads } }: Parts, sweeper: UploadSweeper): RunningServer['uploads'] {
+  return {
+    usage: uploads.usage,
+    list: uploads.list,
+    async remove(which) {
+      const removed = await uploads.remove(which)
+      await sweeper.sweep()
+      return removed
+    },
+  }
 }
 
 /** Uploaded files, and what removes them in time. */
@@ -257,33 +259,85 @@ async function openUploads({ config, store, accounts, log }: Parts, stops: Stops
   return { files, sweeper }
 }
 
-async function listenForWeb(
-  { config, metrics, store, log }: Parts,
+function readerLimits({ unauthenticatedStanzaBytes: stanzaBytes, depth, attributes }: Limits): Partial<ReaderLimits> {
+  return { stanzaBytes, depth, attributes }
+}
+
+/** The web servers, without their sockets. */
+function websOf(
+  { config, live, log, metrics, store, xmpp }: Parts,
+  { admission }: ClientListener,
   files: UploadFiles,
-  stops: Stops,
+): Webs {
+  const { limits, hosts } = live
+  return createWeb({
+    trust: trustOf(config),
+    hosts,
+    url: config.http.url,
+    limits: {
+      get stanzaBytes() {
+        return limits.stanzaBytes
+      },
+      get sendQueueBytes() {
+        return limits.sendQueueBytes
+      },
+      get reader() {
+        return readerLimits(limits)
+      },
+    },
+    admission,
+    networkOf,
+    accept: (link) => xmpp.accept(link),
+    uploads: uploadListener({ uploads: store.uploads, files, clock: systemClock, log }),
+    clock: systemClock,
+    metrics,
+    log,
+    page: () => metrics.text(),
+    health: async () => ({ store: await answers(store) }),
+  })
+}
+
+function trustOf({ http }: Config): Trust {
+  return { isProxy: addressesIn([...LOOPBACK, ...http.proxies]), isLocal: addressesIn(LOOPBACK) }
+}
+
+async function listenAtAll(
+  { config }: Parts,
+  listener: ClientListener,
+  { site, monitor }: Webs,
+  proxy: SocksProxy,
+  begun: (listening: readonly Listening[]) => void,
 ): Promise<readonly ListenInfo[]> {
-  const { http } = config.listen
-  const health = async () => ({ store: await answers(store) })
-  const uploads = uploadListener({ uploads: store.uploads, files, clock: systemClock, log })
-  const web = await freePorts(config, http, (addresses) =>
-    startWeb({ addresses, metrics: () => metrics.text(), health, uploads }),
-  )
-  stops.push(() => web.stop())
-  return infos('http', http, web.listening)
+  const { isProxy } = trustOf(config)
+  const forSite = { take: (socket: Connection) => site.take(socket), isProxy }
+  const forMonitor = { take: (socket: Connection) => monitor.take(socket), isProxy, most: MONITOR_CONNECTIONS }
+  const ways: Readonly<Record<ListenInfo['kind'], (addresses: readonly Address[]) => Promise<readonly Listening[]>>> = {
+    starttls: (addresses) => listener.listen(addresses, false),
+    tls: (addresses) => listener.listen(addresses, true),
+    https: (addresses) => listener.listenWeb(addresses, true, forSite),
+    http: (addresses) => listener.listenWeb(addresses, false, { ...forSite, most: PROXY_CONNECTIONS }),
+    proxy: (addresses) => proxy.listen(addresses),
+    metrics: (addresses) => listener.listenWeb(addresses, false, forMonitor),
+  }
+  const all: ListenInfo[] = []
+  for (const kind of ['starttls', 'tls', 'https', 'http', 'metrics', 'proxy'] as const) {
+    const wanted = config.listen[kind]
+    const listening = await freePorts(config, wanted, ways[kind])
+    begun(listening)
+    const got = listening.map(({ address }) => address)
+    all.push(...infos(kind, wanted, got))
+  }
+  return all
 }
 
 /** The wanted ports; in the trial the next free ones, but never one that another of our listeners wants. */
 function freePorts<T>(
-  { listen: { starttls, tls, proxy, http, nextFreePort } }: Config,
-  wanted: readonly Address[],
+  { listen: { nextFreePort, ...wanted } }: Config,
+  addresses: readonly Address[],
   listen: (addresses: readonly Address[]) => Promise<T>,
 ): Promise<T> {
-  return withFreePort(
-    wanted,
-    nextFreePort,
-    new Set([...starttls, ...tls, ...proxy, ...http].map(({ port }) => port)),
-    listen,
-  )
+  const ports = Object.values(wanted).flatMap((list) => list.map(({ port }) => port))
+  return withFreePort(addresses, nextFreePort, new Set(ports), listen)
 }
 
 function infos(kind: ListenInfo['kind'], wanted: readonly Address[], got: readonly Address[]): readonly ListenInfo[] {

@@ -30,8 +30,9 @@ async function configure(
   dir: string,
   options: ServerOptions,
   store: Store,
-): Promise<{ file: string; tls: number; http: number }> {
-  const [starttls, tls, http] = [await freePort(), await freePort(), await freePort()]
+): Promise<{ file: string; tls: number; https: number; metrics: number }> {
+  const [starttls, tls, https, metrics] = [await freePort(), await freePort(), await freePort(), await freePort()]
+  const http = await freePort()
   const config = {
     hosts: [DOMAIN],
     data: join(dir, 'data'),
@@ -39,8 +40,10 @@ async function configure(
     listen: {
       starttls: [`127.0.0.1:${starttls}`],
       tls: [`127.0.0.1:${tls}`],
+      https: [`127.0.0.1:${https}`],
       http: [`127.0.0.1:${http}`],
       proxy: [],
+      metrics: [`127.0.0.1:${metrics}`],
     },
     http: { url: `http://127.0.0.1:${http}` },
     uploads: { maxBytes: '4GiB', bytesPerAccount: '1000GiB', bytesPerDay: '1000GiB' },
@@ -58,7 +61,7 @@ async function configure(
   mkdirSync(dir, { recursive: true })
   const file = join(dir, 'aenigma.yaml')
   writeFileSync(file, stringify(config))
-  return { file, tls, http }
+  return { file, tls, https, metrics }
 }
 
 async function createUsers(dir: string, options: ServerOptions, store: Store): Promise<void> {
@@ -85,11 +88,11 @@ async function fillArchive(dir: string, messages: number): Promise<void> {
 }
 
 async function start(dir: string, options: ServerOptions, store: Store): Promise<Server> {
-  const { file, tls, http } = await configure(dir, options, store)
-  const target = { protocol: 'xmpp', port: tls, domain: DOMAIN, ca: options.certificate.cert } as const
+  const { file, tls, https, metrics } = await configure(dir, options, store)
+  const target = { protocol: 'xmpp', port: tls, web: https, domain: DOMAIN, ca: options.certificate.cert } as const
   const command = { program: process.execPath, args: [PROGRAM, 'up', '--config', file] }
   const server = await startProcess(dir, options, target, command)
-  return { ...server, metrics: `http://127.0.0.1:${http}/metrics` }
+  return { ...server, metrics: `http://127.0.0.1:${metrics}/metrics` }
 }
 
 function missing(): string | undefined {

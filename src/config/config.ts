@@ -83,12 +83,18 @@ export interface Config {
     readonly starttls: readonly Address[]
     readonly tls: readonly Address[]
     readonly proxy: readonly Address[]
+    readonly https: readonly Address[]
     readonly http: readonly Address[]
+    readonly metrics: readonly Address[]
     /** Whether the next free port is used where one is taken. */
     readonly nextFreePort: boolean
   }
-  /** `url`: where others reach the HTTP server, without a slash at the end; undefined to find out. */
-  readonly http: { readonly url?: string | undefined }
+  readonly http: {
+    /** Where others reach the HTTP server, without a slash at the end; undefined to find out. */
+    readonly url?: string | undefined
+    /** Addresses and networks of reverse proxies beside this machine. */
+    readonly proxies: readonly string[]
+  }
   readonly uploads: UploadRules
   /** Where clients reach the proxy (undefined: at the domain), and how fast it is (0: as fast as it can). */
   readonly proxy: { readonly host?: string | undefined; readonly bytesPerSecond: number }

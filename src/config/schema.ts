@@ -13,11 +13,16 @@ const listen = section(
       help: 'Where clients connect and then switch to TLS. `[]` turns it off. `[::]` takes IPv4 too.',
     }),
     tls: addresses({ default: ['[::]:5223'], help: 'Where clients connect with TLS from the start (XEP-0368).' }),
+    https: addresses({ default: ['[::]:5443'], help: 'Where web pages and clients in browsers connect, with TLS.' }),
+    http: addresses({
+      default: ['127.0.0.1:5280'],
+      help: 'The same without TLS, for a reverse proxy; clients behind it must have used `https`.',
+    }),
+    metrics: addresses({ default: ['127.0.0.1:5281'], help: 'Where `/healthz` and `/metrics` answer, without TLS.' }),
     proxy: addresses({
       default: ['[::]:7777'],
       help: 'Where clients that cannot reach each other meet to transfer files (XEP-0065).',
     }),
-    http: addresses({ default: ['127.0.0.1:5280'], help: 'Where `/healthz` and `/metrics` answer, without TLS.' }),
   },
   'Where the server can be reached.',
 )
@@ -38,6 +43,15 @@ const http = section(
           'URL',
         ),
       ),
+    proxies: texts(
+      {
+        default: [],
+        help: 'Reverse proxies on other machines, whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed; those on this machine are.',
+      },
+      'address or network such as 10.0.0.0/8, or a list of them',
+      (text) =>
+        /^[0-9a-f.:]+(\/\d{1,3})?$/i.test(text) ? undefined : 'must be an address such as 192.0.2.1 or 10.0.0.0/8',
+    ),
   },
   'The HTTP server, as others see it.',
 )

@@ -24,8 +24,10 @@ export function trialConfig(directory: string, features: readonly OptionSource[]
     listen: {
       starttls: loopback(5222),
       tls: loopback(5223),
+      https: loopback(5443),
       proxy: loopback(7777),
       http: loopback(5280),
+      metrics: loopback(5281),
       nextFreePort: true,
     },
     http,

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { mkdtemp } from 'node:fs/promises'
+import { connect as connectHttp2 } from 'node:http2'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -278,4 +280,36 @@ test('two hundred at once', async (t) => {
   const gets = await Promise.all(paths.map((path) => stage.asks('GET', path)))
   assert.ok(gets.every(({ body }) => body.equals(CONTENT)))
   assert.equal(stage.onDisk().whole.length, 200)
+})
+
+test('the same over HTTP/2', async (t) => {
+  const stage = await uploadStage(t)
+  const session = connectHttp2(`http://127.0.0.1:${stage.port2}`)
+  t.after(() => session.destroy())
+  const asks = async (headers: Readonly<Record<string, string>>, body?: Buffer): Promise<[number, Buffer]> => {
+    const stream = session.request(headers, { endStream: body === undefined })
+    const pieces: Buffer[] = []
+    const answer = once(stream, 'response')
+    stream.on('data', (piece: Buffer) => pieces.push(piece))
+    if (body) stream.end(body)
+    const [{ ':status': status }] = await answer
+    await once(stream, 'end')
+    return [status, Buffer.concat(pieces)]
+  }
+  const path = await stage.place({ size: CONTENT.length })
+  const put = (body: Buffer, length = String(body.length)) =>
+    asks({ ':method': 'PUT', ':path': path, 'content-length': length }, body)
+  assert.equal((await put(CONTENT.subarray(1)))[0], 400)
+  assert.equal((await put(CONTENT))[0], 201)
+  assert.equal((await put(CONTENT))[0], 409)
+  const [status, body] = await asks({ ':path': path })
+  assert.equal(status, 200)
+  assert.ok(body.equals(CONTENT))
+  assert.deepEqual(await asks({ ':path': path, range: 'bytes=1-2' }), [206, CONTENT.subarray(1, 3)])
+  const other = await stage.place({ size: 100_000 })
+  const broken = session.request({ ':method': 'PUT', ':path': other, 'content-length': '100000' })
+  broken.on('error', () => undefined).write(Buffer.alloc(50_000))
+  while (stage.onDisk().arriving.length === 0) await new Promise((resolve) => setImmediate(resolve))
+  broken.destroy()
+  while (stage.onDisk().arriving.length > 0) await new Promise((resolve) => setImmediate(resolve))
 })

@@ -6,7 +6,7 @@ import type { Clock } from '../clock.ts'
 import type { Log } from '../log.ts'
 import type { UploadFiles } from '../store/upload-files.ts'
 import type { Upload, UploadStore } from '../store/upload-store.ts'
-import { slotIn, slotKey, UPLOAD_PREFIX } from '../xmpp/upload-path.ts'
+import { slotIn, slotKey } from '../xmpp/upload-path.ts'
 import { describe, FOR_PAGES } from './upload-headers.ts'
 import { rangeOf, unchanged } from './upload-range.ts'
 
@@ -37,12 +37,7 @@ class Refusal extends Error {
   }
 }
 
-/** Whether a request is one for uploads. */
-export function isForUploads({ url }: IncomingMessage): boolean {
-  return url?.startsWith(UPLOAD_PREFIX) === true
-}
-
-/** Answers what `isForUploads`. */
+/** Answers all below `UPLOAD_PREFIX`. */
 export function uploadListener(parts: UploadParts): RequestListener {
   const desk = new UploadDesk(parts)
   return (request, response) => void desk.answer(request, response)

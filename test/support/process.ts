@@ -251,6 +251,8 @@ async function writeConfig(
       tls: [`127.0.0.1:${tls}`],
       http: [`127.0.0.1:${http}`],
       proxy: [],
+      https: [],
+      metrics: [],
     },
     ...options,
   }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // An HTTP server with uploads and nothing else, on a store of its own; and a client that reads and writes bytes.
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
-import { connect, type Socket } from 'node:net'
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { silentLog } from '../../src/log.ts'
@@ -10,10 +11,10 @@ import { openSqlite } from '../../src/store/sqlite.ts'
 import type { Store } from '../../src/store/store.ts'
 import { UploadFiles } from '../../src/store/upload-files.ts'
 import { UploadSweeper } from '../../src/store/upload-sweeper.ts'
-import { startWeb } from '../../src/web/server.ts'
+import { WebServer } from '../../src/web/server.ts'
 import { uploadListener } from '../../src/web/uploads.ts'
 import { Jid } from '../../src/xmpp/jid.ts'
-import { newSlot, slotKey, uploadPath } from '../../src/xmpp/upload-path.ts'
+import { newSlot, slotKey, UPLOAD_PREFIX, uploadPath } from '../../src/xmpp/upload-path.ts'
 import { FakeClock } from './fake-clock.ts'
 import type { Owner } from './process.ts'
 
@@ -43,6 +44,8 @@ export interface UploadStage {
   readonly files: UploadFiles
   readonly sweeper: UploadSweeper
   readonly port: number
+  /** The same for HTTP/2. */
+  readonly port2: number
   /** Makes a place. @returns the path of its address */
   place(file: WantedFile): Promise<string>
   asks(method: string, path: string, headers?: Readonly<Record<string, string>>, body?: Buffer): Promise<Answer>
@@ -64,27 +67,32 @@ export async function uploadStage(
   await files.clean()
   const parts = { uploads: store.uploads, files, clock, log: silentLog }
   const sweeper = new UploadSweeper(parts)
-  const web = await startWeb({
-    addresses: [{ host: '127.0.0.1', port: 0 }],
-    metrics: () => Promise.resolve(''),
-    health: () => Promise.resolve({}),
-    uploads: uploadListener(parts),
+  const answer = uploadListener(parts)
+  const nobody = () => false
+  const web = new WebServer({
+    trust: { isProxy: nobody, isLocal: nobody },
+    app: () => Promise.resolve((_, response) => void response.writeHead(404).end()),
+    routes: [{ path: UPLOAD_PREFIX, answer: ({ request, response }) => answer(request, response) }],
   })
+  const first = await listen((socket) => web.take(socket))
+  const second = await listen((socket) => web.take(Object.assign(socket, { alpnProtocol: 'h2' })))
   const sockets: Socket[] = []
   owner.after(async () => {
     for (const socket of sockets) socket.destroy()
-    await web.stop()
+    for (const listener of [first, second]) listener.close()
+    web.stop()
     await sweeper.stop()
     await store.close()
     rmSync(folder, { recursive: true, force: true })
   })
-  const port = web.listening[0]?.port ?? 0
+  const [port = 0, port2 = 0] = [first, second].map((listener) => (listener.address() as AddressInfo).port)
   return {
     store,
     clock,
     files,
     sweeper,
     port,
+    port2,
     async place({ name = 'file', type, size }) {
       const slot = newSlot()
       const now = clock.now()
@@ -118,6 +126,12 @@ export async function uploadStage(
       return { whole: whole.flatMap((name) => below(name)), arriving: below('arriving') }
     },
   }
+}
+
+async function listen(take: (socket: Socket) => void): Promise<Server> {
+  const server = createServer(take).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return server
 }
 
 /** Everything that comes until the other side closes. */
