@@ -50,7 +50,7 @@ function configuration(port: number, http: number, dir: string, options: ServerO
 
 function uploadListener(port: number) {
   const handlers = { '/upload': 'mod_http_upload' }
-  return { port, ip: '127.0.0.1', module: 'ejabberd_http', request_handlers: handlers }
+  return { port, ip: '127.0.0.1', module: 'ejabberd_http', request_handlers: handlers, backlog: 511 }
 }
 
 function uploadModule(http: number, dir: string) {
