@@ -13,9 +13,17 @@ const BLOCK = Buffer.alloc(MIB, 'x')
 /** How often memory is looked at, in ms. */
 const LOOK = 20
 
-/** Asks for places, one after the other. @returns their addresses */
-async function places(client: Client, mebibytes: number, count: number): Promise<string[]> {
-  const urls: string[] = []
+/** Where a file goes, and where it is then. */
+interface Place {
+  readonly put: string
+  readonly get: string
+  /** As the server wants them. */
+  readonly headers: Readonly<Record<string, string>>
+}
+
+/** Asks for places, one after the other. */
+async function places(client: Client, mebibytes: number, count: number): Promise<Place[]> {
+  const found: Place[] = []
   let text = ''
   let answered: () => void = () => {}
   client.handOver((more) => {
@@ -29,20 +37,32 @@ async function places(client: Client, mebibytes: number, count: number): Promise
     const payload = `<request xmlns='urn:xmpp:http:upload:0' filename='f' size='${mebibytes * MIB}'/>`
     client.write(`<iq type='get' id='u${place}' to='upload.${DOMAIN}'>${payload}</iq>`)
     await promise
-    const url = /<put [^>]*url=['"]([^'"]*)/.exec(text)?.[1]
-    if (url === undefined) throw new Error(`no place for a file: ${text.slice(0, 300)}`)
-    urls.push(url)
+    found.push(placeIn(text))
     client.handled++
     client.answer(text.match(/<r[ /]/g)?.length ?? 0)
   }
-  return urls
+  return found
+}
+
+function placeIn(text: string): Place {
+  const [, put] = /<put [^>]*url=['"]([^'"]*)/.exec(text) ?? []
+  const [, get] = /<get [^>]*url=['"]([^'"]*)/.exec(text) ?? []
+  if (put === undefined || get === undefined) throw new Error(`no place for a file: ${text.slice(0, 300)}`)
+  const headers = [...text.matchAll(/<header name=['"]([^'"]*)['"]>([^<]*)/g)]
+  return { put, get, headers: Object.fromEntries(headers.map(([, name, value]) => [name, value])) }
 }
 
 /** @returns whether it was stored */
-function put(url: string, mebibytes: number): Promise<boolean> {
+function put({ put: url, headers }: Place, mebibytes: number): Promise<boolean> {
   const { promise, resolve, reject } = Promise.withResolvers<boolean>()
-  const asked = request(url, { method: 'PUT', headers: { 'content-length': mebibytes * MIB }, agent: false })
-  asked.on('response', (answer) => answer.resume().on('end', () => resolve(answer.statusCode === 201)))
+  const asked = request(url, {
+    method: 'PUT',
+    headers: { ...headers, 'content-length': mebibytes * MIB },
+    agent: false,
+  })
+  asked.on('response', (answer) =>
+    answer.resume().on('end', () => resolve(answer.statusCode === 201 || answer.statusCode === 200)),
+  )
   asked.on('error', reject)
   let sent = 0
   const go = (): void => {
@@ -54,7 +74,7 @@ function put(url: string, mebibytes: number): Promise<boolean> {
 }
 
 /** @returns whether all of it came */
-function get(url: string, mebibytes: number): Promise<boolean> {
+function get({ get: url }: Place, mebibytes: number): Promise<boolean> {
   const { promise, resolve, reject } = Promise.withResolvers<boolean>()
   const asked = request(url, { agent: false })
   asked.on('response', (answer) => {
@@ -97,12 +117,13 @@ async function costOf({ pid }: Measured, settle: number, what: () => Promise<boo
 export async function upload(target: Measured, job: Job & { scenario: 'upload' }): Promise<Report> {
   const { mebibytes, many, settle } = job
   const client = await open(target, { user: userName(0), carbons: false }, 'A')
-  const [warm = ''] = await places(client, 1, 1)
+  const small = await places(client, 1, many + 1)
+  const [large] = await places(client, mebibytes, 1)
+  const warm = small.pop()
+  if (!warm || !large) throw new Error('there are no places')
   await put(warm, 1)
-  const [large = ''] = await places(client, mebibytes, 1)
-  const urls = await places(client, 1, many)
-  const all = async (what: (url: string, size: number) => Promise<boolean>): Promise<boolean> =>
-    (await Promise.all(urls.map((url) => what(url, 1)))).every(Boolean)
+  const all = async (what: (place: Place, size: number) => Promise<boolean>): Promise<boolean> =>
+    (await Promise.all(small.map((place) => what(place, 1)))).every(Boolean)
   const there = await costOf(target, settle, () => put(large, mebibytes))
   const back = await costOf(target, settle, () => get(large, mebibytes))
   const manyThere = await costOf(target, settle, () => all(put))

@@ -53,9 +53,14 @@ export class UploadFiles {
   /**
    * Writes a file as it comes, holding back who sends it while the disk is busy. Resolves when it is on disk under its name.
    * @param source so many bytes; it is not read further when that fails
-   * @param progress called whenever some came
+   * @param progress called with how many are still to come, whenever some came
    */
-  async receive(file: string, size: number, source: Readable, progress: () => void = nothing): Promise<void> {
+  async receive(
+    file: string,
+    size: number,
+    source: Readable,
+    progress: (left: number) => void = nothing,
+  ): Promise<void> {
     const temporary = join(this.#folder, ARRIVING, nameOf(file))
     await mkdir(join(this.#folder, ARRIVING), { recursive: true, mode: 0o700 })
     this.#expected += size
@@ -63,12 +68,13 @@ export class UploadFiles {
     try {
       const fd = await openFile(temporary, 'wx', 0o600)
       try {
-        await pourIn(source, fd, size, (bytes) => {
+        const sync = (): Promise<void> => this.#syncing.take(() => syncData(fd))
+        await pourIn(source, { fd, sync }, size, (bytes) => {
           left -= bytes
           this.#expected -= bytes
-          progress()
+          progress(left)
         })
-        await this.#syncing.take(() => syncData(fd))
+        await sync()
       } finally {
         await closeFile(fd)
       }

@@ -59,8 +59,9 @@ class UploadDesk {
     try {
       await this.#answer(request, response)
     } catch (error) {
+      const refusal = this.#refusalFor(error)
       if (response.headersSent || response.destroyed) response.destroy()
-      else await refuse(request, response, this.#refusalFor(error))
+      else await refuse(request, response, refusal)
     }
   }
 
@@ -132,9 +133,16 @@ class UploadDesk {
     if (!(await uploads.hold(key, now, now + patience + SILENCE))) throw notThere()
     if (request.headers.expect) response.writeContinue()
     const watch = watchSilence(() => request.destroy(), patience)
-    await files.receive(upload.file, upload.size, request, watch.refresh).finally(watch.stop)
+    const progress = (left: number): void => {
+      if (left > 0) watch.refresh()
+      else {
+        watch.stop() // the disk may take its time
+        response.setTimeout(0)
+      }
+    }
+    await files.receive(upload.file, upload.size, request, progress).finally(watch.stop)
     const kept = await uploads.keep(key).catch(async (error: unknown) => {
-      await files.remove(upload.file)
+      if (isFull(error)) await files.remove(upload.file) // else nobody knows what the database did; the sweeper sees to it
       throw error
     })
     if (kept) return
@@ -150,12 +158,12 @@ class UploadDesk {
 
   #refusalFor(error: unknown): Refusal {
     if (error instanceof Refusal) return error
-    const code = error instanceof Error && 'code' in error ? String(error.code) : ''
-    if (FULL.has(code)) {
-      this.#parts.log.error('no room for an upload', { code })
+    if (codeOf(error) === 'EBROKENOFF') return new Refusal(400, 'It broke off.')
+    if (isFull(error)) {
+      this.#parts.log.error('no room for an upload', { error })
       return new Refusal(507, 'The disk of this server is full.')
     }
-    if (code === 'ENOENT') return notThere()
+    if (codeOf(error) === 'ENOENT') return notThere()
     this.#parts.log.error('upload failed', { error })
     return new Refusal(500, 'Something failed here.')
   }
@@ -163,6 +171,14 @@ class UploadDesk {
 
 /** No room: on the disk, for this user of the system, in the database. */
 const FULL: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG', 'SQLITE_FULL', '53100'])
+
+function isFull(error: unknown): boolean {
+  return FULL.has(codeOf(error))
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : ''
+}
 
 function notThere(): Refusal {
   return new Refusal(404, 'There is no such file.')
