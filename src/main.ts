@@ -64,6 +64,7 @@ const MONITOR_CONNECTIONS = 100
 
 /** The web servers. */
 type Webs = ReturnType<typeof createWeb>
+type Listeners = Readonly<Record<'clients' | 'components', ClientListener>>
 type Connection = Parameters<WebServer['take']>[0]
 
 /** Everything that was started, to be stopped in reverse. */
@@ -122,6 +123,7 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
   const xmpp = await startXmpp({
     hosts: live.hosts,
     moved: live.moved,
+    components: live.components,
     store,
     accounts,
     features,
@@ -141,15 +143,15 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
     metrics,
   })
   const parts: Parts = { config, live, log, metrics, store, accounts, certificates, xmpp, started }
-  const listener = clientListener(parts)
+  const listeners = listenersOf(parts)
   const { files, sweeper } = await openUploads(parts, stops)
-  const web = websOf(parts, listener, files)
+  const web = websOf(parts, listeners.clients, files)
   stops.push(() => {
     for (const one of Object.values(web)) one.stop() // as above: streams end before their connections
   })
   stops.push(() => xmpp.stop())
   const proxy = bytestreamProxy(parts)
-  const listening = await listenAtAll(parts, listener, web, proxy, (ended) => {
+  const listening = await listenAtAll(parts, listeners, web, proxy, (ended) => {
     stops.push(() => void closing.push(...ended.map((one) => one.stop())))
   })
   live.options.publicUrl = (host: string) => publicUrl(host, { url: config.http.url, trial: config.trial, listening })
@@ -186,8 +188,9 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
   }
 }
 
-function clientListener({ live: { limits }, certificates, log, metrics, xmpp }: Parts): ClientListener {
-  return new ClientListener({
+/** Who takes the connections of clients, and of components. */
+function listenersOf({ live: { limits }, certificates, log, metrics, xmpp }: Parts): Listeners {
+  const common = {
     certificates,
     limits: {
       get connectionsPerAddress() {
@@ -199,6 +202,9 @@ function clientListener({ live: { limits }, certificates, log, metrics, xmpp }: 
       get sendQueueBytes() {
         return limits.sendQueueBytes
       },
+      get bytesPerSecond() {
+        return limits.bytesPerSecond
+      },
       get reader() {
         return readerLimits(limits)
       },
@@ -207,8 +213,15 @@ function clientListener({ live: { limits }, certificates, log, metrics, xmpp }: 
     log,
     metrics,
     networkOf,
-    accept: (link) => xmpp.accept(link),
-  })
+  }
+  return {
+    clients: new ClientListener({ ...common, accept: (link) => xmpp.accept(link) }),
+    components: new ClientListener({
+      ...common,
+      content: 'jabber:component:accept',
+      accept: (link) => xmpp.acceptComponent(link),
+    }),
+  }
 }
 
 /** The sockets of the proxy of XEP-0065. */
@@ -303,7 +316,7 @@ function trustOf({ http }: Config): Trust {
 
 async function listenAtAll(
   { config }: Parts,
-  listener: ClientListener,
+  { clients, components }: Listeners,
   { site, monitor }: Webs,
   proxy: SocksProxy,
   begun: (listening: readonly Listening[]) => void,
@@ -312,16 +325,17 @@ async function listenAtAll(
   const forSite = { take: (socket: Connection) => site.take(socket), isProxy }
   const forMonitor = { take: (socket: Connection) => monitor.take(socket), isProxy, most: MONITOR_CONNECTIONS }
   const ways: Readonly<Record<ListenInfo['kind'], (addresses: readonly Address[]) => Promise<readonly Listening[]>>> = {
-    starttls: (addresses) => listener.listen(addresses, false),
-    tls: (addresses) => listener.listen(addresses, true),
-    https: (addresses) => listener.listenWeb(addresses, true, forSite),
-    http: (addresses) => listener.listenWeb(addresses, false, { ...forSite, most: PROXY_CONNECTIONS }),
+    starttls: (addresses) => clients.listen(addresses, false),
+    tls: (addresses) => clients.listen(addresses, true),
+    https: (addresses) => clients.listenWeb(addresses, true, forSite),
+    http: (addresses) => clients.listenWeb(addresses, false, { ...forSite, most: PROXY_CONNECTIONS }),
+    metrics: (addresses) => clients.listenWeb(addresses, false, forMonitor),
     proxy: (addresses) => proxy.listen(addresses),
-    metrics: (addresses) => listener.listenWeb(addresses, false, forMonitor),
+    components: (addresses) => components.listen(addresses, false),
   }
   const all: ListenInfo[] = []
-  for (const kind of ['starttls', 'tls', 'https', 'http', 'metrics', 'proxy'] as const) {
-    const wanted = config.listen[kind]
+  for (const kind of ['starttls', 'tls', 'https', 'http', 'metrics', 'components', 'proxy'] as const) {
+    const wanted = kind === 'components' && config.components.size === 0 ? [] : config.listen[kind]
     const listening = await freePorts(config, wanted, ways[kind])
     begun(listening)
     const got = listening.map(({ address }) => address)

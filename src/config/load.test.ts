@@ -35,6 +35,7 @@ test('one line and a certificate are a whole configuration', () => {
     starttls: [{ host: '::', port: 5222 }],
     tls: [{ host: '::', port: 5223 }],
     proxy: [{ host: '::', port: 7777 }],
+    components: [{ host: '127.0.0.1', port: 5347 }],
     https: [{ host: '::', port: 5443 }],
     http: [{ host: '127.0.0.1', port: 5280 }],
     metrics: [{ host: '127.0.0.1', port: 5281 }],
@@ -185,6 +186,13 @@ ${CERTIFICATE}moved:
     '4: listen.tls[3]: must be an address such as [::]:5222, 127.0.0.1:5222 or 5222',
     '5: listen.http: must be address or a list',
   ],
+  'components that cannot be': [
+    `domain: a.example\n${CERTIFICATE}components:\n  A.example: {secret: long enough}\n  'x y': {secret: long enough}\n  b.example: {secret: short}\n  c.example: {}`,
+    '4: components.A.example: this is one of our own domains',
+    '5: components.x y: must be a domain such as irc.example.org',
+    '6: components.b.example.secret: must have at least 8 characters',
+    '7: components.c.example.secret: is missing',
+  ],
   'half a certificate': ['domain: a.example\ncertificate:\n  cert: a', '2: certificate.key: is missing'],
 }
 
@@ -215,7 +223,8 @@ test('files that cannot be read are mistakes', async (t) => {
 
 test('the trial mode is reachable from this machine only', () => {
   const config = trialConfig('/tmp/trial', [registration])
-  const { starttls, tls, proxy, http, nextFreePort } = config.listen
+  const { starttls, tls, proxy, http, components, nextFreePort } = config.listen
+  assert.deepEqual(components, [])
   assert.equal(nextFreePort, true)
   for (const { host } of [...starttls, ...tls, ...proxy, ...http]) assert.match(host, /^(127\.0\.0\.1|::1)$/)
   assert.deepEqual(config.hosts, ['localhost'])

@@ -28,6 +28,7 @@ export function trialConfig(directory: string, features: readonly OptionSource[]
       proxy: loopback(7777),
       http: loopback(5280),
       metrics: loopback(5281),
+      components: [],
       nextFreePort: true,
     },
     http,
@@ -42,6 +43,7 @@ export function trialConfig(directory: string, features: readonly OptionSource[]
     accounts,
     admins: [],
     contacts,
+    components: new Map(),
     features: z.object(featureShape(features)).parse({}),
     trial: true,
   }

@@ -7,7 +7,7 @@ import type { UploadStore } from '../store/upload-store.ts'
 
 /** A socket that listens. */
 export interface ListenInfo {
-  readonly kind: 'starttls' | 'tls' | 'https' | 'http' | 'metrics' | 'proxy'
+  readonly kind: 'starttls' | 'tls' | 'https' | 'http' | 'metrics' | 'components' | 'proxy'
   readonly host: string
   readonly port: number
   /** The port that was wanted; another one if that was taken. */

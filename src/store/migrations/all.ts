@@ -5,8 +5,9 @@ import { clients } from './0002-clients.ts'
 import { pushAndReports } from './0003-push-reports.ts'
 import { sessions } from './0004-sessions.ts'
 import { pubsub } from './0005-pubsub.ts'
-import { uploads } from './0006-uploads.ts'
+import { sessionLog } from './0006-session-log.ts'
+import { uploads } from './0007-uploads.ts'
 import type { Migration } from './migration.ts'
 
 /** Every migration; the version of each is its place. */
-export const migrations: readonly Migration[] = [start, clients, pushAndReports, sessions, pubsub, uploads]
+export const migrations: readonly Migration[] = [start, clients, pushAndReports, sessions, pubsub, sessionLog, uploads]

@@ -2,9 +2,9 @@
 // Files that users upload (XEP-0363). The files themselves are not in the database.
 import type { Migration } from './migration.ts'
 
-/** Version 6. */
+/** Version 7. */
 export const uploads: Migration = {
-  version: 6,
+  version: 7,
   statements: ({ integer, text, serial, strict }) => [
     // slot is a hash: who reads the database cannot fetch what is not there. file: the name on disk. state: open (may be
     // uploaded), stored, gone (the file is to be removed), spent (it is; the row counts for the day). expires, keep_until:
