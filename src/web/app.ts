@@ -32,6 +32,7 @@ export function createApp(parts: AppParts): RequestListener {
 
 function secured(peer: (context: Context) => Peer) {
   return async (context: Context, next: () => Promise<void>): Promise<void> => {
+    const { scheme, authority } = peer(context)
     await next()
     const defaults: Readonly<Record<string, string>> = {
       'X-Content-Type-Options': 'nosniff',
@@ -42,7 +43,6 @@ function secured(peer: (context: Context) => Peer) {
     for (const [name, value] of Object.entries(defaults)) {
       if (!context.res.headers.has(name)) context.header(name, value)
     }
-    const { scheme, authority } = peer(context)
     // It holds for every port of the host, so only where the customary one is ours.
     if (scheme === 'https' && authority !== undefined && !/:\d+$/.test(authority)) {
       context.header('Strict-Transport-Security', 'max-age=31536000')
