@@ -135,7 +135,11 @@ function requestOf(
 ): BoshRequest {
   const rid = RID.test(attrs.rid ?? '') ? Number(attrs.rid) : 0
   if (rid < 1 || rid > RID_MAX) throw new BadBody('bad-request', attrs.sid)
-  if (link) response.once('close', () => link.left())
+  let gone = false
+  response.once('close', () => {
+    gone = true
+    link?.left()
+  })
   return {
     rid,
     attrs,
@@ -143,7 +147,7 @@ function requestOf(
     bytes: bytes.length,
     digest: createHash('sha256').update(bytes).digest('base64'),
     get gone() {
-      return response.destroyed || response.closed
+      return gone
     },
     answer: (body) => say(response, 200, body),
   }
