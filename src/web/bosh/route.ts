@@ -7,7 +7,8 @@ import type { Doorman } from '../doorman.ts'
 import type { Exchange, RawRoute } from '../exchange.ts'
 import { PATHS } from '../paths.ts'
 import { BadBody, parseBody, type RequestBody, terminateXml } from './body.ts'
-import { BoshLink, type BoshRequest } from './link.ts'
+import { BoshLink } from './link.ts'
+import type { BoshRequest } from './replies.ts'
 
 /** What a body may have beside one stanza of the largest size. */
 const AROUND = 16_384
