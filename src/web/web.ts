@@ -1,8 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // The two web servers: the public one, and the one that shows how the server is.
+<<<<<<< HEAD
+
 import type { RequestListener } from 'node:http'
 import { UPLOAD_PREFIX } from '../xmpp/upload-path.ts'
 import { boshRoute } from './bosh/route.ts'
+
+=======
+>>>>>>> http
+
 import { Doorman, type DoormanParts } from './doorman.ts'
 import { type RawRoute, refuseUpgrade, type Trust, type Upgrade } from './exchange.ts'
 import type { MonitorParts } from './monitor.ts'
@@ -23,11 +29,15 @@ export interface WebSites extends DoormanParts, MonitorParts {
 export function createWeb(sites: WebSites): { readonly site: WebServer; readonly monitor: WebServer } {
   const { trust } = sites
   const doorman = new Doorman(sites)
+<<<<<<< HEAD
   const { uploads } = sites
   const files: readonly RawRoute[] = uploads
     ? [{ path: UPLOAD_PREFIX, answer: ({ request, response }) => uploads(request, response) }]
     : []
   const routes: readonly RawRoute[] = [...files, boshRoute(doorman)]
+=======
+  const routes: readonly RawRoute[] = [boshWith(doorman)]
+>>>>>>> http
   const site = new WebServer({
     trust,
     routes,
@@ -36,6 +46,25 @@ export function createWeb(sites: WebSites): { readonly site: WebServer; readonly
   })
   const monitor = new WebServer({ trust, app: async () => (await import('./monitor.ts')).createMonitor(sites) })
   return { site, monitor }
+}
+
+/** BOSH is loaded with the first request for it. */
+function boshWith(doorman: Doorman): RawRoute {
+  let loaded: Promise<RawRoute> | undefined
+  return {
+    path: PATHS.bosh,
+    answer(exchange) {
+      loaded ??= import('./bosh/route.ts').then(({ boshRoute }) => boshRoute(doorman))
+      loaded.then(
+        (route) => route.answer(exchange),
+        () => {
+          loaded = undefined // a module could not be read: perhaps it can the next time
+          exchange.response.writeHead(503)
+          exchange.response.end()
+        },
+      )
+    },
+  }
 }
 
 /** The WebSocket library is loaded with the first that wants one. */
