@@ -13,6 +13,7 @@ import type { Log } from './log.ts'
 import { Metrics } from './metrics.ts'
 import { ClientListener, withFreePort } from './net/listen.ts'
 import { type CertificateFiles, Certificates } from './net/tls.ts'
+import { FirstAccount } from './ops/first-account.ts'
 import type { ListenInfo, RunningServer, SessionInfo } from './ops/running-server.ts'
 import { type Server, startXmpp } from './server.ts'
 import type { ScramHash, Store, StoreObserver } from './store/store.ts'
@@ -57,6 +58,7 @@ interface Parts {
   readonly store: Store
   readonly certificates: Certificates
   readonly xmpp: Server
+  readonly firstAccount: FirstAccount
   readonly started: number
 }
 
@@ -119,7 +121,15 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
     metrics,
   })
   stops.push(() => xmpp.stop())
-  const parts: Parts = { config, live, log, metrics, store, certificates, xmpp, started }
+  const firstAccount = new FirstAccount({
+    accounts,
+    store,
+    host: config.hosts[0] ?? 'localhost',
+    clock: systemClock,
+    tokenLifetime,
+    trial: config.trial,
+  })
+  const parts: Parts = { config, live, log, metrics, store, certificates, xmpp, firstAccount, started }
   const listening = [...(await listenForClients(parts, stops, closing)), ...(await listenForWeb(parts, stops))]
   log.info('started', { version: software.version, ms: systemClock.now() - started })
   const { hosts, data, trial } = config
@@ -127,6 +137,7 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
   return {
     info: { hosts, listening, data, trial, authority },
     accounts,
+    firstAccount,
     status: async () => ({
       ...vitals(parts),
       accounts: await accounts.count(),
@@ -195,11 +206,14 @@ async function listenForClients(
   return [...(await listen('starttls', starttls)), ...(await listen('tls', tls))]
 }
 
-async function listenForWeb({ config, metrics, store }: Parts, stops: Stops): Promise<readonly ListenInfo[]> {
+async function listenForWeb(
+  { config, live, metrics, store, firstAccount }: Parts,
+  stops: Stops,
+): Promise<readonly ListenInfo[]> {
   const { http } = config.listen
   const health = async () => ({ store: await answers(store) })
   const web = await freePorts(config, http, (addresses) =>
-    startWeb({ addresses, metrics: () => metrics.text(), health }),
+    startWeb({ addresses, metrics: () => metrics.text(), health, pages: { hosts: live.hosts, firstAccount } }),
   )
   stops.push(() => web.stop())
   return infos('http', http, web.listening)

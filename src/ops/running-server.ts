@@ -3,6 +3,7 @@
 import type { Accounts } from '../accounts/accounts.ts'
 import type { Config } from '../config/config.ts'
 import type { PushStore, ReportStore } from '../store/store.ts'
+import type { FirstAccount } from './first-account.ts'
 
 /** A socket that listens. */
 export interface ListenInfo {
@@ -68,6 +69,7 @@ export interface SessionInfo {
 export interface RunningServer {
   readonly info: ServerInfo
   readonly accounts: Accounts
+  readonly firstAccount: Pick<FirstAccount, 'issue'>
   status(): Promise<Status>
   sessions(): readonly SessionInfo[]
   readonly pushes: Pick<PushStore, 'list'>

@@ -7,6 +7,15 @@ const parts = {
   addresses: [{ host: '127.0.0.1', port: 0 }],
   metrics: () => Promise.resolve('aenigma_sessions 2\n'),
   health: () => Promise.resolve({ store: true }),
+  pages: {
+    hosts: ['montague.lit'],
+    firstAccount: {
+      host: 'montague.lit',
+      open: () => Promise.resolve(true),
+      usable: () => Promise.resolve(false),
+      create: () => Promise.resolve('link' as const),
+    },
+  },
 }
 
 async function get(path: string, health: boolean): Promise<Response> {
