@@ -32,7 +32,7 @@ export function chat(parts: ChatParts): Hono {
   const converse = converseFolder()
   const pages = new Map<string, Page>(OWN.map((name) => [name, page(name)]))
   const html = new Map<string, Page>()
-  app.use(async (context, next) => {
+  app.use('/chat/*', async (context, next) => {
     await next()
     context.header('Content-Security-Policy', policy(parts.fileOrigins?.() ?? []))
   })
