@@ -86,7 +86,8 @@ function policy(origins: readonly string[]): string {
   return [
     "default-src 'none'",
     "script-src 'self' 'wasm-unsafe-eval'",
-    "style-src 'self' 'unsafe-inline'",
+    "style-src 'self'",
+    "style-src-attr 'unsafe-inline'",
     `img-src 'self' data: blob:${also}`,
     `media-src 'self' data: blob:${also}`,
     "font-src 'self'",

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+// The web chat in Debian's Chromium: the first account by the printed link, a second browser profile that chats back, encrypted,
+// on a phone. Nothing is asked of anybody but our server, and no file that it wrote contains what was said.
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
+import { startChromium } from '../support/chromium.ts'
+import { type Aenigma, bench, needs, startAenigma } from '../support/process.ts'
+
+const of = bench({ after })
+const PHONE = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true, locale: 'it-IT' }
+const DESKTOP = { viewport: { width: 1280, height: 800 }, locale: 'en-GB' }
+/** Where pictures of the pages go, to be looked at, if the environment says so. */
+const SHOTS = process.env.AENIGMA_SHOTS
+
+let server: Aenigma
+let browser: Browser
+let origin = ''
+/** What a page asked of others, or what its policy forbade. */
+const wrong: string[] = []
+
+before(async () => {
+  needs('/usr/bin/chromium', 'chromium')
+  server = await startAenigma(of)
+  origin = `http://localhost:${server.ports.http}`
+  browser = await startChromium()
+  of.defer(() => browser.close())
+})
+
+/** A browser profile of its own. */
+async function profile(options: BrowserContextOptions): Promise<Page> {
+  const context = await browser.newContext(options)
+  context.setDefaultTimeout(20_000)
+  const page = await context.newPage()
+  page.on('request', (request) => {
+    const url = new URL(request.url())
+    if (/^(?:http|ws)s?:$/.test(url.protocol) && url.hostname !== 'localhost') wrong.push(request.url())
+  })
+  page.on('console', (message) => {
+    if (/Content Security Policy/i.test(message.text())) wrong.push(message.text())
+  })
+  return page
+}
+
+async function shot(page: Page, name: string): Promise<void> {
+  if (SHOTS) await page.screenshot({ path: join(SHOTS, `${name}.png`) })
+}
+
+async function logsIn(page: Page, name: string, password: string): Promise<void> {
+  await page.goto(`${origin}/chat/`)
+  await page.fill('#converse-login-jid', name)
+  await page.fill('#converse-login-password', password)
+  await page.click('#converse-login [type=submit]')
+  await isIn(page)
+}
+
+/** Waits until the chat shows that it is logged in. */
+async function isIn(page: Page): Promise<void> {
+  await page.waitForSelector('converse-user-profile', { state: 'attached' })
+  await page.waitForSelector('.aenigma-wait', { state: 'detached' })
+}
+
+/** Opens a chat by the address, as a link to it would. */
+async function opens(page: Page, jid: string): Promise<void> {
+  await page.evaluate((to) => {
+    location.hash = `#converse/chat?jid=${to}`
+  }, jid)
+  await page.waitForSelector('.chat-textarea')
+}
+
+async function says(page: Page, text: string): Promise<void> {
+  await page.fill('.chat-textarea', text)
+  await page.press('.chat-textarea', 'Enter')
+  await page.waitForSelector(`converse-chat-message-body:has-text("${text}")`)
+}
+
+async function reads(page: Page, text: string): Promise<void> {
+  await page.waitForSelector(`converse-chat-message-body:has-text("${text}")`)
+}
+
+/** The files of a directory, at any depth, whose bytes contain a text. */
+function filesWith(directory: string, text: string): string[] {
+  const paths = readdirSync(directory, { recursive: true, encoding: 'utf8' }).map((name) => join(directory, name))
+  return paths.filter((path) => statSync(path).isFile() && readFileSync(path).includes(text))
+}
+
+let romeo: Page
+let juliet: Page
+
+test('whoever reads the link makes the first account, and is in the chat', async () => {
+  const { link } = JSON.parse(server.child.lines[0] ?? '{}')
+  romeo = await profile(DESKTOP)
+  await romeo.goto(`${origin}/`)
+  assert.match(romeo.url(), /\/start$/)
+  await romeo.waitForSelector('#closed:not([hidden])')
+  await romeo.goto(link)
+  await romeo.reload() // the same page with another fragment
+  await romeo.fill('#name', 'romeo')
+  await romeo.fill('#password', 'short')
+  await romeo.click('#submit')
+  assert.match((await romeo.textContent('#password-error')) ?? '', /8 characters/)
+  await romeo.fill('#password', 'wherefore art thou')
+  await shot(romeo, 'start-desktop')
+  await romeo.click('#submit')
+  await isIn(romeo)
+  assert.equal(new URL(romeo.url()).pathname, '/chat/')
+  await shot(romeo, 'first-login')
+  const kept = await romeo.evaluate(() => JSON.stringify({ ...localStorage, ...sessionStorage }))
+  assert.doesNotMatch(kept, /wherefore/)
+  assert.match(kept, /aenigma-login/)
+  assert.match(await server.command(['user', 'list']), /romeo@localhost/)
+  assert.match(await server.command(['user', 'clients', 'romeo@localhost']), /aenigma web chat/)
+})
+
+test('a second profile, a phone in Italian, logs in with its password', async () => {
+  await server.addUser('juliet', 'what is in a name')
+  juliet = await profile(PHONE)
+  await juliet.goto(`${origin}/chat/`)
+  await juliet.waitForSelector('text=Accedi')
+  await shot(juliet, 'login-phone-it')
+  await logsIn(juliet, 'juliet', 'what is in a name')
+  await shot(juliet, 'contacts-phone-it')
+})
+
+test('they chat one to one, encrypted without being asked', async () => {
+  await opens(romeo, 'juliet@localhost')
+  await says(romeo, 'But soft, what light')
+  await opens(juliet, 'romeo@localhost')
+  await reads(juliet, 'But soft, what light')
+  await says(juliet, 'O Romeo, Romeo')
+  await reads(romeo, 'O Romeo, Romeo')
+  await shot(romeo, 'chat-desktop')
+  await shot(juliet, 'chat-phone')
+})
+
+test('a reload keeps them logged in, by the token', async () => {
+  await romeo.reload()
+  await isIn(romeo)
+  await opens(romeo, 'juliet@localhost')
+  await reads(romeo, 'O Romeo, Romeo')
+  await says(romeo, 'I take thee at thy word')
+  await reads(juliet, 'I take thee at thy word')
+})
+
+test('the pages asked nobody else for anything, and did nothing that their policy forbids', () => {
+  assert.deepEqual(wrong, [])
+})
+
+test('no file of the server contains what they said', async () => {
+  await server.stop()
+  for (const text of ['But soft', 'O Romeo, Romeo', 'at thy word']) assert.deepEqual(filesWith(server.data, text), [])
+})
