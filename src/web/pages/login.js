@@ -5,7 +5,6 @@ import { agentId, deviceName, forgetLogin, MECHANISM, savedLogin, saveLogin } fr
 
 const SASL2 = 'urn:xmpp:sasl:2'
 const FAST = 'urn:xmpp:fast:0'
-const STREAM = 'http://etherx.jabber.org/streams'
 /** The full address of this tab, so that it finds its session again after a reload. */
 const TAB = 'aenigma-tab'
 
@@ -132,14 +131,12 @@ class Login {
     connection._sasl_data = {}
     this.keepToken(childrenOf(success, 'token', FAST)[0])
     // The features follow without a new stream (XEP-0388 §2.5); from there on it is all as Strophe knows it.
-    const feature = connection._addSysHandler(
-      (element) => {
-        connection.deleteHandler(feature)
+    const handlers = ['stream:features', 'features'].map((name) =>
+      connection._addSysHandler((element) => {
+        for (const handler of handlers) connection.deleteHandler(handler)
         connection._onStreamFeaturesAfterSASL(element)
         return false
-      },
-      STREAM,
-      'features',
+      }, null, name),
     )
   }
 
@@ -224,6 +221,7 @@ function sayOnce(url, domain, text) {
 
 function node(name, ns, attributes = {}, text = '') {
   const element = document.implementation.createDocument(ns, name).documentElement
+  element.setAttribute('xmlns', ns) // Strophe writes what it finds as attributes, and nothing else
   for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value)
   if (text) element.textContent = text
   return element
