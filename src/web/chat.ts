@@ -7,6 +7,7 @@ import { escapeHtml, type Folder, fileFrom, Page } from './files.ts'
 /** What the page is made of, from `pages/`. */
 const OWN = [
   'chat.js',
+  'encryption.js',
   'login.js',
   'login-store.js',
   'chat.css',
@@ -77,6 +78,12 @@ function hostFor(asked: string | undefined, hosts: Iterable<string>): string {
   return all.find((host) => host === name) ?? all[0] ?? 'localhost'
 }
 
+/** The two style sheets that Converse.js writes into its page: an empty one, and a comment of its build that says nothing. */
+const EMPTY_STYLES = [
+  "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='",
+  "'sha256-JRf3eZJIF59VkE1tlxlBPiCQXjGJ1uE88pEYh49RtTY='",
+].join(' ')
+
 /**
  * Everything from here, nothing inline but style attributes: Converse.js draws avatars and sizes with them. OMEMO's
  * arithmetic is WebAssembly. Pictures of others come as `blob:` (decrypted) or `data:` (avatars).
@@ -86,7 +93,7 @@ function policy(origins: readonly string[]): string {
   return [
     "default-src 'none'",
     "script-src 'self' 'wasm-unsafe-eval'",
-    "style-src 'self'",
+    `style-src 'self' ${EMPTY_STYLES}`,
     "style-src-attr 'unsafe-inline'",
     `img-src 'self' data: blob:${also}`,
     `media-src 'self' data: blob:${also}`,

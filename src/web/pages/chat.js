@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Starts Converse.js for this server: everything from here, nothing asked of anybody else.
+import { addEncryption } from './encryption.js'
 import { addLogin } from './login.js'
 
 const meta = (name) => document.querySelector(`meta[name="aenigma-${name}"]`)?.content ?? ''
@@ -8,6 +9,7 @@ const socket = location.protocol === 'https:' ? 'wss:' : 'ws:'
 const { converse } = window
 
 addLogin(converse)
+addEncryption(converse)
 converse.plugins.add('aenigma-look', {
   initialize() {
     const { api } = this._converse
@@ -20,10 +22,11 @@ converse.plugins.add('aenigma-look', {
 class Brand extends HTMLElement {
   connectedCallback() {
     if (this.firstChild) return
-    const icon = Object.assign(new Image(56, 56), { src: '/chat/icon.svg', alt: '' })
+    const icon = Object.assign(new Image(64, 64), { src: '/chat/icon.svg', alt: '' })
     const name = Object.assign(document.createElement('span'), { className: 'aenigma-name', textContent: 'aenigma' })
-    const place = Object.assign(document.createElement('span'), { className: 'aenigma-host', textContent: host })
-    this.append(icon, name, place)
+    const brand = Object.assign(document.createElement('div'), { className: 'aenigma-brand' })
+    brand.append(icon, name)
+    this.append(brand)
   }
 }
 
@@ -71,7 +74,7 @@ await converse.initialize({
   muc_show_logs_before_join: true,
   allow_message_corrections: 'all',
   // Looks.
-  whitelisted_plugins: ['aenigma-login', 'aenigma-look'],
+  whitelisted_plugins: ['aenigma-login', 'aenigma-encryption', 'aenigma-look'],
   view_mode: 'fullscreen',
   theme: 'classic',
   dark_theme: 'dracula',
@@ -83,6 +86,9 @@ await converse.initialize({
   loglevel: 'warn',
 })
 
+const italian = navigator.language.startsWith('it')
+const hint = document.querySelector('.aenigma-empty p')
+if (hint) hint.textContent = italian ? 'Scegli un contatto o una stanza.' : 'Choose a contact or a room.'
 document.querySelector('.aenigma-wait')?.remove()
 if ('serviceWorker' in navigator) {
   // Without one the chat works all the same, so whatever is wrong is only noted.

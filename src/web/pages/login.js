@@ -132,11 +132,15 @@ class Login {
     this.keepToken(childrenOf(success, 'token', FAST)[0])
     // The features follow without a new stream (XEP-0388 §2.5); from there on it is all as Strophe knows it.
     const handlers = ['stream:features', 'features'].map((name) =>
-      connection._addSysHandler((element) => {
-        for (const handler of handlers) connection.deleteHandler(handler)
-        connection._onStreamFeaturesAfterSASL(element)
-        return false
-      }, null, name),
+      connection._addSysHandler(
+        (element) => {
+          for (const handler of handlers) connection.deleteHandler(handler)
+          connection._onStreamFeaturesAfterSASL(element)
+          return false
+        },
+        null,
+        name,
+      ),
     )
   }
 
