@@ -39,7 +39,7 @@ export class LiveConfig {
     const hosts = config.hosts.map((host) => addressOf(host).domain).filter((host) => !gone.has(host))
     const admins = config.admins.map((admin) => addressOf(admin).bare.key)
     return () => {
-      const restart = (['data', 'store', 'accounts', 'listen', 'log'] as const).filter(
+      const restart = (['data', 'store', 'accounts', 'listen', 'http', 'log'] as const).filter(
         (key) => JSON.stringify(config[key]) !== JSON.stringify(this.#config[key]),
       )
       replace(this.hosts, hosts)

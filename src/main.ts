@@ -6,19 +6,23 @@ import { join } from 'node:path'
 import { createAccounts } from './accounts/accounts.ts'
 import { networkOf } from './accounts/throttle.ts'
 import { systemClock } from './clock.ts'
-import type { Address, Config } from './config/config.ts'
+import type { Address, Config, Limits } from './config/config.ts'
 import type { Software } from './core/feature.ts'
 import { LiveConfig } from './live-config.ts'
 import type { Log } from './log.ts'
 import { Metrics } from './metrics.ts'
-import { ClientListener, withFreePort } from './net/listen.ts'
+import { ClientListener, type Listening, withFreePort } from './net/listen.ts'
+import { addressesIn } from './net/proxies.ts'
 import { type CertificateFiles, Certificates } from './net/tls.ts'
 import { FirstAccount } from './ops/first-account.ts'
 import type { ListenInfo, RunningServer, SessionInfo } from './ops/running-server.ts'
 import { type Server, startXmpp } from './server.ts'
 import type { ScramHash, Store, StoreObserver } from './store/store.ts'
-import { startWeb } from './web/server.ts'
+import type { Trust } from './web/exchange.ts'
+import type { WebServer } from './web/server.ts'
+import { createWeb } from './web/web.ts'
 import { features } from './xep/index.ts'
+import type { ReaderLimits } from './xml/reader.ts'
 
 /** What the program calls itself (XEP-0092). */
 export const software: Software = {
@@ -45,6 +49,17 @@ export async function openStore(config: Config, observer?: StoreObserver): Promi
 export function hashesOf(config: Config): readonly ScramHash[] {
   return ['SCRAM-SHA-512', 'SCRAM-SHA-256', ...(config.accounts.sha1 ? (['SCRAM-SHA-1'] as const) : [])]
 }
+
+/** This machine. */
+const LOOPBACK = ['127.0.0.0/8', '::1']
+/** Connections without TLS, of which reverse proxies have many. */
+const PROXY_CONNECTIONS = 10_000
+/** Connections of those who watch. */
+const MONITOR_CONNECTIONS = 100
+
+/** The web servers. */
+type Webs = ReturnType<typeof createWeb>
+type Connection = Parameters<WebServer['take']>[0]
 
 /** Everything that was started, to be stopped in reverse. */
 type Stops = (() => Promise<void> | void)[]
@@ -120,7 +135,6 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
     log,
     metrics,
   })
-  stops.push(() => xmpp.stop())
   const firstAccount = new FirstAccount({
     accounts,
     store,
@@ -130,7 +144,15 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
     trial: config.trial,
   })
   const parts: Parts = { config, live, log, metrics, store, certificates, xmpp, firstAccount, started }
-  const listening = [...(await listenForClients(parts, stops, closing)), ...(await listenForWeb(parts, stops))]
+  const listener = clientListener(parts)
+  const web = websOf(parts, listener)
+  stops.push(() => {
+    for (const one of Object.values(web)) one.stop() // as above: streams end before their connections
+  })
+  stops.push(() => xmpp.stop())
+  const listening = await listenAtAll(parts, listener, web, (ended) => {
+    stops.push(() => void closing.push(...ended.map((one) => one.stop())))
+  })
   log.info('started', { version: software.version, ms: systemClock.now() - started })
   const { hosts, data, trial } = config
   const authority = trial ? join(data, 'tls', 'ca.crt') : undefined
@@ -163,13 +185,8 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
   }
 }
 
-async function listenForClients(
-  { config, live, certificates, log, metrics, xmpp }: Parts,
-  stops: Stops,
-  closing: Promise<void>[],
-): Promise<readonly ListenInfo[]> {
-  const { limits } = live
-  const listener = new ClientListener({
+function clientListener({ live: { limits }, certificates, log, metrics, xmpp }: Parts): ClientListener {
+  return new ClientListener({
     certificates,
     limits: {
       get connectionsPerAddress() {
@@ -182,7 +199,7 @@ async function listenForClients(
         return limits.sendQueueBytes
       },
       get reader() {
-        return { stanzaBytes: limits.unauthenticatedStanzaBytes, depth: limits.depth, attributes: limits.attributes }
+        return readerLimits(limits)
       },
     },
     clock: systemClock,
@@ -191,41 +208,81 @@ async function listenForClients(
     networkOf,
     accept: (link) => xmpp.accept(link),
   })
-  const { starttls, tls } = config.listen
-  const listen = async (kind: 'starttls' | 'tls', wanted: readonly Address[]): Promise<readonly ListenInfo[]> => {
-    const listening = await freePorts(config, wanted, (addresses) => listener.listen(addresses, kind === 'tls'))
-    stops.push(() => {
-      for (const one of listening) closing.push(one.stop())
-    })
-    return infos(
-      kind,
-      wanted,
-      listening.map(({ address }) => address),
-    )
-  }
-  return [...(await listen('starttls', starttls)), ...(await listen('tls', tls))]
 }
 
-async function listenForWeb(
-  { config, live, metrics, store, firstAccount }: Parts,
-  stops: Stops,
+function readerLimits({ unauthenticatedStanzaBytes: stanzaBytes, depth, attributes }: Limits): Partial<ReaderLimits> {
+  return { stanzaBytes, depth, attributes }
+}
+
+/** The web servers, without their sockets. */
+function websOf({ config, live, log, metrics, store, xmpp, firstAccount }: Parts, { admission }: ClientListener): Webs {
+  const { limits, hosts } = live
+  return createWeb({
+    trust: trustOf(config),
+    hosts,
+    url: () => undefined,
+    firstAccount,
+    limits: {
+      get stanzaBytes() {
+        return limits.stanzaBytes
+      },
+      get sendQueueBytes() {
+        return limits.sendQueueBytes
+      },
+      get reader() {
+        return readerLimits(limits)
+      },
+    },
+    admission,
+    networkOf,
+    accept: (link) => xmpp.accept(link),
+    clock: systemClock,
+    metrics,
+    log,
+    page: () => metrics.text(),
+    health: async () => ({ store: await answers(store) }),
+  })
+}
+
+function trustOf({ http }: Config): Trust {
+  return { isProxy: addressesIn([...LOOPBACK, ...http.proxies]), isLocal: addressesIn(LOOPBACK) }
+}
+
+async function listenAtAll(
+  { config }: Parts,
+  listener: ClientListener,
+  { site, monitor }: Webs,
+  begun: (listening: readonly Listening[]) => void,
 ): Promise<readonly ListenInfo[]> {
-  const { http } = config.listen
-  const health = async () => ({ store: await answers(store) })
-  const web = await freePorts(config, http, (addresses) =>
-    startWeb({ addresses, metrics: () => metrics.text(), health, pages: { hosts: live.hosts, firstAccount } }),
-  )
-  stops.push(() => web.stop())
-  return infos('http', http, web.listening)
+  const { isProxy } = trustOf(config)
+  const forSite = { take: (socket: Connection) => site.take(socket), isProxy }
+  const forMonitor = { take: (socket: Connection) => monitor.take(socket), isProxy, most: MONITOR_CONNECTIONS }
+  const ways: Readonly<Record<ListenInfo['kind'], (addresses: readonly Address[]) => Promise<readonly Listening[]>>> = {
+    starttls: (addresses) => listener.listen(addresses, false),
+    tls: (addresses) => listener.listen(addresses, true),
+    https: (addresses) => listener.listenWeb(addresses, true, forSite),
+    http: (addresses) => listener.listenWeb(addresses, false, { ...forSite, most: PROXY_CONNECTIONS }),
+    metrics: (addresses) => listener.listenWeb(addresses, false, forMonitor),
+  }
+  const all: ListenInfo[] = []
+  for (const kind of ['starttls', 'tls', 'https', 'http', 'metrics'] as const) {
+    const wanted = config.listen[kind]
+    const listening = await freePorts(config, wanted, ways[kind])
+    begun(listening)
+    const got = listening.map(({ address }) => address)
+    all.push(...infos(kind, wanted, got))
+  }
+  return all
 }
 
 /** The wanted ports; in the trial the next free ones, but never one that another of our listeners wants. */
 function freePorts<T>(
-  { listen: { starttls, tls, http, nextFreePort } }: Config,
-  wanted: readonly Address[],
+  { listen: { nextFreePort, ...wanted } }: Config,
+  addresses: readonly Address[],
   listen: (addresses: readonly Address[]) => Promise<T>,
 ): Promise<T> {
-  return withFreePort(wanted, nextFreePort, new Set([...starttls, ...tls, ...http].map(({ port }) => port)), listen)
+  const ports = Object.values(wanted).flatMap((list) => list.map(({ port }) => port))
+  return withFreePort(addresses, nextFreePort, new Set(ports), listen)
 }
 
 function infos(kind: ListenInfo['kind'], wanted: readonly Address[], got: readonly Address[]): readonly ListenInfo[] {

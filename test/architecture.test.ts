@@ -23,7 +23,8 @@ const MAY: Readonly<Record<string, { readonly values: readonly string[]; readonl
   appliance: { values: [] },
   // `xml`: `ops/compliance/` is a client of its own.
   ops: { values: ['appliance', 'config', 'store', 'net', 'accounts', 'xmpp', 'xml'] },
-  web: { values: ['xmpp', 'accounts', 'ops', 'net'], types: ['core'] },
+  // `xml`, `stream/link.ts`: WebSocket and BOSH are links, which read and write elements.
+  web: { values: ['xml', 'xmpp', 'accounts', 'ops', 'net'], types: ['core', 'stream/link.ts'] },
   cli: { values: ['config', 'accounts', 'ops', 'net', 'xmpp', 'store', 'main.ts', 'xep/index.ts'] },
 }
 
@@ -37,6 +38,7 @@ const ONLY_IN: Readonly<Record<string, readonly string[]>> = {
   'node:http': ['web', 'net'], // `net/web-client.ts` is the client's end
   'node:https': ['net'],
   hono: ['web'],
+  ws: ['web'],
   '@hono/node-server': ['web'],
   yaml: ['config'],
   'prom-client': ['metrics.ts'],

@@ -54,7 +54,7 @@ async function place(t: TestContext, more = ''): Promise<string> {
 function configText(more: string): string {
   return `hosts: [example.org, example.net]
 certificate: {cert: tls/localhost.crt, key: tls/localhost.key}
-listen: {starttls: [], tls: [], http: []}
+listen: {starttls: [], tls: [], https: [], http: [], metrics: []}
 accounts: {scramIterations: 4096, sha1: false}
 log: {level: silent}
 ${more}`
@@ -365,8 +365,8 @@ test('the trial mode: an administrator once, the CA to trust, a port that is tak
   const { listening } = (await json(dir, 'status', '--data', 'other')) as {
     listening: { port: number; kind: string }[]
   }
-  const http = listening.find(({ kind }) => kind === 'http')
-  assert.equal((await fetch(`http://127.0.0.1:${http?.port}/healthz`)).status, 200)
+  const monitor = listening.find(({ kind }) => kind === 'metrics')
+  assert.equal((await fetch(`http://127.0.0.1:${monitor?.port}/healthz`)).status, 200)
   other.signal('SIGTERM')
   assert.equal(await other.ended, 0)
 

@@ -30,13 +30,19 @@ async function configure(
   dir: string,
   options: ServerOptions,
   store: Store,
-): Promise<{ file: string; tls: number; http: number }> {
-  const [starttls, tls, http] = [await freePort(), await freePort(), await freePort()]
+): Promise<{ file: string; tls: number; https: number; metrics: number }> {
+  const [starttls, tls, https, metrics] = [await freePort(), await freePort(), await freePort(), await freePort()]
   const config = {
     hosts: [DOMAIN],
     data: join(dir, 'data'),
     log: { level: 'error' },
-    listen: { starttls: [`127.0.0.1:${starttls}`], tls: [`127.0.0.1:${tls}`], http: [`127.0.0.1:${http}`] },
+    listen: {
+      starttls: [`127.0.0.1:${starttls}`],
+      tls: [`127.0.0.1:${tls}`],
+      https: [`127.0.0.1:${https}`],
+      http: [],
+      metrics: [`127.0.0.1:${metrics}`],
+    },
     certificates: { [DOMAIN]: options.certificate },
     archive: options.archive ? 'on' : 'off',
     store: store === 'sqlite' ? store : { postgres: clusterUrl(dir) },
@@ -51,7 +57,7 @@ async function configure(
   mkdirSync(dir, { recursive: true })
   const file = join(dir, 'aenigma.yaml')
   writeFileSync(file, stringify(config))
-  return { file, tls, http }
+  return { file, tls, https, metrics }
 }
 
 async function createUsers(dir: string, options: ServerOptions, store: Store): Promise<void> {
@@ -78,11 +84,11 @@ async function fillArchive(dir: string, messages: number): Promise<void> {
 }
 
 async function start(dir: string, options: ServerOptions, store: Store): Promise<Server> {
-  const { file, tls, http } = await configure(dir, options, store)
+  const { file, tls, metrics } = await configure(dir, options, store)
   const target = { protocol: 'xmpp', port: tls, domain: DOMAIN, ca: options.certificate.cert } as const
   const command = { program: process.execPath, args: [PROGRAM, 'up', '--config', file] }
   const server = await startProcess(dir, options, target, command)
-  return { ...server, metrics: `http://127.0.0.1:${http}/metrics` }
+  return { ...server, metrics: `http://127.0.0.1:${metrics}/metrics` }
 }
 
 function missing(): string | undefined {

@@ -25,7 +25,8 @@ function realLines({ hosts, listening, data }: ServerInfo, { link }: FirstSteps)
   return [
     `aenigma serves ${hosts.join(', ')}.`,
     `  clients    ${[...places('starttls'), ...places('tls')].join(', ') || 'nowhere'}`,
-    `  health     ${places('http').join(', ') || 'nowhere'}`,
+    `  web        ${[...places('https'), ...places('http')].join(', ') || 'nowhere'}`,
+    `  health     ${places('metrics').join(', ') || 'nowhere'}`,
     `  data       ${data}`,
     ...(link === undefined ? [] : ['', `Make the first account in a browser, within a day: ${link}`]),
   ]
@@ -60,7 +61,7 @@ function trialLines(
     'Or connect with any XMPP client:',
     `  server     ${host}, port ${port('starttls')} (STARTTLS) or ${port('tls')} (TLS)`,
     `  trust      ${authority ?? '–'}`,
-    `  health     http://127.0.0.1:${port('http')}/healthz`,
+    `  health     http://127.0.0.1:${port('metrics')}/healthz`,
     '',
     `Add a user:  ${ourselves()} user add romeo@${host}${where}`,
     'Stop it:     Ctrl-C',

@@ -73,9 +73,15 @@ export interface Config {
   readonly listen: {
     readonly starttls: readonly Address[]
     readonly tls: readonly Address[]
+    readonly https: readonly Address[]
     readonly http: readonly Address[]
+    readonly metrics: readonly Address[]
     /** Whether the next free port is used where one is taken. */
     readonly nextFreePort: boolean
+  }
+  readonly http: {
+    /** Addresses and networks of reverse proxies beside this machine. */
+    readonly proxies: readonly string[]
   }
   /** One for each domain, in the order of `hosts`. */
   readonly certificates: ReadonlyMap<string, CertificateFiles>

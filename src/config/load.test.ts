@@ -34,7 +34,9 @@ test('one line and a certificate are a whole configuration', () => {
   assert.deepEqual(config.listen, {
     starttls: [{ host: '::', port: 5222 }],
     tls: [{ host: '::', port: 5223 }],
+    https: [{ host: '::', port: 5443 }],
     http: [{ host: '127.0.0.1', port: 5280 }],
+    metrics: [{ host: '127.0.0.1', port: 5281 }],
     nextFreePort: false,
   })
   assert.deepEqual(config.store, { kind: 'sqlite' })

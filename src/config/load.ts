@@ -97,7 +97,8 @@ function assemble(
     cert: resolve(directory, files.cert),
     key: resolve(directory, files.key),
   })
-  const { certificate, certificates, moved, data, store, listen, log, limits, accounts, admins, contacts } = checked
+  const { certificate, certificates, moved, data, store, listen, http, log, limits, accounts, admins, contacts } =
+    checked
   const each =
     certificates && Object.fromEntries(Object.entries(certificates).map(([host, files]) => [host, full(files)]))
   return {
@@ -105,6 +106,7 @@ function assemble(
     moved: new Map(Object.entries(moved)),
     data: resolve(directory, data),
     listen: { ...listen, nextFreePort: false },
+    http,
     certificates: certificatesOf(hosts, certificate && full(certificate), each),
     store: storeOf(store),
     log,

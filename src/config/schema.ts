@@ -13,9 +13,29 @@ const listen = section(
       help: 'Where clients connect and then switch to TLS. `[]` turns it off. `[::]` takes IPv4 too.',
     }),
     tls: addresses({ default: ['[::]:5223'], help: 'Where clients connect with TLS from the start (XEP-0368).' }),
-    http: addresses({ default: ['127.0.0.1:5280'], help: 'Where `/healthz` and `/metrics` answer, without TLS.' }),
+    https: addresses({ default: ['[::]:5443'], help: 'Where web pages and clients in browsers connect, with TLS.' }),
+    http: addresses({
+      default: ['127.0.0.1:5280'],
+      help: 'The same without TLS, for a reverse proxy; clients behind it must have used `https`.',
+    }),
+    metrics: addresses({ default: ['127.0.0.1:5281'], help: 'Where `/healthz` and `/metrics` answer, without TLS.' }),
   },
   'Where the server can be reached.',
+)
+
+const http = section(
+  {
+    proxies: texts(
+      {
+        default: [],
+        help: 'Reverse proxies on other machines, whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed; those on this machine are.',
+      },
+      'address or network such as 10.0.0.0/8, or a list of them',
+      (text) =>
+        /^[0-9a-f.:]+(\/\d{1,3})?$/i.test(text) ? undefined : 'must be an address such as 192.0.2.1 or 10.0.0.0/8',
+    ),
+  },
+  'The web server.',
 )
 
 const certificate = z.strictObject({
@@ -186,6 +206,7 @@ export const baseShape = {
     .optional()
     .meta({ description: 'A certificate for each domain, instead of `certificate`.' }),
   listen,
+  http,
   store,
   admins: texts(
     { default: [], help: 'Accounts that may administer the server, beside those made with `--admin`.' },

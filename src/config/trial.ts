@@ -16,12 +16,20 @@ const TRIAL_HOST = 'localhost'
  */
 export function trialConfig(directory: string, features: readonly OptionSource[] = []): Config {
   const data = resolve(directory)
-  const { limits, accounts, contacts } = z.object(baseShape).parse({})
+  const { limits, accounts, contacts, http } = z.object(baseShape).parse({})
   return {
     hosts: [TRIAL_HOST],
     moved: new Map(),
     data,
-    listen: { starttls: loopback(5222), tls: loopback(5223), http: loopback(5280), nextFreePort: true },
+    listen: {
+      starttls: loopback(5222),
+      tls: loopback(5223),
+      https: loopback(5443),
+      http: loopback(5280),
+      metrics: loopback(5281),
+      nextFreePort: true,
+    },
+    http,
     certificates: new Map([
       [TRIAL_HOST, { cert: join(data, 'tls', 'localhost.crt'), key: join(data, 'tls', 'localhost.key') }],
     ]),

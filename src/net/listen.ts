@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Listening sockets: who may connect how often, and what becomes of a connection: a link, with TLS from the start or later.
+// Listening sockets: who may connect how often, and what becomes of a connection: a link, with TLS from the start or later,
+// or a connection for the web server.
 import { randomUUID } from 'node:crypto'
 import { createServer, type Server, type Socket } from 'node:net'
 import type { Clock } from '../clock.ts'
@@ -7,11 +8,14 @@ import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
 import type { Link } from '../stream/link.ts'
 import type { ReaderLimits } from '../xml/reader.ts'
+import { Admission, type AdmissionLimits } from './admission.ts'
 import { TcpLink } from './tcp-link.ts'
 import type { Certificates } from './tls.ts'
 
 /** A client's TLS protocol name (XEP-0368 §3). */
 const ALPN_CLIENT = ['xmpp-client']
+/** RFC 9113 §3.2; who names nothing speaks HTTP/1.1. */
+const ALPN_WEB = ['h2', 'http/1.1']
 /** After this long without traffic the system asks whether the peer is still there, in ms. */
 const KEEPALIVE = 60_000
 /** How many ports above the wanted one are tried. */
@@ -24,11 +28,7 @@ export interface Address {
 }
 
 /** Bounds on connections. */
-export interface ConnectionLimits {
-  /** Open connections from one network (an IPv4 address, an IPv6 /64). */
-  readonly connectionsPerAddress: number
-  /** New connections from one network in a minute. */
-  readonly connectionsPerMinute: number
+export interface ConnectionLimits extends AdmissionLimits {
   readonly sendQueueBytes: number
   /** For streams that did not log in yet. */
   readonly reader: Partial<ReaderLimits>
@@ -46,6 +46,27 @@ export interface ListenParts {
   readonly accept: (link: Link) => void
 }
 
+/** What becomes of connections. */
+interface Way {
+  /** The protocols of TLS from the start; undefined without. */
+  readonly alpn: readonly string[] | undefined
+  readonly take: (socket: Socket) => void
+  /** Whose connections are not counted, since many people stand behind each. */
+  readonly uncounted?: (address: string) => boolean
+  /** How many of all there may be. */
+  readonly most?: number
+}
+
+/** For whom a web server listens. */
+export interface WebListenParts {
+  /** Gets each connection, after its TLS handshake if there is one; `alpnProtocol` says which HTTP it speaks. */
+  readonly take: (socket: Socket) => void
+  /** Reverse proxies, behind which many people stand: their connections are not counted here. */
+  readonly isProxy: (address: string) => boolean
+  /** How many connections there may be in all, where they are not counted by network. */
+  readonly most?: number
+}
+
 /** A socket that listens. */
 export interface Listening {
   readonly address: Address
@@ -56,14 +77,14 @@ export interface Listening {
 /** Takes connections of clients. */
 export class ClientListener {
   readonly #parts: ListenParts
-  readonly #open = new Map<string, number>()
-  readonly #recent = new Map<string, number>()
+  /** What each network has, also for connections that come through others. */
+  readonly admission: Admission
   /** Sockets in their TLS handshake, which nobody else knows yet. */
   readonly #shaking = new Set<Socket>()
 
   constructor(parts: ListenParts) {
     this.#parts = parts
-    parts.clock.every(60_000, () => this.#recent.clear())
+    this.admission = new Admission(parts.limits, parts.clock)
   }
 
   /**
@@ -71,11 +92,23 @@ export class ClientListener {
    * @param direct whether TLS begins at once (XEP-0368) or is asked for in the stream (RFC 6120 §5)
    * @throws the system's error, `EADDRINUSE` for instance; nothing listens then
    */
-  async listen(addresses: readonly Address[], direct: boolean): Promise<readonly Listening[]> {
+  listen(addresses: readonly Address[], direct: boolean): Promise<readonly Listening[]> {
+    const take = (socket: Socket): void => this.#parts.accept(this.#link(socket, direct))
+    return this.#listen(addresses, { alpn: direct ? ALPN_CLIENT : undefined, take })
+  }
+
+  /** Begins to listen for a web server. @throws as `listen` */
+  listenWeb(addresses: readonly Address[], direct: boolean, parts: WebListenParts): Promise<readonly Listening[]> {
+    const { isProxy, ...rest } = parts
+    return this.#listen(addresses, { alpn: direct ? ALPN_WEB : undefined, uncounted: isProxy, ...rest })
+  }
+
+  async #listen(addresses: readonly Address[], way: Way): Promise<readonly Listening[]> {
     const listening: Listening[] = []
     try {
       for (const address of addresses) {
-        const server = createServer({ noDelay: true }, (socket) => this.#connected(socket, direct))
+        const server = createServer({ noDelay: true }, (socket) => this.#connected(socket, way))
+        if (way.most !== undefined) server.maxConnections = way.most
         const { address: bound, stop } = await begin(server, address)
         listening.push({ address: bound, stop: () => this.#stop(stop) })
       }
@@ -86,28 +119,30 @@ export class ClientListener {
     }
   }
 
-  #connected(socket: Socket, direct: boolean): void {
+  #connected(socket: Socket, { alpn, take, uncounted }: Way): void {
     socket.on('error', ignoreReset)
     socket.setNoDelay(true)
     socket.setKeepAlive(true, KEEPALIVE)
-    const network = this.#parts.networkOf(socket.remoteAddress ?? '')
-    if (!this.#admit(network)) {
-      socket.destroy()
-      return
+    const address = socket.remoteAddress ?? ''
+    if (!uncounted?.(address)) {
+      const network = this.#parts.networkOf(address)
+      const refused = this.admission.admit(network)
+      if (refused) {
+        this.#parts.log.debug('connection refused', { reason: refused })
+        socket.destroy()
+        return
+      }
+      socket.once('close', () => this.admission.left(network))
     }
-    socket.once('close', () => this.#left(network))
-    if (!direct) {
-      this.#parts.accept(this.#link(socket, false))
+    if (!alpn) {
+      take(socket)
       return
     }
     this.#shaking.add(socket)
     this.#parts.certificates
-      .secure(socket, ALPN_CLIENT)
+      .secure(socket, alpn)
       .finally(() => this.#shaking.delete(socket))
-      .then(
-        (secured) => this.#parts.accept(this.#link(secured, true)),
-        (error: unknown) => this.#parts.log.debug('tls handshake failed', { error }),
-      )
+      .then(take, (error: unknown) => this.#parts.log.debug('tls handshake failed', { error }))
   }
 
   /** Whoever is in the middle of a handshake has nothing to lose, and must not keep a stopping server waiting. */
@@ -126,25 +161,6 @@ export class ClientListener {
       log,
       secure: (plain, domain) => certificates.secure(plain, ALPN_CLIENT, domain),
     })
-  }
-
-  #admit(network: string): boolean {
-    const open = this.#open.get(network) ?? 0
-    const recent = this.#recent.get(network) ?? 0
-    this.#recent.set(network, recent + 1)
-    const { connectionsPerAddress, connectionsPerMinute } = this.#parts.limits
-    if (open >= connectionsPerAddress || recent >= connectionsPerMinute) {
-      this.#parts.log.debug('connection refused', { reason: open >= connectionsPerAddress ? 'too many' : 'too often' })
-      return false
-    }
-    this.#open.set(network, open + 1)
-    return true
-  }
-
-  #left(network: string): void {
-    const open = (this.#open.get(network) ?? 1) - 1
-    if (open > 0) this.#open.set(network, open)
-    else this.#open.delete(network)
   }
 }
 

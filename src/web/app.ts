@@ -1,52 +1,56 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the HTTP server answers: health and metrics, the web chat, the page for the first account. Loaded with the first
-// request (`server.ts` says why).
+// What the public HTTP server answers with Hono. Loaded with the first request (`server.ts` says why).
 import type { RequestListener } from 'node:http'
-import { getRequestListener } from '@hono/node-server'
-import { Hono } from 'hono'
-import { type ChatParts, chat } from './chat.ts'
-import { type StartParts, startPage } from './start-page.ts'
+import { getRequestListener, type HttpBindings } from '@hono/node-server'
+import { type Context, Hono } from 'hono'
+import { bodyLimit } from 'hono/body-limit'
+import { addChat } from './chat.ts'
+import { type Peer, peerOf, type Trust } from './exchange.ts'
+import { addHostMeta } from './host-meta.ts'
+import { addStart, type StartParts } from './start-page.ts'
+
+/** Bytes of a body; what may be larger has a raw route. */
+const BODY_BYTES = 65_536
 
 /** What the answers are made of. */
 export interface AppParts {
-  /** Prometheus' text. */
-  readonly metrics: () => Promise<string>
-  /** Checks by name: whether they passed. */
-  readonly health: () => Promise<Readonly<Record<string, boolean>>>
-  /** Pages for people. */
-  readonly pages: ChatParts & StartParts
+  readonly trust: Trust
+  readonly hosts: ReadonlySet<string>
+  /** Where everybody reaches our web server, as `https://chat.example.org`, if the configuration says so. */
+  readonly url: () => string | undefined
+  /** Where uploaded files are fetched from, if that is not where the chat comes from: origins. */
+  readonly fileOrigins?: () => readonly string[]
+  readonly firstAccount: StartParts['firstAccount']
 }
 
-/** Said of each answer that says nothing else. */
-const HEADERS: Readonly<Record<string, string>> = {
-  'X-Content-Type-Options': 'nosniff',
-  'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
-  'Referrer-Policy': 'no-referrer',
-  'Cache-Control': 'no-store',
-  'Cross-Origin-Opener-Policy': 'same-origin',
-}
+/** Pages in groups, each in a file of its own: what comes here gets the headers below unless it sets its own. */
+const PAGES = [addHostMeta, addChat, addStart] as const
 
 /** Everything that is answered, as a listener of Node's HTTP servers. */
 export function createApp(parts: AppParts): RequestListener {
-  return getRequestListener(routes(parts).fetch)
+  const app = new Hono()
+  const peer = (context: Context): Peer => peerOf((context.env as HttpBindings).incoming, parts.trust)
+  app.use(secured(peer), bodyLimit({ maxSize: BODY_BYTES }))
+  for (const add of PAGES) add(app, { ...parts, peerOf: peer })
+  return getRequestListener(app.fetch, { overrideGlobalObjects: false })
 }
 
-function routes(parts: AppParts): Hono {
-  const app = new Hono()
-  app.use(async (context, next) => {
+function secured(peer: (context: Context) => Peer) {
+  return async (context: Context, next: () => Promise<void>): Promise<void> => {
     await next()
-    for (const [name, value] of Object.entries(HEADERS)) if (!context.res.headers.has(name)) context.header(name, value)
-  })
-  app.get('/healthz', async (context) => {
-    const checks = await parts.health()
-    const ok = Object.values(checks).every(Boolean)
-    return context.json({ status: ok ? 'ok' : 'failing', checks }, ok ? 200 : 503)
-  })
-  app.get('/metrics', async (context) => {
-    context.header('Content-Type', 'text/plain; version=0.0.4; charset=utf-8')
-    return context.body(await parts.metrics())
-  })
-  app.route('/', chat(parts.pages))
-  app.route('/', startPage(parts.pages))
-  return app
+    const defaults: Readonly<Record<string, string>> = {
+      'X-Content-Type-Options': 'nosniff',
+      'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
+      'Referrer-Policy': 'no-referrer',
+      'Cache-Control': 'no-store',
+    }
+    for (const [name, value] of Object.entries(defaults)) {
+      if (!context.res.headers.has(name)) context.header(name, value)
+    }
+    const { scheme, authority } = peer(context)
+    // It holds for every port of the host, so only where the customary one is ours.
+    if (scheme === 'https' && authority !== undefined && !/:\d+$/.test(authority)) {
+      context.header('Strict-Transport-Security', 'max-age=31536000')
+    }
+  }
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The web chat at `/chat/`: Converse.js from its npm package and around it a page of our own, all from this machine.
 import { readFileSync } from 'node:fs'
-import { Hono } from 'hono'
+import type { Context, Hono } from 'hono'
+import type { Peer } from './exchange.ts'
 import { escapeHtml, type Folder, fileFrom, Page } from './files.ts'
 
 /** What the page is made of, from `pages/`. */
@@ -25,11 +26,11 @@ export interface ChatParts {
   readonly hosts: Iterable<string>
   /** Where uploaded files are fetched from, if that is not where the page comes from: origins, like `https://example.org:5443`. */
   readonly fileOrigins?: (() => readonly string[]) | undefined
+  readonly peerOf: (context: Context) => Peer
 }
 
-/** The routes. */
-export function chat(parts: ChatParts): Hono {
-  const app = new Hono()
+/** Adds `/chat/` and everything below. */
+export function addChat(app: Hono, parts: ChatParts): void {
   const converse = converseFolder()
   const pages = new Map<string, Page>(OWN.map((name) => [name, page(name)]))
   const html = new Map<string, Page>()
@@ -39,7 +40,7 @@ export function chat(parts: ChatParts): Hono {
   })
   app.get('/chat', (context) => context.redirect('/chat/', 308))
   app.get('/chat/', (context) => {
-    const host = hostFor(context.req.header('host'), parts.hosts)
+    const host = hostFor(parts.peerOf(context).authority, parts.hosts)
     const known = html.get(host) ?? chatPage(host, converse)
     html.set(host, known) // no more of them than we have domains
     return known.answer(context.req.raw)
@@ -52,7 +53,6 @@ export function chat(parts: ChatParts): Hono {
     '/chat/:file',
     (context) => pages.get(context.req.param('file'))?.answer(context.req.raw) ?? context.notFound(),
   )
-  return app
 }
 
 /** The page for the domain that the browser has asked. */

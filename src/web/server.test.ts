@@ -1,58 +1,101 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
-import { startWeb } from './server.ts'
+import { once } from 'node:events'
+import type { RequestListener } from 'node:http'
+import { connect, createServer } from 'node:net'
+import { type TestContext, test } from 'node:test'
+import { createMonitor } from './monitor.ts'
+import { WebServer } from './server.ts'
 
-const parts = {
-  addresses: [{ host: '127.0.0.1', port: 0 }],
-  metrics: () => Promise.resolve('aenigma_sessions 2\n'),
-  health: () => Promise.resolve({ store: true }),
-  pages: {
-    hosts: ['montague.lit'],
-    firstAccount: {
-      host: 'montague.lit',
-      open: () => Promise.resolve(true),
-      usable: () => Promise.resolve(false),
-      create: () => Promise.resolve('link' as const),
-    },
-  },
+const hello = async (): Promise<RequestListener> => (_, response) => void response.end('hello')
+const trust = { isProxy: () => false, isLocal: () => true }
+
+/** Serves until the test is over. @returns the port */
+async function serve(t: TestContext, web: WebServer): Promise<number> {
+  const server = createServer((socket) => web.take(socket)).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.after(() => {
+    web.stop()
+    server.close()
+  })
+  const address = server.address()
+  return typeof address === 'object' && address ? address.port : 0
 }
 
-async function get(path: string, health: boolean): Promise<Response> {
-  const web = await startWeb({ ...parts, health: () => Promise.resolve({ store: health }) })
-  const response = await fetch(`http://127.0.0.1:${web.listening[0]?.port}${path}`)
-  const copy = new Response(await response.text(), { status: response.status, headers: response.headers })
-  await web.stop()
-  return copy
+async function get(t: TestContext, path: string, health: boolean): Promise<Response> {
+  const parts = {
+    page: () => Promise.resolve('aenigma_sessions 2\n'),
+    health: () => Promise.resolve({ store: health }),
+  }
+  const port = await serve(t, new WebServer({ trust, app: async () => createMonitor(parts) }))
+  return fetch(`http://127.0.0.1:${port}${path}`)
 }
 
-test('a healthy server says so', async () => {
-  const response = await get('/healthz', true)
+test('a healthy server says so', async (t) => {
+  const response = await get(t, '/healthz', true)
   assert.equal(response.status, 200)
   assert.deepEqual(await response.json(), { status: 'ok', checks: { store: true } })
 })
 
-test('a server whose store fails is not healthy', async () => {
-  assert.equal((await get('/healthz', false)).status, 503)
+test('a server whose store fails is not healthy', async (t) => {
+  assert.equal((await get(t, '/healthz', false)).status, 503)
 })
 
-test('metrics come as Prometheus wants them, and are not cached', async () => {
-  const response = await get('/metrics', true)
+test('metrics come as Prometheus wants them, and are not cached', async (t) => {
+  const response = await get(t, '/metrics', true)
   assert.equal(await response.text(), 'aenigma_sessions 2\n')
   assert.match(response.headers.get('content-type') ?? '', /^text\/plain; version=0\.0\.4/)
   assert.equal(response.headers.get('x-content-type-options'), 'nosniff')
   assert.equal(response.headers.get('cache-control'), 'no-store')
 })
 
-test('anything else is not found', async () => {
-  assert.equal((await get('/etc/passwd', true)).status, 404)
+test('anything else is not found', async (t) => {
+  assert.equal((await get(t, '/etc/passwd', true)).status, 404)
 })
 
-test('a taken port is an error, and nothing is left listening', async () => {
-  const first = await startWeb(parts)
-  const taken = { host: '127.0.0.1', port: first.listening[0]?.port ?? 0 }
-  await assert.rejects(startWeb({ ...parts, addresses: [{ host: '127.0.0.1', port: 0 }, taken] }), {
-    code: 'EADDRINUSE',
-  })
-  await first.stop()
+test('headers that are too long are refused', async (t) => {
+  const port = await serve(t, new WebServer({ trust, app: hello }))
+  const socket = connect(port, '127.0.0.1')
+  socket.write(`GET / HTTP/1.1\r\nHost: localhost\r\nX: ${'x'.repeat(10_000)}\r\n\r\n`)
+  await once(socket.resume(), 'close')
+})
+
+test('a head that comes letter by letter is not waited for, nor is one that does not come', async (t) => {
+  const port = await serve(t, new WebServer({ trust, app: hello, headerTime: 100 }))
+  const silent = connect(port, '127.0.0.1')
+  const slow = connect(port, '127.0.0.1')
+  slow.on('error', () => undefined)
+  slow.write('GET / HTTP/1.1\r\nHost: localhost\r\nX: ')
+  const drip = setInterval(() => slow.write('x'), 10)
+  t.after(() => clearInterval(drip))
+  await Promise.all([once(silent.resume(), 'close'), once(slow.resume(), 'close')])
+})
+
+test('who speaks of two lengths, or smuggles, is refused', async (t) => {
+  const port = await serve(t, new WebServer({ trust, app: hello }))
+  for (const headers of [
+    'Content-Length: 5\r\nContent-Length: 6',
+    'Content-Length: 5\r\nTransfer-Encoding: chunked',
+    'Transfer-Encoding: chunked, identity',
+    'X y: z',
+  ]) {
+    const socket = connect(port, '127.0.0.1')
+    let heard = ''
+    socket.on('data', (data) => {
+      heard += data
+    })
+    socket.write(`POST / HTTP/1.1\r\nHost: localhost\r\n${headers}\r\n\r\nhello`)
+    await once(socket, 'close')
+    assert.doesNotMatch(heard, /200 OK/, headers)
+  }
+})
+
+test('a server that stops lets nobody wait', async (t) => {
+  const web = new WebServer({ trust, app: hello })
+  const port = await serve(t, web)
+  const idle = connect(port, '127.0.0.1')
+  idle.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n')
+  await once(idle, 'data')
+  web.stop()
+  await once(idle, 'close')
 })

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // The page for the first account. The secret of the link stands behind the `#`, so that it is in no log and no `Referer`.
 import { readFileSync } from 'node:fs'
-import { getConnInfo } from '@hono/node-server/conninfo'
-import { type Context, Hono } from 'hono'
+import type { Context, Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { networkOf } from '../accounts/throttle.ts'
 import type { FirstAccount, FirstAccountProblem, FirstAccountRequest } from '../ops/first-account.ts'
+import type { Peer } from './exchange.ts'
 import { escapeHtml, Page } from './files.ts'
 
 /** What the page needs. */
 export interface StartParts {
   readonly firstAccount: Pick<FirstAccount, 'host' | 'open' | 'usable' | 'create'>
+  readonly peerOf: (context: Context) => Peer
 }
 
 const POLICY = [
@@ -40,9 +41,8 @@ const WINDOW = 10 * 60_000
 /** Networks that are counted; with more of them at once nobody is let in for a while. */
 const MAX_NETWORKS = 1000
 
-/** The routes. */
-export function startPage({ firstAccount }: StartParts): Hono {
-  const app = new Hono()
+/** Adds `/start` and what belongs to it, and `/`, which leads there or to the chat. */
+export function addStart(app: Hono, { firstAccount, peerOf }: StartParts): void {
   const pages = new Map(LANGUAGES.map((language) => [language, startHtml(language, firstAccount.host)]))
   const own = new Map(['start.js', 'start.css'].map((name) => [name, page(name)]))
   const tooMany = requestCounter()
@@ -61,8 +61,8 @@ export function startPage({ firstAccount }: StartParts): Hono {
     (context) => own.get(context.req.param('file'))?.answer(context.req.raw) ?? context.notFound(),
   )
   app.post('/start/*', bodyLimit({ maxSize: MAX_BODY }), async (context, next) => {
-    if (!fromOurPage(context)) return context.json({ problem: 'origin' }, 403)
-    if (tooMany(getConnInfo(context).remote.address ?? '')) return context.json({ problem: 'often' }, 429)
+    if (!fromOurPage(context, peerOf(context).authority)) return context.json({ problem: 'origin' }, 403)
+    if (tooMany(peerOf(context).address)) return context.json({ problem: 'often' }, 429)
     return next()
   })
   app.post('/start/check', async (context) => {
@@ -83,16 +83,15 @@ export function startPage({ firstAccount }: StartParts): Hono {
     const made = await firstAccount.create(request)
     return typeof made === 'string' ? context.json({ problem: made }, STATUS[made]) : context.json(made, 201)
   })
-  return app
 }
 
 /** A browser says where a request comes from; no other page may make it, and none of JSON without our leave anyhow. */
-function fromOurPage(context: Context): boolean {
+function fromOurPage(context: Context, host: string | undefined): boolean {
   const site = context.req.header('sec-fetch-site')
   const origin = context.req.header('origin')
   const json = /^application\/json\s*(?:;|$)/i.test(context.req.header('content-type') ?? '')
   if (!json || (site !== undefined && site !== 'same-origin')) return false
-  return origin === undefined || URL.parse(origin)?.host === context.req.header('host')
+  return origin === undefined || URL.parse(origin)?.host === host
 }
 
 /** The members of a JSON object that are texts. */

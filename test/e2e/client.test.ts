@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Somebody else's client (xmpp.js) against the whole server, over STARTTLS and over direct TLS.
+// Somebody else's client (xmpp.js) against the whole server, over STARTTLS, over direct TLS and over WebSocket.
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { test } from 'node:test'
@@ -10,8 +10,13 @@ import { type Loopback, loopback } from '../support/loopback.ts'
 const ROSTER = 'jabber:iq:roster'
 
 // All that xmpp.js can do beside PLAIN, and it takes the first that it can.
-const place = await loopback({ hashes: ['SCRAM-SHA-1', 'SCRAM-SHA-256'] })
-for (const name of ['romeo', 'juliet']) await place.accounts.add(Jid.of(name, 'localhost'), 'secret')
+async function verona(): Promise<Loopback> {
+  const at = await loopback({ hashes: ['SCRAM-SHA-1', 'SCRAM-SHA-256'] })
+  for (const name of ['romeo', 'juliet']) await at.accounts.add(Jid.of(name, 'localhost'), 'secret')
+  return at
+}
+
+const place = await verona()
 
 /** One client with all that it has heard. */
 class Person {
@@ -69,14 +74,18 @@ function userAgent(username: string, resource: string): XmlElement {
   return xml('user-agent', { id }, xml('software', {}, 'xmpp.js'))
 }
 
+const WAYS = ['starttls', 'direct', 'wss', 'ws'] as const
+type Way = (typeof WAYS)[number]
+
+function serviceOf(way: Way, { plain, direct, https, http }: Loopback): string {
+  if (way === 'starttls') return `xmpp://localhost:${plain}`
+  if (way === 'direct') return `xmpps://localhost:${direct}`
+  return `${way}://localhost:${way === 'wss' ? https : http}/xmpp-websocket`
+}
+
 /** Logs somebody in: by SASL2, whose Bind 2 makes a resource of the wanted one and a text of its own. */
-async function person(
-  username: string,
-  resource: string,
-  way: 'starttls' | 'direct',
-  at: Loopback = place,
-): Promise<Person> {
-  const service = way === 'direct' ? `xmpps://localhost:${at.direct}` : `xmpp://localhost:${at.plain}`
+async function person(username: string, resource: string, way: Way, at: Loopback = place): Promise<Person> {
+  const service = serviceOf(way, at)
   const who = { username, password: 'secret', userAgent: userAgent(username, resource) }
   const one = new Person(client({ service, domain: 'localhost', resource, ...who }))
   one.full = `${await one.xmpp.start()}`
@@ -88,7 +97,7 @@ function isFrom(name: string, from: string, type?: string): (stanza: XmlElement)
   return (stanza) => stanza.is(name) && stanza.attrs.from === from && stanza.attrs.type === type
 }
 
-for (const way of ['starttls', 'direct'] as const) {
+for (const way of WAYS) {
   test(`xmpp.js logs in by SCRAM and leaves (${way})`, async () => {
     const romeo = await person('romeo', 'phone', way)
     const session = [...place.server.sessions()].find(({ jid }) => `${jid}` === romeo.full)
@@ -118,63 +127,71 @@ test('a wrong password is told', async () => {
   await nobody.xmpp.stop()
 })
 
-test('two people meet, follow each other and chat', async () => {
-  const [romeo, juliet] = [await person('romeo', 'phone', 'starttls'), await person('juliet', 'balcony', 'direct')]
-  const [r, j] = ['romeo@localhost', 'juliet@localhost']
-  for (const one of [romeo, juliet]) {
-    const roster = await one.xmpp.iqCaller.get(xml('query', { xmlns: ROSTER }))
-    assert.equal(roster?.getChildren('item').length, 0)
-    await one.presence()
-  }
-  await romeo.hears(isFrom('presence', romeo.full))
-  await juliet.hears(isFrom('presence', juliet.full))
-  await romeo.presence({ type: 'subscribe', to: j })
-  await juliet.hears(isFrom('presence', r, 'subscribe'))
-  await juliet.presence({ type: 'subscribed', to: r })
-  await juliet.presence({ type: 'subscribe', to: r })
-  await romeo.hears(isFrom('presence', j, 'subscribed'))
-  await romeo.hears(isFrom('presence', juliet.full))
-  await romeo.hears(isFrom('presence', j, 'subscribe'))
-  await romeo.presence({ type: 'subscribed', to: j })
-  await juliet.hears(isFrom('presence', romeo.full))
-  const roster = await romeo.xmpp.iqCaller.get(xml('query', { xmlns: ROSTER }))
-  assert.deepEqual(
-    roster?.getChildren('item').map(({ attrs }) => `${attrs.jid} ${attrs.subscription}`),
-    [`${j} both`],
-  )
+for (const [first, second] of [
+  ['starttls', 'direct'],
+  ['wss', 'ws'],
+] as const) {
+  test(`two people meet, follow each other and chat (${first}, ${second})`, async () => {
+    const at = await verona()
+    const [romeo, juliet] = [await person('romeo', 'phone', first, at), await person('juliet', 'balcony', second, at)]
+    const [r, j] = ['romeo@localhost', 'juliet@localhost']
+    for (const one of [romeo, juliet]) {
+      const roster = await one.xmpp.iqCaller.get(xml('query', { xmlns: ROSTER }))
+      assert.equal(roster?.getChildren('item').length, 0)
+      await one.presence()
+    }
+    await romeo.hears(isFrom('presence', romeo.full))
+    await juliet.hears(isFrom('presence', juliet.full))
+    await romeo.presence({ type: 'subscribe', to: j })
+    await juliet.hears(isFrom('presence', r, 'subscribe'))
+    await juliet.presence({ type: 'subscribed', to: r })
+    await juliet.presence({ type: 'subscribe', to: r })
+    await romeo.hears(isFrom('presence', j, 'subscribed'))
+    await romeo.hears(isFrom('presence', juliet.full))
+    await romeo.hears(isFrom('presence', j, 'subscribe'))
+    await romeo.presence({ type: 'subscribed', to: j })
+    await juliet.hears(isFrom('presence', romeo.full))
+    const roster = await romeo.xmpp.iqCaller.get(xml('query', { xmlns: ROSTER }))
+    assert.deepEqual(
+      roster?.getChildren('item').map(({ attrs }) => `${attrs.jid} ${attrs.subscription}`),
+      [`${j} both`],
+    )
 
-  for (let line = 1; line <= 20; line++) {
-    await romeo.says(j, `line ${line} \u{1F339} <&>`)
-    const heard = await juliet.hears(isFrom('message', romeo.full, 'chat'))
-    assert.equal(heard.getChildText('body'), `line ${line} \u{1F339} <&>`)
-  }
-  await juliet.says(romeo.full, 'Good night')
-  assert.equal((await romeo.hears(isFrom('message', juliet.full, 'chat'))).getChildText('body'), 'Good night')
+    for (let line = 1; line <= 20; line++) {
+      await romeo.says(j, `line ${line} \u{1F339} <&>`)
+      const heard = await juliet.hears(isFrom('message', romeo.full, 'chat'))
+      assert.equal(heard.getChildText('body'), `line ${line} \u{1F339} <&>`)
+    }
+    await juliet.says(romeo.full, 'Good night')
+    assert.equal((await romeo.hears(isFrom('message', juliet.full, 'chat'))).getChildText('body'), 'Good night')
 
-  await juliet.xmpp.stop()
-  await romeo.hears(isFrom('presence', juliet.full, 'unavailable'))
-  await romeo.says(j, 'Parting is such sweet sorrow')
-  const bounced = await romeo.hears(isFrom('message', j, 'error'))
-  assert.ok(bounced.getChild('error')?.getChild('service-unavailable'))
-  await romeo.xmpp.stop()
-  assert.deepEqual([...romeo.errors, ...juliet.errors], [])
-})
+    await juliet.xmpp.stop()
+    await romeo.hears(isFrom('presence', juliet.full, 'unavailable'))
+    await romeo.says(j, 'Parting is such sweet sorrow')
+    const bounced = await romeo.hears(isFrom('message', j, 'error'))
+    assert.ok(bounced.getChild('error')?.getChild('service-unavailable'))
+    await romeo.xmpp.stop()
+    assert.deepEqual([...romeo.errors, ...juliet.errors], [])
+  })
+}
 
-test('a second client with the same resource ends the first', async () => {
-  const first = await person('romeo', 'phone', 'direct')
-  const second = await person('romeo', 'phone', 'starttls')
-  await first.disconnected
-  assert.deepEqual(first.errors, ['conflict'])
-  await second.says(second.full, 'It is I')
-  await second.hears(isFrom('message', second.full, 'chat'))
-  await second.xmpp.stop()
-})
+for (const way of ['direct', 'wss'] as const) {
+  test(`a second client with the same resource ends the first (${way})`, async () => {
+    const first = await person('romeo', 'phone', way)
+    const second = await person('romeo', 'phone', 'starttls')
+    await first.disconnected
+    assert.deepEqual(first.errors, ['conflict'])
+    await second.says(second.full, 'It is I')
+    await second.hears(isFrom('message', second.full, 'chat'))
+    await second.xmpp.stop()
+  })
 
-test('a server that stops sends its clients away', async () => {
-  const small = await loopback({ hashes: ['SCRAM-SHA-1'] })
-  await small.accounts.add(Jid.of('romeo', 'localhost'), 'secret')
-  const romeo = await person('romeo', 'phone', 'starttls', small)
-  await small.server.stop()
-  await romeo.disconnected
-  assert.deepEqual(romeo.errors, ['system-shutdown'])
-})
+  test(`a server that stops sends its clients away (${way})`, async () => {
+    const small = await loopback({ hashes: ['SCRAM-SHA-1'] })
+    await small.accounts.add(Jid.of('romeo', 'localhost'), 'secret')
+    const romeo = await person('romeo', 'phone', way, small)
+    await small.server.stop()
+    await romeo.disconnected
+    assert.deepEqual(romeo.errors, ['system-shutdown'])
+  })
+}

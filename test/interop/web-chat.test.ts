@@ -39,8 +39,10 @@ async function profile(options: BrowserContextOptions): Promise<Page> {
     if (/^(?:http|ws)s?:$/.test(url.protocol) && url.hostname !== 'localhost') wrong.add(request.url())
   })
   page.on('console', (message) => {
-    if (process.env.DEBUGC && !/inline style/.test(message.text())) console.log(message.type(), message.text().slice(0, 300))
-    if (/Content Security Policy/i.test(message.text())) wrong.add(`${message.text()} ${JSON.stringify(message.location())}`)
+    if (process.env.DEBUGC && !/inline style/.test(message.text()))
+      console.log(message.type(), message.text().slice(0, 300))
+    if (/Content Security Policy/i.test(message.text()))
+      wrong.add(`${message.text()} ${JSON.stringify(message.location())}`)
   })
   return page
 }
@@ -65,9 +67,7 @@ async function isIn(page: Page): Promise<void> {
 
 /** Opens a chat by the address, as a link to it would. */
 async function opens(page: Page, jid: string): Promise<void> {
-  await page.evaluate((to) => {
-    globalThis.location.hash = `#converse/chat?jid=${to}`
-  }, jid)
+  await page.goto(`${origin}/chat/#converse/chat?jid=${jid}`)
   await page.waitForSelector('.chat-textarea')
 }
 

@@ -11,13 +11,23 @@ import type { Feature } from '../../src/core/feature.ts'
 import { silentLog } from '../../src/log.ts'
 import { Metrics } from '../../src/metrics.ts'
 import { ClientListener, type ConnectionLimits } from '../../src/net/listen.ts'
+import { addressesIn } from '../../src/net/proxies.ts'
 import { type CertificateFiles, Certificates } from '../../src/net/tls.ts'
 import { trialCertificate } from '../../src/ops/trial-certificate.ts'
 import { type Server, startXmpp } from '../../src/server.ts'
 import { openSqlite } from '../../src/store/sqlite.ts'
 import type { ScramHash } from '../../src/store/store.ts'
+import { createWeb, type WebSites } from '../../src/web/web.ts'
 import { ping } from '../../src/xep/0199-ping.ts'
 import { LIMITS } from './cast.ts'
+
+/** What a server answers where somebody is already. */
+export const NO_FIRST_ACCOUNT: WebSites['firstAccount'] = {
+  host: 'localhost',
+  open: () => Promise.resolve(false),
+  usable: () => Promise.resolve(false),
+  create: () => Promise.resolve('link'),
+}
 
 /** What a test may change. */
 export interface Setting {
@@ -26,6 +36,8 @@ export interface Setting {
   readonly hashes?: readonly ScramHash[]
   readonly clock?: Clock
   readonly limits?: Partial<ConnectionLimits>
+  /** Whether what comes without TLS from this machine is believed as a proxy's word; it is if not told. */
+  readonly proxies?: boolean
 }
 
 /** A server, its ports, and its certificates. */
@@ -38,6 +50,10 @@ export interface Loopback {
   readonly plain: number
   /** Where TLS begins at once. */
   readonly direct: number
+  /** Where the web server is, with TLS. */
+  readonly https: number
+  /** Where it is without. */
+  readonly http: number
   /** A new certificate for `localhost`, signed by an authority that clients in this process trust from now on. */
   issue(): Promise<CertificateFiles>
 }
@@ -101,10 +117,31 @@ export async function loopback(setting: Setting = {}): Promise<Loopback> {
   })
   const [plain] = await listener.listen([{ host: '127.0.0.1', port: 0 }], false)
   const [direct] = await listener.listen([{ host: '127.0.0.1', port: 0 }], true)
-  if (!plain || !direct) throw new Error('nothing listens')
+  const local = addressesIn(['127.0.0.0/8'])
+  const trust = { isProxy: setting.proxies === false ? () => false : local, isLocal: local }
+  const { site } = createWeb({
+    firstAccount: NO_FIRST_ACCOUNT,
+    trust,
+    hosts,
+    url: () => undefined,
+    limits: { stanzaBytes: LIMITS.stanzaBytes, ...CONNECTIONS, ...setting.limits },
+    admission: listener.admission,
+    networkOf: (address) => address,
+    accept: (link) => server.accept(link),
+    clock,
+    metrics,
+    log: silentLog,
+    page: () => metrics.text(),
+    health: () => Promise.resolve({}),
+  })
+  const forWeb = { take: (socket: Parameters<typeof site.take>[0]) => site.take(socket), isProxy: trust.isProxy }
+  const [https] = await listener.listenWeb([{ host: '127.0.0.1', port: 0 }], true, forWeb)
+  const [http] = await listener.listenWeb([{ host: '127.0.0.1', port: 0 }], false, forWeb)
+  if (!plain || !direct || !https || !http) throw new Error('nothing listens')
   after(async () => {
     await server.stop()
-    await Promise.all([plain.stop(), direct.stop()])
+    site.stop()
+    await Promise.all([plain, direct, https, http].map((one) => one.stop()))
     await store.close()
     metrics.stop()
     rmSync(dir, { recursive: true })
@@ -116,6 +153,8 @@ export async function loopback(setting: Setting = {}): Promise<Loopback> {
     certificates,
     plain: plain.address.port,
     direct: direct.address.port,
+    https: https.address.port,
+    http: http.address.port,
     issue,
   }
 }

@@ -246,7 +246,13 @@ async function writeConfig(
     domain: 'localhost',
     data,
     certificate: { cert, key },
-    listen: { starttls: [`127.0.0.1:${starttls}`], tls: [`127.0.0.1:${tls}`], http: [`127.0.0.1:${http}`] },
+    listen: {
+      starttls: [`127.0.0.1:${starttls}`],
+      tls: [`127.0.0.1:${tls}`],
+      http: [`127.0.0.1:${http}`],
+      https: [],
+      metrics: [],
+    },
     ...options,
   }
   writeFileSync(file, JSON.stringify(config, undefined, 2))

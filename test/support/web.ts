@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The HTTP server on a free port, with parts that a test replaces as it needs.
-import { startWeb, type Web, type WebParts } from '../../src/web/server.ts'
+import { createServer, request } from 'node:http'
+import { type AppParts, createApp } from '../../src/web/app.ts'
+import { NO_FIRST_ACCOUNT } from './loopback.ts'
 
 /** A server for one test. */
 export interface TestWeb {
@@ -9,28 +11,29 @@ export interface TestWeb {
 }
 
 /** Starts it. */
-export async function testWeb(pages: Partial<WebParts['pages']> = {}): Promise<TestWeb> {
-  const web: Web = await startWeb({
-    addresses: [{ host: '127.0.0.1', port: 0 }],
-    metrics: () => Promise.resolve(''),
-    health: () => Promise.resolve({}),
-    pages: {
-      hosts: ['montague.lit', 'capulet.lit'],
-      firstAccount: {
-        host: 'montague.lit',
-        open: () => Promise.resolve(false),
-        usable: () => Promise.resolve(false),
-        create: () => Promise.resolve('link'),
-      },
-      ...pages,
-    },
-  })
-  return { origin: `http://127.0.0.1:${web.listening[0]?.port}`, stop: () => web.stop() }
+export async function testWeb(parts: Partial<AppParts> = {}): Promise<TestWeb> {
+  const server = createServer(
+    createApp({
+      trust: { isProxy: () => false, isLocal: () => true },
+      hosts: new Set(['montague.lit', 'capulet.lit']),
+      url: () => undefined,
+      firstAccount: NO_FIRST_ACCOUNT,
+      ...parts,
+    }),
+  )
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  const port = typeof address === 'object' && address ? address.port : 0
+  const stop = (): Promise<void> =>
+    new Promise((resolve) => {
+      server.close(() => resolve())
+      server.closeAllConnections()
+    })
+  return { origin: `http://127.0.0.1:${port}`, stop }
 }
 
 /** One request without a browser's manners: the path goes out as it is. */
 export async function rawGet(origin: string, path: string, headers: Readonly<Record<string, string>> = {}) {
-  const { request } = await import('node:http')
   const { port } = new URL(origin)
   return new Promise<{ status: number; headers: NodeJS.Dict<string | string[]>; body: Buffer }>((resolve, reject) => {
     const asked = request({ host: '127.0.0.1', port, path, headers }, (response) => {

@@ -1,0 +1,425 @@
+// SPDX-License-Identifier: Apache-2.0
+// A session over BOSH as a link (XEP-0124, XEP-0206): requests are taken in the order of their numbers, one is held back until
+// there is something to say, and the last answers are kept for a client that did not get them.
+import { createHash } from 'node:crypto'
+import type { Cancel, Clock } from '../../clock.ts'
+import type { Log } from '../../log.ts'
+import type { Metrics } from '../../metrics.ts'
+import type { ChannelBindings, Link, LinkEvents, MaybeAsync, OwnHeader } from '../../stream/link.ts'
+import { type Attributes, type Element, el, type Writable } from '../../xml/element.ts'
+import type { ReaderLimits } from '../../xml/reader.ts'
+import { StreamError } from '../../xmpp/errors.ts'
+import { NS_CLIENT, NS_STREAMS } from '../framing.ts'
+import { bodyXml, type Condition, type RequestBody, terminateXml, XMPP_ATTRS, xbosh } from './body.ts'
+import { sessionTerms, type Terms } from './terms.ts'
+
+/** Characters of an answer; the rest goes into the next one. */
+const ANSWER_MAX = 512 * 1024
+/** How often the same request may come again. */
+const REPEATS_MAX = 10
+/** XEP-0124 §17.3. */
+const RECOVERABLE = bodyXml({ type: 'error' }, '')
+const EMPTY = bodyXml({}, '')
+const NO_BINDINGS: ChannelBindings = Object.freeze({})
+/** Stream errors that the binding has a name for. */
+const CONDITIONS: Readonly<Record<string, Condition>> = {
+  'host-gone': 'host-gone',
+  'host-unknown': 'host-unknown',
+  'system-shutdown': 'system-shutdown',
+}
+
+/** A request on its way through a session. */
+export interface BoshRequest extends RequestBody {
+  readonly rid: number
+  /** Of the whole body: who asks again must ask the same. */
+  readonly digest: string
+  readonly bytes: number
+  /** Whether the client has given up waiting for the answer. */
+  readonly gone: boolean
+  /** Answers; called once. */
+  answer(body: string): void
+}
+
+/** What a link works with. */
+export interface BoshLinkOptions {
+  /** Opaque, for logs. */
+  readonly id: string
+  /** The secret that requests show. */
+  readonly sid: string
+  readonly address: string
+  readonly limits: Partial<ReaderLimits>
+  /** Bytes that may wait to be sent. */
+  readonly sendQueueBytes: number
+  readonly clock: Clock
+  readonly metrics: Metrics
+  readonly log: Log
+  /** Called once, when nothing that comes later needs to know this session. */
+  readonly forget: () => void
+}
+
+interface Held {
+  readonly request: BoshRequest
+  readonly since: number
+}
+
+interface Answered {
+  readonly rid: number
+  readonly digest: string
+  readonly body: string
+  repeats: number
+}
+
+/** One session of a client. */
+export class BoshLink implements Link {
+  readonly id: string
+  readonly address: string
+  readonly encrypted = true // nobody else gets this far
+  readonly bindings = NO_BINDINGS // it is many connections
+  readonly serverName = undefined
+  readonly #options: BoshLinkOptions
+  readonly #terms: Terms
+  #limits: Partial<ReaderLimits>
+  #events: LinkEvents | undefined
+  /** The answer to all that still comes; the session is over. */
+  #farewell: string | undefined
+  #awaitsOpen = true
+  /** Our answer to the first request. */
+  #greeting: Attributes | undefined
+
+  /** The number of the request that began the session. */
+  readonly #first: number
+  /** The highest number up to which all requests have come. */
+  #last: number
+  /** Requests that have overtaken others. */
+  readonly #early = new Map<number, BoshRequest>()
+  /** Requests that have not been answered, in their order. */
+  #held: Held[] = []
+  #answered: Answered[] = []
+  #key: string | undefined
+  #emptyAt = Number.NEGATIVE_INFINITY
+
+  /** What requests brought, to be done one after the other, and how many bytes that is. */
+  #todo: (() => MaybeAsync<void>)[] = []
+  #todoBytes = 0
+  #busy = false
+
+  #out: string[] = []
+  #outBytes = 0
+  #scheduled = false
+  #pause: number | undefined
+  #cancelTimer: Cancel = () => undefined
+
+  constructor(first: BoshRequest, options: BoshLinkOptions) {
+    this.id = options.id
+    this.address = options.address
+    this.#options = options
+    this.#limits = options.limits
+    this.#terms = sessionTerms(first.attrs)
+    this.#first = first.rid
+    this.#last = first.rid - 1
+    this.#greeting = { sid: options.sid, ...this.#terms.attrs, ...XMPP_ATTRS }
+  }
+
+  /** What a request may bring at this time. */
+  get limits(): Partial<ReaderLimits> {
+    return this.#limits
+  }
+
+  start(events: LinkEvents): void {
+    this.#events = events
+  }
+
+  open({ from, id }: OwnHeader): void {
+    this.#awaitsOpen = false
+    if (this.#greeting) this.#greeting = { ...this.#greeting, from, authid: id }
+  }
+
+  send(item: Writable): void {
+    if (this.#farewell !== undefined) return
+    const text = item.xml('')
+    this.#out.push(text)
+    this.#outBytes += text.length
+    if (this.#outBytes > this.#options.sendQueueBytes) this.#overflow()
+    else this.#schedule()
+  }
+
+  restart(): void {
+    this.#awaitsOpen = true
+  }
+
+  startTls(): Promise<void> {
+    return Promise.reject(new Error('TLS is a matter of HTTP here')) // XEP-0206 §2; never offered
+  }
+
+  allowStanzas(bytes: number): void {
+    this.#limits = { ...this.#limits, stanzaBytes: bytes }
+  }
+
+  close(error?: StreamError): void {
+    if (this.#farewell !== undefined) return
+    const condition = error && (CONDITIONS[error.condition] ?? 'remote-stream-error')
+    const last = this.#out.join('') + (condition === 'remote-stream-error' ? (error?.xml() ?? '') : '')
+    this.#finish(terminateXml(condition, last), error ? 'error' : 'closed')
+  }
+
+  /** Takes a request of this session. */
+  take(request: BoshRequest): void {
+    const { rid } = request
+    if (this.#farewell !== undefined) this.#sayFarewell(request)
+    else if (rid <= this.#last) this.#repeat(request)
+    else if (rid > this.#last + this.#window(request) || this.#differs(request)) {
+      this.#terminate('item-not-found', request)
+    } else {
+      this.#early.get(rid)?.answer(RECOVERABLE)
+      this.#early.set(rid, request)
+      this.#takeInOrder()
+    }
+  }
+
+  /** Whether another one with its number waits for its turn. */
+  #differs({ rid, digest }: BoshRequest): boolean {
+    return (this.#early.get(rid)?.digest ?? digest) !== digest
+  }
+
+  /** A client has given up waiting for an answer. */
+  left(): void {
+    this.#watch()
+  }
+
+  /** A body that names this session cannot be understood. */
+  refuse(condition: Condition, request: Pick<BoshRequest, 'answer'>): void {
+    this.#terminate(condition, request)
+  }
+
+  /** XEP-0124 §14.2; §11: one more for who leaves. */
+  #window({ attrs }: BoshRequest): number {
+    return this.#terms.requests + (attrs.type === 'terminate' || attrs.pause !== undefined ? 1 : 0)
+  }
+
+  #takeInOrder(): void {
+    for (let next = this.#early.get(this.#last + 1); next; next = this.#early.get(this.#last + 1)) {
+      this.#early.delete(next.rid)
+      this.#last = next.rid
+      const wrong = this.#judge(next)
+      if (wrong) {
+        this.#terminate(wrong, next)
+        return
+      }
+      this.#accept(next)
+    }
+    this.#watch()
+  }
+
+  /** Whether a request keeps the rules: keys (XEP-0124 §15), pauses (§10), not too many (§11), not too often (§12). */
+  #judge(request: BoshRequest): Condition | undefined {
+    const { attrs, payloads } = request
+    const before = this.#key
+    if (before !== undefined && sha1(attrs.key ?? '') !== before.toLowerCase()) return 'item-not-found'
+    this.#key = attrs.newkey ?? attrs.key
+    const pause = pauseOf(attrs)
+    if (pause !== undefined && !(pause <= this.#terms.maxpause)) return 'policy-violation'
+    if (this.#held.length >= this.#window(request)) return 'policy-violation'
+    const isEmpty = payloads.length === 0 && attrs.type === undefined && pause === undefined && !restarts(attrs)
+    const now = this.#options.clock.now()
+    if (this.#terms.polling && isEmpty && now - this.#emptyAt < this.#terms.polling * 1000) return 'policy-violation'
+    this.#emptyAt = isEmpty ? now : Number.NEGATIVE_INFINITY
+    return undefined
+  }
+
+  #accept(request: BoshRequest): void {
+    const { attrs, payloads, bytes } = request
+    this.#held.push({ request, since: this.#options.clock.now() })
+    this.#options.metrics.bytesIn += bytes
+    this.#pause = pauseOf(attrs)
+    this.#events?.alive?.()
+    this.#todoBytes += bytes
+    if (request.rid === this.#first || restarts(attrs)) this.#todo.push(() => this.#opened(attrs))
+    else for (const payload of payloads) this.#todo.push(() => this.#element(payload))
+    if (attrs.type === 'terminate') this.#todo.push(() => this.close())
+    this.#todo.push(() => {
+      this.#todoBytes -= bytes
+    })
+    if (!this.#busy) this.#pump()
+  }
+
+  #opened(attrs: Attributes): MaybeAsync<void> {
+    if (!this.#awaitsOpen) throw new StreamError('bad-format', 'The stream is open already.')
+    const version = xbosh(attrs, 'version') ?? '1.0' // XEP-0206 §4 asks for it at the start only, and not always
+    const header = { to: attrs.to, from: attrs.from, version, 'xml:lang': attrs['xml:lang'] }
+    const element = el('stream', NS_STREAMS, header)
+    return this.#events?.opened({ element, contentNamespace: NS_CLIENT, prefix: 'stream' })
+  }
+
+  #element(payload: Element): MaybeAsync<void> {
+    if (this.#awaitsOpen) throw new StreamError('bad-format', 'The stream must be opened first.')
+    return this.#events?.element(payload)
+  }
+
+  /** Does what requests brought; while a handler waits, nothing more is done. */
+  #pump(): void {
+    try {
+      for (let next = this.#todo.shift(); next && this.#farewell === undefined; next = this.#todo.shift()) {
+        const waiting = next()
+        if (waiting) {
+          this.#waitFor(waiting)
+          return
+        }
+      }
+    } catch (error) {
+      this.#failed(error)
+    }
+    this.#schedule()
+  }
+
+  #waitFor(waiting: Promise<void>): void {
+    this.#busy = true
+    waiting.then(
+      () => {
+        this.#busy = false
+        this.#pump()
+      },
+      (error: unknown) => this.#failed(error),
+    )
+  }
+
+  #failed(error: unknown): void {
+    if (!(error instanceof StreamError)) this.#options.log.error('stream failed', { stream: this.id, error })
+    this.close(error instanceof StreamError ? error : new StreamError('internal-server-error'))
+  }
+
+  /** What one turn of the event loop produced leaves together. */
+  #schedule(): void {
+    if (this.#scheduled) return
+    this.#scheduled = true
+    setImmediate(() => {
+      this.#scheduled = false
+      this.#settle()
+    })
+  }
+
+  /** Answers what can be answered; as long as much waits to be done, that is nothing, so that no more comes. */
+  #settle(): void {
+    if (this.#farewell !== undefined || (this.#busy && this.#todoBytes > (this.#limits.stanzaBytes ?? 0))) return
+    if (this.#out.length > 0 && this.#pause === undefined) this.#answer(this.#takeOut())
+    while (this.#held.length > (this.#pause === undefined ? this.#terms.hold : 0) && !this.#greets()) this.#answer('')
+    this.#watch()
+  }
+
+  /** Whether the first answer must wait for the stream features. */
+  #greets(): boolean {
+    return this.#greeting !== undefined && this.#busy
+  }
+
+  #takeOut(): string {
+    if (this.#held.length === 0) return ''
+    let content = ''
+    let taken = 0
+    for (const text of this.#out) {
+      if (taken > 0 && content.length + text.length > ANSWER_MAX) break
+      content += text
+      taken++
+    }
+    this.#out = this.#out.slice(taken)
+    this.#outBytes -= content.length
+    return content
+  }
+
+  /** Answers the oldest request. */
+  #answer(content: string): void {
+    const held = this.#held.shift()
+    if (!held) return
+    const { rid, digest } = held.request
+    const body = this.#greeting || content !== '' ? bodyXml(this.#greeting ?? {}, content) : EMPTY
+    this.#greeting = undefined
+    if (content !== '') this.#emptyAt = Number.NEGATIVE_INFINITY
+    this.#answered.push({ rid, digest, body, repeats: 0 })
+    if (this.#answered.length > this.#terms.requests) this.#answered.shift()
+    this.#options.metrics.bytesOut += body.length
+    held.request.answer(body)
+    if (this.#out.length > 0 && this.#held.length > 0) this.#schedule()
+  }
+
+  /** XEP-0124 §14.3. */
+  #repeat(request: BoshRequest): void {
+    const { rid, digest } = request
+    const place = this.#held.findIndex((one) => one.request.rid === rid)
+    const held = this.#held[place]
+    const answered = this.#answered.find((one) => one.rid === rid)
+    const known = held?.request ?? answered
+    if (known?.digest !== digest) this.#terminate('item-not-found', request)
+    else if (held) {
+      held.request.answer(RECOVERABLE)
+      this.#held[place] = { ...held, request }
+    } else if (answered && ++answered.repeats <= REPEATS_MAX) request.answer(answered.body)
+    else this.#terminate('policy-violation', request)
+    this.#events?.alive?.()
+    this.#watch()
+  }
+
+  /** Waits for whatever comes first: it is time to answer, or the client is gone. */
+  #watch(): void {
+    this.#cancelTimer()
+    if (this.#farewell !== undefined) return
+    const { clock } = this.#options
+    const { wait, inactivity } = this.#terms
+    const [oldest] = this.#held
+    if (oldest && this.#held.some(({ request }) => !request.gone)) {
+      const left = Math.max(0, oldest.since + wait * 1000 - clock.now())
+      this.#cancelTimer = clock.after(left, () => {
+        this.#answer('')
+        this.#watch()
+      })
+    } else {
+      this.#cancelTimer = clock.after((this.#pause ?? inactivity) * 1000, () => {
+        this.#finish(terminateXml('item-not-found'), 'lost')
+      })
+    }
+  }
+
+  #overflow(): void {
+    this.#options.metrics.overflows++
+    this.#options.log.info('peer does not read', { stream: this.id })
+    this.#finish(terminateXml('policy-violation'), 'lost')
+  }
+
+  #terminate(condition: Condition, request: Pick<BoshRequest, 'answer'>): void {
+    if (this.#farewell === undefined) this.#finish(terminateXml(condition), 'error', request)
+    request.answer(terminateXml(condition))
+  }
+
+  /** The session is over: the oldest request learns why; if there is none, the next one does. */
+  #finish(farewell: string, reason: 'closed' | 'error' | 'lost', asks?: Pick<BoshRequest, 'answer'>): void {
+    const waiting = [...this.#held.map(({ request }) => request), ...this.#early.values()].filter((one) => one !== asks)
+    this.#farewell = farewell
+    this.#cancelTimer()
+    this.#held = []
+    this.#early.clear()
+    this.#answered = []
+    this.#out = []
+    this.#todo = []
+    const told = waiting.find((one) => !one.gone)
+    for (const request of waiting) request.answer(request === told ? farewell : EMPTY)
+    if (told || asks || reason === 'lost') this.#options.forget()
+    else this.#cancelTimer = this.#options.clock.after(this.#terms.inactivity * 1000, this.#options.forget)
+    this.#events?.ended(reason)
+  }
+
+  #sayFarewell(request: BoshRequest): void {
+    request.answer(this.#farewell ?? EMPTY)
+    this.#cancelTimer()
+    this.#options.forget()
+  }
+}
+
+/** How long the client will be silent, in seconds; everything is answered then (XEP-0124 §10). */
+function pauseOf({ pause }: Attributes): number | undefined {
+  return pause === undefined ? undefined : /^\d{1,6}$/.test(pause) ? Number(pause) : Number.NaN
+}
+
+function restarts(attrs: Attributes): boolean {
+  return ['true', '1'].includes(xbosh(attrs, 'restart') ?? '')
+}
+
+function sha1(text: string): string {
+  return createHash('sha1').update(text).digest('hex')
+}

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// The two web servers: the public one, and the one that shows how the server is.
+
+import type { AppParts } from './app.ts'
+import { boshRoute } from './bosh/route.ts'
+import { Doorman, type DoormanParts } from './doorman.ts'
+import { type RawRoute, refuseUpgrade, type Upgrade } from './exchange.ts'
+import type { MonitorParts } from './monitor.ts'
+import { PATHS } from './paths.ts'
+import { pathOf, WebServer } from './server.ts'
+
+/** What both work with. */
+export interface WebSites extends DoormanParts, MonitorParts, AppParts {}
+
+/** Makes both. */
+export function createWeb(sites: WebSites): { readonly site: WebServer; readonly monitor: WebServer } {
+  const { trust } = sites
+  const doorman = new Doorman(sites)
+  const routes: readonly RawRoute[] = [boshRoute(doorman)]
+  const site = new WebServer({
+    trust,
+    routes,
+    upgrade: upgradeWith(doorman),
+    app: async () => (await import('./app.ts')).createApp(sites),
+  })
+  const monitor = new WebServer({ trust, app: async () => (await import('./monitor.ts')).createMonitor(sites) })
+  return { site, monitor }
+}
+
+/** The WebSocket library is loaded with the first that wants one. */
+function upgradeWith(doorman: Doorman): Upgrade {
+  let loaded: Promise<Upgrade> | undefined
+  return (request, socket, head, peer) => {
+    if (pathOf(request.url ?? '') !== PATHS.webSocket) return refuseUpgrade(socket, 404)
+    loaded ??= import('./websocket.ts').then(({ webSockets }) => webSockets(doorman))
+    loaded.then(
+      (upgrade) => upgrade(request, socket, head, peer),
+      () => {
+        loaded = undefined // a module could not be read: perhaps it can the next time
+        refuseUpgrade(socket, 503)
+      },
+    )
+  }
+}
