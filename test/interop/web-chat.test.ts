@@ -39,8 +39,7 @@ async function profile(options: BrowserContextOptions): Promise<Page> {
     if (/^(?:http|ws)s?:$/.test(url.protocol) && url.hostname !== 'localhost') wrong.add(request.url())
   })
   page.on('console', (message) => {
-    if (process.env.DEBUGC && !/inline style/.test(message.text()))
-      console.log(message.type(), message.text().slice(0, 300))
+    console.log(message.type(), message.text().slice(0, 300))
     if (/Content Security Policy/i.test(message.text()))
       wrong.add(`${message.text()} ${JSON.stringify(message.location())}`)
   })
@@ -69,6 +68,11 @@ async function isIn(page: Page): Promise<void> {
 async function opens(page: Page, jid: string): Promise<void> {
   await page.goto(`${origin}/chat/#converse/chat?jid=${jid}`)
   await page.waitForSelector('.chat-textarea')
+}
+
+/** Waits until the padlock is closed. */
+async function encrypted(page: Page): Promise<void> {
+  await page.waitForSelector('.toggle-omemo .fa-lock')
 }
 
 async function says(page: Page, text: string): Promise<void> {
@@ -125,10 +129,25 @@ test('a second profile, a phone in Italian, logs in with its password', async ()
   await shot(juliet, 'contacts-phone-it')
 })
 
+test('they become contacts', async () => {
+  await romeo.click('converse-roster .dropdown-toggle')
+  await romeo.click('converse-roster .add-contact')
+  await romeo.fill('converse-add-contact-modal input[name=jid]', 'juliet@localhost')
+  await romeo.click('converse-add-contact-modal [type=submit]')
+  await juliet.click('.requesting-xmpp-contact .open-chat')
+  await shot(juliet, 'request-phone-it')
+  await juliet.click('converse-chat .btn-success')
+  await shot(juliet, 'accept-phone-it')
+  await juliet.click('converse-accept-contact-request-modal [type=submit]')
+  await shot(romeo, 'contacts-desktop')
+})
+
 test('they chat one to one, encrypted without being asked', async () => {
   await opens(romeo, 'juliet@localhost')
+  await encrypted(romeo)
   await says(romeo, 'But soft, what light')
   await opens(juliet, 'romeo@localhost')
+  await encrypted(juliet)
   await reads(juliet, 'But soft, what light')
   await says(juliet, 'O Romeo, Romeo')
   await reads(romeo, 'O Romeo, Romeo')

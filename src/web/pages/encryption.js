@@ -5,37 +5,56 @@
 /** How long a message may wait for the other side's keys, in ms. */
 const PATIENCE = 5000
 
+const LEGACY = 'eu.siacs.conversations.axolotl'
+const OMEMO2 = 'urn:xmpp:omemo:2'
+const EVENT = 'http://jabber.org/protocol/pubsub#event'
+
 /** Adds the plugin. */
 export function addEncryption(converse) {
   converse.plugins.add('aenigma-encryption', {
     initialize() {
       const { _converse } = this
       const { api } = _converse
-      const { u } = converse.env
+      const { u, Strophe } = converse.env
+      const trusted = () => _converse.state.config.get('trusted')
       const look = (chat) => {
         const attributes = chat.getOutgoingMessageAttributes.bind(chat)
         chat.getOutgoingMessageAttributes = async (wish) => {
-          if (_converse.state.config.get('trusted')) await decided(chat, u)
+          if (trusted()) await decided(chat, u)
           return attributes(wish)
         }
+        chat.on('change:omemo_supported', () => trusted() && decided(chat, u))
       }
       api.listen.on('chatBoxInitialized', look)
       api.listen.on('chatRoomInitialized', look)
+      const keysCame = (message) => {
+        const nodes = [...message.querySelectorAll('items')].map((items) => items.getAttribute('node') ?? '')
+        const chat = _converse.state.chatboxes.get(Strophe.getBareJidFromJid(message.getAttribute('from') ?? ''))
+        // Converse.js hears of it in the same moment, and needs one to write it down.
+        if (chat && trusted() && nodes.some((node) => node.startsWith(LEGACY) || node.startsWith(OMEMO2)))
+          setTimeout(() => decided(chat, u), 1000)
+        return true
+      }
+      api.listen.on('connected', () => api.connection.get().addHandler(keysCame, EVENT, 'message'))
+      api.listen.on('reconnected', () => api.connection.get().addHandler(keysCame, EVENT, 'message'))
     },
   })
 }
 
+/** Resolves when it is known whether the other side can do OMEMO, and switches it on then, unless its user chose. */
 async function decided(chat, u) {
   if (chat.get('omemo_supported') === undefined)
     await atMost(PATIENCE, new Promise((done) => chat.once('change:omemo_supported', done)))
-  if (chat.get('omemo_supported') || chat.get('type') !== 'chatbox') return
   const jid = chat.get('jid')
-  if (u.omemo.getOMEMOActiveState(jid) !== undefined) return
-  const legacy = await atMost(PATIENCE, u.omemo.getDevicesForContact(jid, 'eu.siacs.conversations.axolotl'))
-  const devices = legacy?.length
-    ? legacy
-    : await atMost(PATIENCE, u.omemo.getDevicesForContact(jid, 'urn:xmpp:omemo:2'))
-  if (devices?.length) chat.save({ omemo_supported: true, omemo_active: true })
+  if (chat.get('omemo_active') || u.omemo.getOMEMOActiveState(jid) !== undefined) return
+  if (!chat.get('omemo_supported')) {
+    if (chat.get('type') !== 'chatbox') return
+    const legacy = await atMost(PATIENCE, u.omemo.getDevicesForContact(jid, LEGACY))
+    const devices = legacy?.length ? legacy : await atMost(PATIENCE, u.omemo.getDevicesForContact(jid, OMEMO2))
+    if (!devices?.length) return
+    chat.save({ omemo_supported: true })
+  }
+  chat.save({ omemo_active: true })
 }
 
 /** What a promise gives, or undefined when that takes too long or fails. */
