@@ -39,7 +39,6 @@ async function profile(options: BrowserContextOptions): Promise<Page> {
     if (/^(?:http|ws)s?:$/.test(url.protocol) && url.hostname !== 'localhost') wrong.add(request.url())
   })
   page.on('console', (message) => {
-    console.log(message.type(), message.text().slice(0, 300))
     if (/Content Security Policy/i.test(message.text()))
       wrong.add(`${message.text()} ${JSON.stringify(message.location())}`)
   })
