@@ -54,7 +54,8 @@ export function stepsOf(scenario: Scenario, fast: boolean, quick: boolean): Step
     }
     case 'idle': {
       const users = quick ? 100 : 5000
-      return [{ ...common, users, job: { scenario, settle, users, atOnce: 50, quietSeconds: quick ? 1 : 10 } }]
+      const job = { scenario, settle, users, atOnce: 50, quietSeconds: quick ? 1 : 10 }
+      return [false, true].map((web) => ({ ...common, users, job: { ...job, web } }))
     }
     case 'chat':
       return [chat(true, fast, quick), chat(false, fast, quick)]

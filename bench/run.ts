@@ -32,8 +32,9 @@ const CONTESTANTS: Readonly<Record<string, Contestant>> = {
 
 /** Lets the load process do a job. */
 async function load(server: Server, job: Job, seconds: number): Promise<Report> {
-  const { pid, port, protocol, domain, ca, metrics } = server
-  const target: Measured = { pid, port, protocol, domain, ca, ...(metrics === undefined ? {} : { metrics }) }
+  const { pid, port, web, protocol, domain, ca, metrics } = server
+  const more = { ...(metrics === undefined ? {} : { metrics }), ...(web === undefined ? {} : { web }) }
+  const target: Measured = { pid, port, protocol, domain, ca, ...more }
   const worker = fileURLToPath(import.meta.resolve('./load/worker.ts'))
   const words = [worker, JSON.stringify({ target, job })]
   const child = track(spawn(process.execPath, words, { stdio: ['ignore', 'pipe', 'inherit'] }))
@@ -72,6 +73,7 @@ async function runScenario(
     // The relay has neither archive nor accounts: once is enough.
     if (name === 'floor' && (index > 0 || scenario === 'mam' || scenario === 'crash')) break
     if (step.archived !== undefined && !contestant.fillArchive) continue
+    if (step.job?.scenario === 'idle' && step.job.web && !contestant.ours) continue
     const dir = join(place.dir, `${name}-${scenario}-${index}`)
     mkdirSync(dir)
     const { users, archive } = step

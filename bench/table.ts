@@ -46,6 +46,7 @@ const ROWS: readonly Row[] = [
   { figure: 'idle.session', label: 'idle: KiB RSS/session', digits: 1 },
   { figure: 'idle.empty', label: '  MiB RSS without users', digits: 1 },
   { figure: 'idle.after', label: '  MiB RSS after logout', digits: 1 },
+  { figure: 'idle-web.session', label: '  over WebSocket: KiB RSS/session', digits: 1 },
   ...chatRows('archive', 'chat, archived'),
   ...chatRows('plain', 'chat, archive off'),
   ...mamRows('mam.small', '20,000'),

@@ -157,7 +157,7 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
   const { hosts, data, trial } = config
   const authority = trial ? join(data, 'tls', 'ca.crt') : undefined
   return {
-    info: { hosts, listening, data, trial, authority },
+    info: { hosts, listening, data, trial, url: config.http.url, authority },
     accounts,
     firstAccount,
     status: async () => ({
@@ -220,7 +220,7 @@ function websOf({ config, live, log, metrics, store, xmpp, firstAccount }: Parts
   return createWeb({
     trust: trustOf(config),
     hosts,
-    url: () => undefined,
+    url: config.http.url,
     firstAccount,
     limits: {
       get stanzaBytes() {

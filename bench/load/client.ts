@@ -49,8 +49,8 @@ function contextOf(target: Target): SecureContext {
   return context
 }
 
-/** The nonce of a challenge is new each time, the rest is the account's. */
-function rememberedKeys(login: ScramLogin, challenge: string): Promise<ScramKeys> {
+/** The keys for a challenge: its nonce is new each time, the rest is the account's. */
+export function rememberedKeys(login: ScramLogin, challenge: string): Promise<ScramKeys> {
   const derivation = Buffer.from(challenge, 'base64')
     .toString()
     .replace(/^r=[^,]*/, '')

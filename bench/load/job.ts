@@ -23,7 +23,13 @@ export interface Phase {
 /** What to do. `settle` is how many seconds without work count as quiet. */
 export type Job = { readonly settle: number } & (
   | { readonly scenario: 'login'; readonly users: number; readonly atOnce: number }
-  | { readonly scenario: 'idle'; readonly users: number; readonly atOnce: number; readonly quietSeconds: number }
+  | {
+      readonly scenario: 'idle'
+      readonly users: number
+      readonly atOnce: number
+      readonly quietSeconds: number
+      readonly web: boolean
+    }
   | {
       readonly scenario: 'mam'
       /** Goes into the figures' names. */

@@ -84,8 +84,8 @@ async function fillArchive(dir: string, messages: number): Promise<void> {
 }
 
 async function start(dir: string, options: ServerOptions, store: Store): Promise<Server> {
-  const { file, tls, metrics } = await configure(dir, options, store)
-  const target = { protocol: 'xmpp', port: tls, domain: DOMAIN, ca: options.certificate.cert } as const
+  const { file, tls, https, metrics } = await configure(dir, options, store)
+  const target = { protocol: 'xmpp', port: tls, web: https, domain: DOMAIN, ca: options.certificate.cert } as const
   const command = { program: process.execPath, args: [PROGRAM, 'up', '--config', file] }
   const server = await startProcess(dir, options, target, command)
   return { ...server, metrics: `http://127.0.0.1:${metrics}/metrics` }

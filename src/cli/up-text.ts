@@ -33,15 +33,22 @@ function realLines({ hosts, listening, data }: ServerInfo, { link }: FirstSteps)
 }
 
 /** The address of the page for the first account. @param secret of the link */
-export function linkText({ listening }: ServerInfo, secret: string | undefined): string | undefined {
-  const web = listening.find(({ kind }) => kind === 'http')
-  return web && secret !== undefined ? `http://localhost:${web.port}/start#${secret}` : undefined
+export function linkText(info: ServerInfo, secret: string | undefined): string | undefined {
+  const origin = originOf(info)
+  return origin && secret !== undefined ? `${origin}/start#${secret}` : undefined
 }
 
-function trialLines(
-  { hosts, listening, data, authority }: ServerInfo,
-  { password, link }: FirstSteps,
-): readonly string[] {
+/** Where a browser finds the pages: as the configuration says, or on the first port that serves them. */
+function originOf({ hosts, listening, trial, url }: ServerInfo): string | undefined {
+  if (url !== undefined) return url
+  const port = (wanted: ListenInfo['kind']) => listening.find(({ kind }) => kind === wanted)?.port
+  const [https, http] = [trial ? undefined : port('https'), port('http')]
+  if (https !== undefined) return `https://${hosts[0]}${https === 443 ? '' : `:${https}`}`
+  return http === undefined ? undefined : `http://localhost:${http}`
+}
+
+function trialLines(info: ServerInfo, { password, link }: FirstSteps): readonly string[] {
+  const { hosts, listening, data, authority } = info
   const host = hosts[0] ?? 'localhost'
   const port = (kind: ListenInfo['kind']) => listening.find((one) => one.kind === kind)?.port ?? 0
   const account =
@@ -53,7 +60,7 @@ function trialLines(
     'aenigma is ready: a trial server, for this machine only.',
     '',
     browser,
-    `  ${link ?? `http://localhost:${port('http')}/chat/`}`,
+    `  ${link ?? `${originOf(info)}/chat/`}`,
     '',
     ...account,
     `  data       ${data}`,

@@ -80,6 +80,8 @@ export interface Config {
     readonly nextFreePort: boolean
   }
   readonly http: {
+    /** Where others reach the HTTP server, without a slash at the end; undefined to find out. */
+    readonly url?: string | undefined
     /** Addresses and networks of reverse proxies beside this machine. */
     readonly proxies: readonly string[]
   }

@@ -25,6 +25,20 @@ const listen = section(
 
 const http = section(
   {
+    url: z
+      .string()
+      .refine(
+        (text) => /^https?:\/\/[^\s/?#@]+(\/[^\s?#]*)?$/.test(text),
+        'must be an address such as https://example.org',
+      )
+      .transform((text) => text.replace(/\/+$/, ''))
+      .optional()
+      .meta(
+        told(
+          'Where browsers and apps reach the HTTP server, if a proxy stands before it; otherwise `https://` with the domain and the port of `listen.https`.',
+          'URL',
+        ),
+      ),
     proxies: texts(
       {
         default: [],
@@ -35,7 +49,7 @@ const http = section(
         /^[0-9a-f.:]+(\/\d{1,3})?$/i.test(text) ? undefined : 'must be an address such as 192.0.2.1 or 10.0.0.0/8',
     ),
   },
-  'The web server.',
+  'The HTTP server, as others see it.',
 )
 
 const certificate = z.strictObject({

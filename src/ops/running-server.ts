@@ -20,6 +20,8 @@ export interface ServerInfo {
   readonly listening: readonly ListenInfo[]
   readonly data: string
   readonly trial: boolean
+  /** Where everybody reaches the web server, if the configuration says so: an origin. */
+  readonly url: string | undefined
   /** The file that clients must trust, when the certificate is our own authority's. */
   readonly authority: string | undefined
 }

@@ -17,7 +17,7 @@ export interface AppParts {
   readonly trust: Trust
   readonly hosts: ReadonlySet<string>
   /** Where everybody reaches our web server, as `https://chat.example.org`, if the configuration says so. */
-  readonly url: () => string | undefined
+  readonly url: string | undefined
   /** Where uploaded files are fetched from, if that is not where the chat comes from: origins. */
   readonly fileOrigins?: () => readonly string[]
   readonly firstAccount: StartParts['firstAccount']
@@ -37,6 +37,7 @@ export function createApp(parts: AppParts): RequestListener {
 
 function secured(peer: (context: Context) => Peer) {
   return async (context: Context, next: () => Promise<void>): Promise<void> => {
+    const { scheme, authority } = peer(context)
     await next()
     const defaults: Readonly<Record<string, string>> = {
       'X-Content-Type-Options': 'nosniff',
@@ -47,7 +48,6 @@ function secured(peer: (context: Context) => Peer) {
     for (const [name, value] of Object.entries(defaults)) {
       if (!context.res.headers.has(name)) context.header(name, value)
     }
-    const { scheme, authority } = peer(context)
     // It holds for every port of the host, so only where the customary one is ours.
     if (scheme === 'https' && authority !== undefined && !/:\d+$/.test(authority)) {
       context.header('Strict-Transport-Security', 'max-age=31536000')

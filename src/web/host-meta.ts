@@ -12,7 +12,7 @@ const NS_XRD = 'http://docs.oasis-open.org/ns/xri/xrd-1.0'
 export interface HostMetaParts {
   readonly hosts: ReadonlySet<string>
   /** Where everybody reaches our web server, as `https://chat.example.org`, if the configuration says so. */
-  readonly url: () => string | undefined
+  readonly url: string | undefined
   readonly peerOf: (context: Context) => Peer
 }
 
@@ -45,7 +45,7 @@ function linksFor(peer: Peer, { hosts, url }: HostMetaParts): readonly Link[] | 
   if (!asked || !hosts.has(domainToUnicode(asked.hostname)) || !peer.safe) return undefined
   // On this machine the port may be missing in the question, but the answer must have it.
   if (!peer.proxied && asked.port === '' && peer.localPort !== undefined) asked.port = String(peer.localPort)
-  const base = url() ?? asked.origin
+  const base = url ?? asked.origin
   return [
     { rel: 'urn:xmpp:alt-connections:xbosh', href: base + PATHS.bosh },
     { rel: 'urn:xmpp:alt-connections:websocket', href: base.replace(/^http/, 'ws') + PATHS.webSocket },

@@ -33,6 +33,19 @@ const ELSEWHERE: readonly Implemented[] = [
   { xep: 484, version: '0.2.0', name: 'Fast Authentication Streamlining Tokens', file: 'src/accounts/ht.ts' },
 ]
 
+/** The ways in for web pages. */
+const WEB: readonly Implemented[] = [
+  {
+    xep: 124,
+    version: '1.11.2',
+    name: 'Bidirectional-streams Over Synchronous HTTP (BOSH)',
+    note: 'one stream in a session, no acknowledgements, no compression',
+    file: 'src/web/bosh/link.ts',
+  },
+  { xep: 156, version: '1.4.0', name: 'Discovering Alternative XMPP Connection Methods', file: 'src/web/host-meta.ts' },
+  { xep: 206, version: '1.4', name: 'XMPP Over BOSH', file: 'src/web/bosh/link.ts' },
+]
+
 interface Implemented {
   readonly xep: number
   readonly version: string
@@ -87,7 +100,9 @@ export function renderDoap(features: readonly Feature[], fileOf: (xep: number) =
     el('programming-language', DOAP, null, 'TypeScript'),
     el('os', DOAP, null, 'Linux'),
     el('license', DOAP, resource('https://www.apache.org/licenses/LICENSE-2.0')),
-    ...[6120, 6121, 7622].map((rfc) => el('implements', DOAP, resource(`https://www.rfc-editor.org/info/rfc${rfc}`))),
+    ...[6120, 6121, 7395, 7622].map((rfc) =>
+      el('implements', DOAP, resource(`https://www.rfc-editor.org/info/rfc${rfc}`)),
+    ),
     ...supported,
   )
   const xml = el('RDF', RDF, null, project).xml('')
@@ -98,7 +113,7 @@ function all(features: readonly Feature[], fileOf: (xep: number) => string): rea
   const own = features.flatMap(({ implements: list }) =>
     list.map((one) => ({ ...one, file: fileOf(list[0]?.xep ?? one.xep) })),
   )
-  return [...own, ...ELSEWHERE].sort((a, b) => a.xep - b.xep)
+  return [...own, ...ELSEWHERE, ...WEB].sort((a, b) => a.xep - b.xep)
 }
 
 function number(xep: number): string {

@@ -36,6 +36,9 @@ test('a trial server is looked at by accounts that are gone afterwards', async (
   for (const id of ['starttls', 'tls', 'xep0115', 'roster_versioning', 'xep0191', 'xep0160', 'xep0368']) {
     assert.ok(ids.has(id), `${id} is found: ${JSON.stringify(all(report).find((one) => one.id === id))}`)
   }
+  for (const id of ['websocket', 'bosh', 'xep0156', 'rfc7395', 'xep0206']) {
+    assert.ok(ids.has(id), `${id} is found: ${JSON.stringify(all(report).find((one) => one.id === id))}`)
+  }
   for (const id of ['rfc6120', 'rfc7590', 'xep0030', 'rfc6121', 'xep0054', 'xep0049']) {
     assert.ok(ids.has(id), `${id} is found: ${JSON.stringify(all(report).find((one) => one.id === id))}`)
   }

@@ -97,6 +97,14 @@ test('behind a proxy host-meta names what is in front of the proxy', async () =>
   assert.equal((await ask({ 'x-forwarded-for': '192.0.2.1' })).status, 404, 'XEP-0156: over https only')
 })
 
+test('host-meta names what the configuration says', async () => {
+  const { http } = await loopback({ url: 'https://chat.example.org:8443' })
+  const at = { origin: `http://127.0.0.1:${http}`, signal }
+  const { text } = await fetchFrom(at, 'https://localhost/.well-known/host-meta', {})
+  assert.match(text, /href="https:\/\/chat\.example\.org:8443\/http-bind"/)
+  assert.match(text, /href="wss:\/\/chat\.example\.org:8443\/xmpp-websocket"/)
+})
+
 test('answers are safe for browsers', async (t) => {
   const { status, headers } = await ask(await session(t), { ':path': '/nothing', ':authority': 'localhost' })
   assert.equal(status, 404)

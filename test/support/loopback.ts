@@ -38,6 +38,8 @@ export interface Setting {
   readonly limits?: Partial<ConnectionLimits>
   /** Whether what comes without TLS from this machine is believed as a proxy's word; it is if not told. */
   readonly proxies?: boolean
+  /** `http.url`. */
+  readonly url?: string
 }
 
 /** A server, its ports, and its certificates. */
@@ -123,7 +125,7 @@ export async function loopback(setting: Setting = {}): Promise<Loopback> {
     firstAccount: NO_FIRST_ACCOUNT,
     trust,
     hosts,
-    url: () => undefined,
+    url: setting.url,
     limits: { stanzaBytes: LIMITS.stanzaBytes, ...CONNECTIONS, ...setting.limits },
     admission: listener.admission,
     networkOf: (address) => address,

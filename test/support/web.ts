@@ -16,7 +16,7 @@ export async function testWeb(parts: Partial<AppParts> = {}): Promise<TestWeb> {
     createApp({
       trust: { isProxy: () => false, isLocal: () => true },
       hosts: new Set(['montague.lit', 'capulet.lit']),
-      url: () => undefined,
+      url: undefined,
       firstAccount: NO_FIRST_ACCOUNT,
       ...parts,
     }),
