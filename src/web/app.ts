@@ -18,8 +18,6 @@ export interface AppParts {
   readonly hosts: ReadonlySet<string>
   /** Where everybody reaches our web server, as `https://chat.example.org`, if the configuration says so. */
   readonly url: string | undefined
-  /** Where uploaded files are fetched from, if that is not where the chat comes from: origins. */
-  readonly fileOrigins?: () => readonly string[]
   readonly firstAccount: StartParts['firstAccount']
 }
 

@@ -24,8 +24,8 @@ const OWN = [
 export interface ChatParts {
   /** The domains that are served, the main one first. */
   readonly hosts: Iterable<string>
-  /** Where uploaded files are fetched from, if that is not where the page comes from: origins, like `https://example.org:5443`. */
-  readonly fileOrigins?: (() => readonly string[]) | undefined
+  /** Where everybody reaches our web server, and so uploads, if the configuration says so: an origin. */
+  readonly url: string | undefined
   readonly peerOf: (context: Context) => Peer
 }
 
@@ -36,12 +36,13 @@ export function addChat(app: Hono, parts: ChatParts): void {
   const html = new Map<string, Page>()
   app.use('/chat/*', async (context, next) => {
     await next()
-    context.header('Content-Security-Policy', policy(parts.fileOrigins?.() ?? []))
+    const host = hostFor(parts.peerOf(context).authority, parts.hosts)
+    context.header('Content-Security-Policy', policy(host, parts.url))
   })
   app.get('/chat', (context) => context.redirect('/chat/', 308))
   app.get('/chat/', (context) => {
     const host = hostFor(parts.peerOf(context).authority, parts.hosts)
-    const known = html.get(host) ?? chatPage(host, converse)
+    const known = html.get(host) ?? chatPage(host, converse, parts.url)
     html.set(host, known) // no more of them than we have domains
     return known.answer(context.req.raw)
   })
@@ -56,8 +57,9 @@ export function addChat(app: Hono, parts: ChatParts): void {
 }
 
 /** The page for the domain that the browser has asked. */
-function chatPage(host: string, { version }: Folder): Page {
-  const values: Readonly<Record<string, string>> = { host, converse: `/chat/converse-${version}` }
+function chatPage(host: string, { version }: Folder, url: string | undefined): Page {
+  const files = [...new Set([host, url === undefined ? host : new URL(url).hostname])].join(' ')
+  const values: Readonly<Record<string, string>> = { host, files, converse: `/chat/converse-${version}` }
   return page('chat.html', (text) => text.replaceAll(/\{\{(\w+)\}\}/g, (_, name) => escapeHtml(values[name] ?? '')))
 }
 
@@ -86,10 +88,10 @@ const EMPTY_STYLES = [
 
 /**
  * Everything from here, nothing inline but style attributes: Converse.js draws avatars and sizes with them. OMEMO's
- * arithmetic is WebAssembly. Pictures of others come as `blob:` (decrypted) or `data:` (avatars).
+ * arithmetic is WebAssembly. Uploads may be at another port than the page. Pictures of others come as `blob:` (decrypted) or `data:` (avatars).
  */
-function policy(origins: readonly string[]): string {
-  const also = origins.map((origin) => ` ${origin}`).join('')
+function policy(host: string, url: string | undefined): string {
+  const also = ` https://${host}:*${url === undefined ? '' : ` ${url}`}`
   return [
     "default-src 'none'",
     "script-src 'self' 'wasm-unsafe-eval'",

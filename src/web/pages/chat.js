@@ -6,6 +6,7 @@ import { addLogin } from './login.js'
 const meta = (name) => document.querySelector(`meta[name="aenigma-${name}"]`)?.content ?? ''
 const host = meta('host')
 const socket = location.protocol === 'https:' ? 'wss:' : 'ws:'
+const files = meta('files').split(' ')
 const { converse } = window
 
 addLogin(converse)
@@ -60,7 +61,10 @@ await converse.initialize({
   autocomplete_providers_url: '',
   xmpp_providers_url: '',
   providers_link: '',
-  muc_search_service: '',
+  muc_search_service: `rooms.${host}`, // without one Converse.js draws no field for a room's name
+  allowed_image_domains: files,
+  allowed_audio_domains: files,
+  allowed_video_domains: files,
   embed_3rd_party_media_players: false,
   // Login by token (login.js), never with what amounts to a password.
   reuse_scram_keys: false,
@@ -69,7 +73,6 @@ await converse.initialize({
   message_archiving: 'always',
   muc_nickname_from_jid: true,
   muc_respect_autojoin: true,
-  auto_join_on_invite: true,
   muc_clear_messages_on_leave: false,
   muc_show_logs_before_join: true,
   allow_message_corrections: 'all',
