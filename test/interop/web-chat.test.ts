@@ -63,10 +63,10 @@ async function isIn(page: Page): Promise<void> {
   await page.waitForSelector('.aenigma-wait', { state: 'detached' })
 }
 
-/** Opens a chat by the address, as a link to it would. */
+/** Opens a chat from the list of contacts. */
 async function opens(page: Page, jid: string): Promise<void> {
-  await page.goto(`${origin}/chat/#converse/chat?jid=${jid}`)
-  await page.waitForSelector('.chat-textarea')
+  await page.click(`converse-roster .open-chat[data-jid="${jid}"]`)
+  await page.waitForSelector(`converse-chat[jid="${jid}"] .chat-textarea`)
 }
 
 /** Waits until the padlock is closed. */
@@ -145,7 +145,6 @@ test('they chat one to one, encrypted without being asked', async () => {
   await opens(romeo, 'juliet@localhost')
   await encrypted(romeo)
   await says(romeo, 'But soft, what light')
-  await opens(juliet, 'romeo@localhost')
   await encrypted(juliet)
   await reads(juliet, 'But soft, what light')
   await says(juliet, 'O Romeo, Romeo')
@@ -163,11 +162,58 @@ test('a reload keeps them logged in, by the token', async () => {
   await reads(juliet, 'I take thee at thy word')
 })
 
+test('they chat in a room, encrypted too', async () => {
+  await romeo.click('converse-rooms-list .dropdown-toggle')
+  await romeo.click('.show-add-muc-modal')
+  await romeo.fill('converse-add-muc-modal input[name=chatroom]', 'Verona')
+  await romeo.click('converse-add-muc-modal [name=join]')
+  await romeo.click('converse-muc-sidebar .dropdown-toggle')
+  await romeo.click('converse-muc-sidebar .open-invite-modal')
+  await romeo.fill('converse-muc-invite-modal input[name=invitee_jids]', 'juliet@localhost')
+  await romeo.click('converse-muc-invite-modal [type=submit]')
+  await juliet.waitForSelector('converse-confirm-modal.show')
+  await shot(juliet, 'invitation-phone-it')
+  await juliet.click('converse-confirm-modal [type=submit]')
+  await juliet.waitForSelector('converse-muc .chat-textarea')
+  await romeo.waitForSelector('converse-muc-occupant-list-item:has-text("juliet")')
+  await encrypted(romeo)
+  await says(romeo, 'in fair Verona')
+  await reads(juliet, 'in fair Verona')
+  await encrypted(juliet)
+  await says(juliet, 'where we lay our scene')
+  await reads(romeo, 'where we lay our scene')
+  await shot(romeo, 'room-desktop')
+  await shot(juliet, 'room-phone-it')
+})
+
+test('a token that was taken back lets nobody in, and the page says so', async () => {
+  const clients = JSON.parse(await server.command(['user', 'clients', 'juliet@localhost', '--json']))
+  await server.command(['user', 'revoke', 'juliet@localhost', clients[0].id])
+  await juliet.reload()
+  await juliet.waitForSelector('text=accedi di nuovo')
+  await shot(juliet, 'revoked-phone-it')
+  await juliet.fill('#converse-login-jid', 'juliet')
+  await juliet.fill('#converse-login-password', 'what is in a name')
+  await juliet.click('#converse-login [type=submit]')
+  await isIn(juliet)
+})
+
+test('who logs out leaves no token behind, neither here nor there', async () => {
+  await romeo.click('converse-user-profile .show-profile')
+  await shot(romeo, 'profile-desktop')
+  await romeo.click('converse-profile-modal .btn-danger:has-text("Log out")')
+  await romeo.click('converse-confirm-modal [type=submit]')
+  await romeo.waitForSelector('#converse-login')
+  assert.equal(await romeo.evaluate("localStorage.getItem('aenigma-login')"), null)
+  assert.deepEqual(JSON.parse(await server.command(['user', 'clients', 'romeo@localhost', '--json'])), [])
+})
+
 test('the pages asked nobody else for anything, and did nothing that their policy forbids', () => {
   assert.deepEqual([...wrong], [])
 })
 
 test('no file of the server contains what they said', async () => {
   await server.stop()
-  for (const text of ['But soft', 'O Romeo, Romeo', 'at thy word']) assert.deepEqual(filesWith(server.data, text), [])
+  for (const text of ['But soft', 'O Romeo, Romeo', 'at thy word', 'fair Verona', 'our scene'])
+    assert.deepEqual(filesWith(server.data, text), [])
 })

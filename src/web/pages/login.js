@@ -19,8 +19,8 @@ export function addLogin(converse) {
       api.listen.on('connectionInitialized', () => equip(api.connection.get(), tools))
       api.listen.on('login', (_, wish) => loginAgain(api, Strophe, wish))
       api.listen.on('connected', () => sessionStorage.setItem(TAB, api.connection.get().jid))
-      api.listen.on('beforeLogout', () => giveTokenBack(api))
-      api.listen.on('logout', () => {
+      api.listen.on('beforeLogout', async () => {
+        await giveTokenBack(api)
         forgetLogin()
         sessionStorage.removeItem(TAB)
       })
