@@ -27,3 +27,14 @@ test('a domain that moved is none that is served, until it is back', () => {
   live.apply(config)
   assert.deepEqual([[...live.hosts], live.moved.size], [['capulet.example', 'verona.example'], 0])
 })
+
+test('components come and go; only the first one asks for a restart, because nothing listens for it yet', () => {
+  const config = trialConfig('/nowhere')
+  const irc = { secret: 'long enough' }
+  const live = new LiveConfig(config)
+  assert.deepEqual(live.apply({ ...config, components: new Map([['IRC.example', irc]]) }), ['components'])
+  assert.deepEqual([...live.components], [['irc.example', irc]])
+  const others = new LiveConfig({ ...config, components: new Map([['irc.example', irc]]) })
+  assert.deepEqual(others.apply({ ...config, components: new Map([['icq.example', irc]]) }), [])
+  assert.deepEqual([...others.components.keys()], ['icq.example'])
+})

@@ -13,13 +13,18 @@ export class LiveConfig {
   readonly moved = new Map<string, string>()
   readonly options: Record<string, unknown> = {}
   readonly limits: Changeable<Limits>
+  /** Programs that answer for domains of their own. */
+  readonly components = new Map<string, { readonly secret: string }>()
   /** Bare JIDs of administrators that the configuration names. */
   readonly admins = new Set<string>()
   #config: Config
+  /** Whether there was a reason to listen for components at the start. */
+  readonly #hadComponents: boolean
 
   constructor(config: Config) {
     this.limits = { ...config.limits }
     this.#config = config
+    this.#hadComponents = config.components.size > 0
     this.apply(config)
   }
 
@@ -38,10 +43,14 @@ export class LiveConfig {
     const gone = new Set(moved.map(([host]) => host))
     const hosts = config.hosts.map((host) => addressOf(host).domain).filter((host) => !gone.has(host))
     const admins = config.admins.map((admin) => addressOf(admin).bare.key)
+    const components = [...config.components].map(([name, one]) => [addressOf(name).domain, one] as const)
     return () => {
-      const restart = (['data', 'store', 'accounts', 'listen', 'http', 'log'] as const).filter(
+      const restart: string[] = (['data', 'store', 'accounts', 'listen', 'http', 'log'] as const).filter(
         (key) => JSON.stringify(config[key]) !== JSON.stringify(this.#config[key]),
       )
+      if (components.length > 0 && !this.#hadComponents) restart.push('components')
+      this.components.clear()
+      for (const [name, one] of components) this.components.set(name, one)
       replace(this.hosts, hosts)
       this.moved.clear()
       for (const [host, address] of moved) this.moved.set(host, address)

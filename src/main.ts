@@ -59,6 +59,7 @@ const MONITOR_CONNECTIONS = 100
 
 /** The web servers. */
 type Webs = ReturnType<typeof createWeb>
+type Listeners = Readonly<Record<'clients' | 'components', ClientListener>>
 type Connection = Parameters<WebServer['take']>[0]
 
 /** Everything that was started, to be stopped in reverse. */
@@ -117,6 +118,7 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
   const xmpp = await startXmpp({
     hosts: live.hosts,
     moved: live.moved,
+    components: live.components,
     store,
     accounts,
     features,
@@ -144,13 +146,13 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
     trial: config.trial,
   })
   const parts: Parts = { config, live, log, metrics, store, certificates, xmpp, firstAccount, started }
-  const listener = clientListener(parts)
-  const web = websOf(parts, listener)
+  const listeners = listenersOf(parts)
+  const web = websOf(parts, listeners.clients)
   stops.push(() => {
     for (const one of Object.values(web)) one.stop() // as above: streams end before their connections
   })
   stops.push(() => xmpp.stop())
-  const listening = await listenAtAll(parts, listener, web, (ended) => {
+  const listening = await listenAtAll(parts, listeners, web, (ended) => {
     stops.push(() => void closing.push(...ended.map((one) => one.stop())))
   })
   log.info('started', { version: software.version, ms: systemClock.now() - started })
@@ -185,8 +187,9 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
   }
 }
 
-function clientListener({ live: { limits }, certificates, log, metrics, xmpp }: Parts): ClientListener {
-  return new ClientListener({
+/** Who takes the connections of clients, and of components. */
+function listenersOf({ live: { limits }, certificates, log, metrics, xmpp }: Parts): Listeners {
+  const common = {
     certificates,
     limits: {
       get connectionsPerAddress() {
@@ -198,6 +201,9 @@ function clientListener({ live: { limits }, certificates, log, metrics, xmpp }: 
       get sendQueueBytes() {
         return limits.sendQueueBytes
       },
+      get bytesPerSecond() {
+        return limits.bytesPerSecond
+      },
       get reader() {
         return readerLimits(limits)
       },
@@ -206,8 +212,15 @@ function clientListener({ live: { limits }, certificates, log, metrics, xmpp }: 
     log,
     metrics,
     networkOf,
-    accept: (link) => xmpp.accept(link),
-  })
+  }
+  return {
+    clients: new ClientListener({ ...common, accept: (link) => xmpp.accept(link) }),
+    components: new ClientListener({
+      ...common,
+      content: 'jabber:component:accept',
+      accept: (link) => xmpp.acceptComponent(link),
+    }),
+  }
 }
 
 function readerLimits({ unauthenticatedStanzaBytes: stanzaBytes, depth, attributes }: Limits): Partial<ReaderLimits> {
@@ -250,7 +263,7 @@ function trustOf({ http }: Config): Trust {
 
 async function listenAtAll(
   { config }: Parts,
-  listener: ClientListener,
+  { clients, components }: Listeners,
   { site, monitor }: Webs,
   begun: (listening: readonly Listening[]) => void,
 ): Promise<readonly ListenInfo[]> {
@@ -258,15 +271,16 @@ async function listenAtAll(
   const forSite = { take: (socket: Connection) => site.take(socket), isProxy }
   const forMonitor = { take: (socket: Connection) => monitor.take(socket), isProxy, most: MONITOR_CONNECTIONS }
   const ways: Readonly<Record<ListenInfo['kind'], (addresses: readonly Address[]) => Promise<readonly Listening[]>>> = {
-    starttls: (addresses) => listener.listen(addresses, false),
-    tls: (addresses) => listener.listen(addresses, true),
-    https: (addresses) => listener.listenWeb(addresses, true, forSite),
-    http: (addresses) => listener.listenWeb(addresses, false, { ...forSite, most: PROXY_CONNECTIONS }),
-    metrics: (addresses) => listener.listenWeb(addresses, false, forMonitor),
+    starttls: (addresses) => clients.listen(addresses, false),
+    tls: (addresses) => clients.listen(addresses, true),
+    https: (addresses) => clients.listenWeb(addresses, true, forSite),
+    http: (addresses) => clients.listenWeb(addresses, false, { ...forSite, most: PROXY_CONNECTIONS }),
+    metrics: (addresses) => clients.listenWeb(addresses, false, forMonitor),
+    components: (addresses) => components.listen(addresses, false),
   }
   const all: ListenInfo[] = []
-  for (const kind of ['starttls', 'tls', 'https', 'http', 'metrics'] as const) {
-    const wanted = config.listen[kind]
+  for (const kind of ['starttls', 'tls', 'https', 'http', 'metrics', 'components'] as const) {
+    const wanted = kind === 'components' && config.components.size === 0 ? [] : config.listen[kind]
     const listening = await freePorts(config, wanted, ways[kind])
     begun(listening)
     const got = listening.map(({ address }) => address)

@@ -61,6 +61,8 @@ export class Metrics {
   logins = 0
   /** Links that were cut because the peer did not read. */
   overflows = 0
+  /** How often a peer had to wait because it sent too much. */
+  rests = 0
   /** Writes that the store could not keep. */
   storeErrors = 0
   /** Asked when the text is made. */
@@ -156,6 +158,7 @@ export class Metrics {
     counter('aenigma_auth_failures_total', 'Logins with wrong credentials', () => this.authFailures)
     counter('aenigma_logins_total', 'Logins that succeeded', () => this.logins)
     counter('aenigma_queue_overflows_total', 'Links cut because the peer did not read', () => this.overflows)
+    counter('aenigma_peers_slowed_total', 'Pauses of peers that sent too much', () => this.rests)
     counter('aenigma_store_errors_total', 'Writes that could not be kept', () => this.storeErrors)
     gauge('aenigma_sessions', 'Clients that are logged in', () => this.sessions())
     gauge('aenigma_sessions_detached', 'Clients that may resume their session', () => this.detached())

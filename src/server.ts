@@ -15,6 +15,8 @@ import type { Metrics } from './metrics.ts'
 import type { Store } from './store/store.ts'
 import type { ClientLimits } from './stream/client-parts.ts'
 import { ClientStreams } from './stream/clients.ts'
+import type { Component } from './stream/component.ts'
+import { Components } from './stream/components.ts'
 import type { Link } from './stream/link.ts'
 import type { SaslLimits } from './stream/login.ts'
 import { StreamError } from './xmpp/errors.ts'
@@ -33,6 +35,8 @@ export interface ServerParts {
   readonly hosts: ReadonlySet<string>
   /** Domains whose clients are sent elsewhere (RFC 6120 §4.9.3.19), none of `hosts`. */
   readonly moved: ReadonlyMap<string, string>
+  /** Programs that answer for domains of their own (XEP-0114), none of `hosts`. */
+  readonly components?: ReadonlyMap<string, Component>
   readonly store: Store
   readonly accounts: Accounts
   /** In the order in which their hooks run. */
@@ -53,12 +57,14 @@ export interface ServerParts {
 export interface Server {
   /** Takes over a connection of a client. */
   accept(link: Link): void
+  /** Takes over a connection of a component (XEP-0114). */
+  acceptComponent(link: Link): void
   /** Every client that is logged in. */
   sessions(): Iterable<Session>
   /** Ends one client's stream. @returns false if there is no such session */
   endSession(id: string): boolean
   readonly connections: number
-  /** Ends the streams to domains that are not in `hosts` any more. */
+  /** Ends the streams to domains that are not in `hosts` any more, and of components that are none any more. */
   hostsChanged(): void
   /** Closes all streams and stops the features; the store stays open. */
   stop(): Promise<void>
@@ -79,7 +85,8 @@ export async function startXmpp(parts: ServerParts): Promise<Server> {
     ...parts.features.map((feature) => feature.setup({ ...parts, directory, router, isAdmin, announced, limits })),
   ]
   const presence = new Presence({ router, directory, hosts, subscriptions, hooks })
-  router.use(presence, hooks)
+  const components = new Components({ ...parts, router, components: parts.components ?? new Map() })
+  router.use(presence, hooks, components)
   directory.onEnd = (session) => {
     presence.ended(session)
     for (const hook of hooks) {
@@ -100,6 +107,7 @@ export async function startXmpp(parts: ServerParts): Promise<Server> {
   metrics.detached = () => count([...directory.sessions()].filter((session) => !session.attached))
   return {
     accept: (link) => streams.accept(link),
+    acceptComponent: (link) => components.accept(link),
     sessions: () => directory.sessions(),
     endSession(id) {
       for (const session of directory.sessions()) {
@@ -114,6 +122,7 @@ export async function startXmpp(parts: ServerParts): Promise<Server> {
     },
     hostsChanged() {
       streams.endGone()
+      components.endGone()
       for (const session of [...directory.sessions()]) {
         if (!hosts.has(session.jid.domain)) session.close(new StreamError('host-gone')) // it has no stream at the moment
       }
@@ -121,6 +130,7 @@ export async function startXmpp(parts: ServerParts): Promise<Server> {
     async stop() {
       forget()
       streams.close()
+      components.close()
       for (const hook of [...hooks].reverse()) await hook.stop?.()
     },
   }

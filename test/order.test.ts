@@ -54,6 +54,7 @@ test('who runs at each hook', () => {
         'archive',
         'carbons',
         'push',
+        'offline',
         'last-activity',
       ],
       onAway: ['offline'],

@@ -52,6 +52,7 @@ async function configure(
       strangerMessagesPerHour: 1_000_000_000,
       strangerRequestsPerHour: 1_000_000_000,
       offlineMessages: 100_000,
+      bytesPerSecond: '1GiB',
     },
   }
   mkdirSync(dir, { recursive: true })

@@ -17,7 +17,10 @@ export const QUIET_BINDING = 'tls-unique'
 export type BindingType = (typeof BINDING_TYPES)[number] | typeof QUIET_BINDING
 
 /** Keying material that ties a login to its TLS connection; getters that compute it when asked are fine (RFC 5056). */
-export type ChannelBindings = { readonly [Type in BindingType]?: Buffer | undefined }
+export type ChannelBindings = { readonly [Type in BindingType]?: Buffer | undefined } & {
+  /** Those of them that are to be announced, where that can be said without computing any. */
+  readonly types?: readonly (typeof BINDING_TYPES)[number][]
+}
 
 /** Why a login failed (RFC 6120 §6.5). */
 export type SaslCondition =

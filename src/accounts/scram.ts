@@ -169,7 +169,9 @@ function refuseBinding(first: ClientFirst, plus: boolean, context: SaslContext):
 
 /** The types of channel binding that this connection has (XEP-0440 §3), strongest first. */
 export function bindingTypes(context: Pick<SaslContext, 'bindings' | 'encrypted'>): readonly BindingType[] {
-  return context.encrypted ? BINDING_TYPES.filter((type) => context.bindings[type] !== undefined) : []
+  const { encrypted, bindings } = context
+  if (!encrypted) return []
+  return bindings.types ?? BINDING_TYPES.filter((type) => bindings[type] !== undefined)
 }
 
 /** The gs2-header and the binding's data: what `c=` must say (RFC 5802 §5.1). */

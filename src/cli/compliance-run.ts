@@ -66,8 +66,12 @@ async function onServer(server: Connection, options: ComplianceOptions, stop: Ab
       return { username, password }
     }
     const [first, second] = [await account(), await account()]
-    const places = placesOf(listening, { domain, lenient: true, ...(authority === undefined ? {} : { authority }) })
-    const target: Target = { domain, places, announced: undefined, web: webOf(listening), first, second }
+    const common = { domain, lenient: true, ...(authority === undefined ? {} : { authority }) }
+    const components = placeOf('components', listening, common)
+    const target: Target = {
+      ...{ domain, places: placesOf(listening, common), announced: undefined, web: webOf(listening), first, second },
+      ...(components ? { components } : {}),
+    }
     return await runCompliance(target, stop)
   } finally {
     await removeAll(server, added)
@@ -92,12 +96,17 @@ async function authorityOf({ trial, data }: Config): Promise<string | undefined>
   return trial && existsSync(file) ? readFile(file, 'utf8') : undefined
 }
 
+function placeOf(
+  kind: ListenInfo['kind'],
+  listening: readonly ListenInfo[],
+  common: Omit<Dial, 'host' | 'port'>,
+): Dial | undefined {
+  const found = listening.find((one) => one.kind === kind)
+  return found && { ...common, host: reachable(found.host), port: found.port }
+}
+
 function placesOf(listening: readonly ListenInfo[], common: Omit<Dial, 'host' | 'port'>): Target['places'] {
-  const place = (kind: 'starttls' | 'tls'): Dial | undefined => {
-    const found = listening.find((one) => one.kind === kind)
-    return found && { ...common, host: reachable(found.host), port: found.port }
-  }
-  const [starttls, tls] = [place('starttls'), place('tls')]
+  const [starttls, tls] = [placeOf('starttls', listening, common), placeOf('tls', listening, common)]
   return { ...(starttls ? { starttls } : {}), ...(tls ? { tls } : {}) }
 }
 

@@ -25,6 +25,7 @@ function realLines({ hosts, listening, data }: ServerInfo, { link }: FirstSteps)
   return [
     `aenigma serves ${hosts.join(', ')}.`,
     `  clients    ${[...places('starttls'), ...places('tls')].join(', ') || 'nowhere'}`,
+    ...(places('components').length > 0 ? [`  components ${places('components').join(', ')}`] : []),
     `  web        ${[...places('https'), ...places('http')].join(', ') || 'nowhere'}`,
     `  health     ${places('metrics').join(', ') || 'nowhere'}`,
     `  data       ${data}`,

@@ -35,6 +35,7 @@ export interface Limits {
   readonly idleTimeout: number
   readonly resumeTimeout: number
   readonly sendQueueBytes: number
+  readonly bytesPerSecond: number
   readonly rosterItems: number
   readonly offlineMessages: number
   readonly privateBytes: number
@@ -75,6 +76,8 @@ export interface Config {
     readonly tls: readonly Address[]
     readonly https: readonly Address[]
     readonly http: readonly Address[]
+    /** Where `components` connect, if there are any. */
+    readonly components: readonly Address[]
     readonly metrics: readonly Address[]
     /** Whether the next free port is used where one is taken. */
     readonly nextFreePort: boolean
@@ -94,6 +97,8 @@ export interface Config {
   /** Bare JIDs, as written, of accounts that may administer whatever the store says of them. */
   readonly admins: readonly string[]
   readonly contacts: Contacts
+  /** Programs that answer for domains of their own (XEP-0114), by these, as written. */
+  readonly components: ReadonlyMap<string, { readonly secret: string }>
   /** The options that features brought, by their key in the file. */
   readonly features: Readonly<Record<string, unknown>>
   /** Whether this is the server that one gets without a configuration. */

@@ -84,6 +84,19 @@ export function movedMistakes(raw: Raw, hosts: readonly string[], source: Source
     .map((name) => source.mistake(['moved', name], noneOfOurs(name, hosts)))
 }
 
+/** What is wrong with the domains of components, beside their secrets. */
+export function componentMistakes({ components }: Raw, hosts: readonly string[], source: Source): readonly Mistake[] {
+  if (components === null || typeof components !== 'object') return []
+  const ours = new Set(hosts.map(domainKey))
+  return Object.keys(components).flatMap((name) => {
+    if (!DOMAIN.test(name.toLowerCase().normalize('NFC'))) {
+      return [source.mistake(['components', name], 'must be a domain such as irc.example.org', 'key')]
+    }
+    if (!ours.has(domainKey(name))) return []
+    return [source.mistake(['components', name], 'this is one of our own domains', 'key')]
+  })
+}
+
 /** The certificate of each domain, once everything has been checked. */
 export function certificatesOf(
   hosts: readonly string[],

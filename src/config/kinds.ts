@@ -86,6 +86,14 @@ export function redirects({ help }: { readonly help: string }) {
   return z.record(z.string(), where).prefault({}).meta(told(help, 'host or host:port for each domain'))
 }
 
+/** Programs that connect as components (XEP-0114), by their domains. What is wrong is said without the secret. */
+export function components({ help }: { readonly help: string }) {
+  const one = z.strictObject({
+    secret: z.string().refine((text) => text.length >= 8, 'must have at least 8 characters'),
+  })
+  return z.record(z.string(), one).prefault({}).meta(told(help, '`secret` for each domain'))
+}
+
 /** A group of options: a key of the file with keys below it. */
 export function section<T extends z.core.$ZodLooseShape>(shape: T, help: string) {
   return z

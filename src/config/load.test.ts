@@ -34,6 +34,7 @@ test('one line and a certificate are a whole configuration', () => {
   assert.deepEqual(config.listen, {
     starttls: [{ host: '::', port: 5222 }],
     tls: [{ host: '::', port: 5223 }],
+    components: [{ host: '127.0.0.1', port: 5347 }],
     https: [{ host: '::', port: 5443 }],
     http: [{ host: '127.0.0.1', port: 5280 }],
     metrics: [{ host: '127.0.0.1', port: 5281 }],
@@ -184,6 +185,13 @@ ${CERTIFICATE}moved:
     '4: listen.tls[3]: must be an address such as [::]:5222, 127.0.0.1:5222 or 5222',
     '5: listen.http: must be address or a list',
   ],
+  'components that cannot be': [
+    `domain: a.example\n${CERTIFICATE}components:\n  A.example: {secret: long enough}\n  'x y': {secret: long enough}\n  b.example: {secret: short}\n  c.example: {}`,
+    '4: components.A.example: this is one of our own domains',
+    '5: components.x y: must be a domain such as irc.example.org',
+    '6: components.b.example.secret: must have at least 8 characters',
+    '7: components.c.example.secret: is missing',
+  ],
   'half a certificate': ['domain: a.example\ncertificate:\n  cert: a', '2: certificate.key: is missing'],
 }
 
@@ -214,7 +222,8 @@ test('files that cannot be read are mistakes', async (t) => {
 
 test('the trial mode is reachable from this machine only', () => {
   const config = trialConfig('/tmp/trial', [registration])
-  const { starttls, tls, http, nextFreePort } = config.listen
+  const { starttls, tls, http, components, nextFreePort } = config.listen
+  assert.deepEqual(components, [])
   assert.equal(nextFreePort, true)
   for (const { host } of [...starttls, ...tls, ...http]) assert.match(host, /^(127\.0\.0\.1|::1)$/)
   assert.deepEqual(config.hosts, ['localhost'])

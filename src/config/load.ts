@@ -4,7 +4,14 @@ import { access, constants, readFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { type ZodType, z } from 'zod'
 import type { CertificateFiles, Config, StoreChoice } from './config.ts'
-import { certificateMistakes, certificatesOf, domainKey, movedMistakes, readHosts } from './domains.ts'
+import {
+  certificateMistakes,
+  certificatesOf,
+  componentMistakes,
+  domainKey,
+  movedMistakes,
+  readHosts,
+} from './domains.ts'
 import { explain } from './explain.ts'
 import { baseShape } from './schema.ts'
 import { type Mistake, parseSource, type Source } from './source.ts'
@@ -81,6 +88,7 @@ function load(source: Source, { file, features }: LoadOptions): Config {
     ...hostMistakes,
     ...certificateMistakes(raw as Record<string, unknown>, hosts, source),
     ...movedMistakes(raw as Record<string, unknown>, hosts, source),
+    ...componentMistakes(raw as Record<string, unknown>, hosts, source),
   ]
   if (mistakes.length > 0) throw new ConfigError(file, inOrder(mistakes))
   const ofFeatures = z.object(shape).parse(raw)
@@ -97,8 +105,21 @@ function assemble(
     cert: resolve(directory, files.cert),
     key: resolve(directory, files.key),
   })
-  const { certificate, certificates, moved, data, store, listen, http, log, limits, accounts, admins, contacts } =
-    checked
+  const {
+    certificate,
+    certificates,
+    moved,
+    data,
+    store,
+    listen,
+    http,
+    log,
+    limits,
+    accounts,
+    admins,
+    contacts,
+    components,
+  } = checked
   const each =
     certificates && Object.fromEntries(Object.entries(certificates).map(([host, files]) => [host, full(files)]))
   return {
@@ -114,6 +135,7 @@ function assemble(
     accounts,
     admins,
     contacts,
+    components: new Map(Object.entries(components)),
     features,
     trial: false,
   }

@@ -2,7 +2,7 @@
 // Every option of the server itself, with its default and what it does. The options of features come from the features.
 import { z } from 'zod'
 import type { LogLevel } from './config.ts'
-import { addresses, choice, count, duration, flag, redirects, section, size, texts, told } from './kinds.ts'
+import { addresses, choice, components, count, duration, flag, redirects, section, size, texts, told } from './kinds.ts'
 
 const LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error', 'silent']
 
@@ -13,6 +13,10 @@ const listen = section(
       help: 'Where clients connect and then switch to TLS. `[]` turns it off. `[::]` takes IPv4 too.',
     }),
     tls: addresses({ default: ['[::]:5223'], help: 'Where clients connect with TLS from the start (XEP-0368).' }),
+    components: addresses({
+      default: ['127.0.0.1:5347'],
+      help: 'Where the `components` connect, without TLS: keep it on this machine, or in a network that nobody else can see. Nothing listens as long as there are none.',
+    }),
     https: addresses({ default: ['[::]:5443'], help: 'Where web pages and clients in browsers connect, with TLS.' }),
     http: addresses({
       default: ['127.0.0.1:5280'],
@@ -182,6 +186,12 @@ const limits = section(
       max: '256MiB',
       help: 'What may wait for a client that does not read, until it is cut off.',
     }),
+    bytesPerSecond: size({
+      default: '1MiB',
+      min: '16KiB',
+      max: '1GiB',
+      help: 'What a client may send in a second, where each stanza counts 1 KiB more. Ten times as much may come at once; what goes beyond is read later.',
+    }),
     rosterItems: count({ default: 1000, min: 10, max: 100_000, help: 'Contacts of one account.' }),
     offlineMessages: count({
       default: 1000,
@@ -227,6 +237,9 @@ export const baseShape = {
     'JID, or a list of them',
     (text) => (/^[^@/\s]+@[^@/\s]+$/.test(text) ? undefined : 'must be an account such as admin@example.org'),
   ),
+  components: components({
+    help: 'Programs of others that answer for a domain (XEP-0114), such as gateways to other networks, each with the `secret` that it was told too, for instance `{ irc.example.org: { secret: … } }`. None of them may be one of our domains.',
+  }),
   contacts,
   accounts,
   log,

@@ -27,6 +27,7 @@ export function trialConfig(directory: string, features: readonly OptionSource[]
       https: loopback(5443),
       http: loopback(5280),
       metrics: loopback(5281),
+      components: [],
       nextFreePort: true,
     },
     http,
@@ -39,6 +40,7 @@ export function trialConfig(directory: string, features: readonly OptionSource[]
     accounts,
     admins: [],
     contacts,
+    components: new Map(),
     features: z.object(featureShape(features)).parse({}),
     trial: true,
   }

@@ -167,6 +167,8 @@ export interface Hooks {
      * is returned goes into `<bound/>`.
      */
     readonly onBind?: Readonly<Record<string, (element: Element, client: Session) => MaybeAsync<Element | undefined>>>
+    /** What every client that binds by Bind 2 is told in `<bound/>`; called once it is bound, and all it asked for is done. */
+    onBound?(client: Session): MaybeAsync<Element | undefined>
   }
   /** An iq before login that this feature answers (XEP-0077), or undefined if it is not its business. */
   beforeLogin?(request: BeforeLogin): MaybeAsync<Stanza> | undefined

@@ -155,8 +155,7 @@ export class Presence implements PresenceHandler {
 
   /** What cannot arrive is refused at once (RFC 6120 §10.4.3); goodbyes to who cannot be reached do not matter. */
   #needsWay(to: Jid): void {
-    const { hosts, router } = this.#parts
-    if (hosts.has(to.domain) || router.services.at(to.domain)) return
+    if (this.#parts.router.knowsWay(to.domain)) return
     throw new StanzaError('cancel', 'remote-server-not-found', 'This server does not federate yet.')
   }
 

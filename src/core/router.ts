@@ -37,6 +37,16 @@ export interface PresenceHandler {
   toNobody(stanza: Stanza, to: Jid): MaybeAsync<void>
 }
 
+/** Domains that programs of others answer for (XEP-0114). */
+export interface Outside {
+  /** Whether a domain is one of them; never one of ours. */
+  has(domain: string): boolean
+  /** All of them. */
+  domains(): Iterable<string>
+  /** @returns whether there was somebody to give it to */
+  carry(stanza: Stanza): boolean
+}
+
 /** Carries stanzas to where they belong. */
 export class Router {
   readonly #parts: RouterParts
@@ -45,6 +55,7 @@ export class Router {
   #iq = new IqTable([])
   #presence: PresenceHandler | undefined
   #services: Services
+  #outside: Outside | undefined
 
   constructor(parts: RouterParts) {
     this.#parts = parts
@@ -56,12 +67,21 @@ export class Router {
     return this.#services
   }
 
-  /** Completes the router; before this it carries nothing. Throws if two features answer one question. */
-  use(presence: PresenceHandler, hooks: readonly Hooks[]): void {
+  /**
+   * Completes the router; before this it carries nothing. Throws if two features answer one question.
+   * @param outside goes before services: the configuration names its domains
+   */
+  use(presence: PresenceHandler, hooks: readonly Hooks[], outside?: Outside): void {
+    this.#outside = outside
     this.#presence = presence
     this.#hooks = hookLists(hooks)
-    this.#services = new Services(this.#parts.hosts, hooks)
+    this.#services = new Services(this.#parts.hosts, hooks, outside)
     this.#iq = new IqTable(hooks.flatMap((hook) => hook.iq ?? []))
+  }
+
+  /** Whether what is sent to a domain can arrive: it is ours, or somebody answers for it. */
+  knowsWay(domain: string): boolean {
+    return this.#parts.hosts.has(domain) || this.#outside?.has(domain) || this.#services.at(domain) !== undefined
   }
 
   /** A stanza that one of our clients sent; its `from` is already the client's own full JID. Never throws. */
@@ -93,6 +113,7 @@ export class Router {
     if (!to) return undefined
     return this.#guard(stanza, () => {
       if (!this.#parts.hosts.has(to.domain)) {
+        if (this.#outside?.has(to.domain)) return this.#toOutside(stanza, this.#outside)
         const service = this.#services.at(to.domain)
         return service ? this.#toService(stanza, to, service, session) : this.#toRemote(stanza)
       }
@@ -147,6 +168,11 @@ export class Router {
     const ref = randomUUID().slice(0, 8)
     this.#parts.log.error('handler failed', { ref, error })
     return new StanzaError('wait', 'internal-server-error', `Something failed here (ref ${ref}).`)
+  }
+
+  #toOutside(stanza: Stanza, outside: Outside): MaybeAsync<void> {
+    if (outside.carry(stanza) || stanza.kind === 'presence') return undefined
+    return this.refuse(stanza, new StanzaError('wait', 'service-unavailable', 'Nobody is connected for this domain.'))
   }
 
   #toRemote(stanza: Stanza): MaybeAsync<void> {

@@ -2,10 +2,13 @@
 // A bound client. It writes to the link it has at this moment; what a client told us about itself lives here.
 import type { Link } from '../stream/link.ts'
 import type { Writable } from '../xml/element.ts'
-import type { StreamError } from '../xmpp/errors.ts'
+import { StreamError } from '../xmpp/errors.ts'
 import type { Jid } from '../xmpp/jid.ts'
 import type { Stanza } from '../xmpp/stanza.ts'
 import type { LocalAccount } from './directory.ts'
+
+/** How much a client may be sent before it is told that it is bound. */
+const EARLY_MAX = 1000
 
 /** How a client logged in; for `aenigma sessions`. */
 export interface LoginFacts {
@@ -61,6 +64,8 @@ export class Session {
   onNoted: (() => void) | undefined
   /** While true, what is sent is only counted: whoever set it writes it later, in order (XEP-0198 §5). */
   held = false
+  /** What the client gets when it has been told that it is bound; while there is one, `held` is true too. */
+  #early: Writable[] | undefined
   #link: Link | undefined
   /** What ends the session while it has no link. */
   #end: (() => void) | undefined
@@ -101,6 +106,7 @@ export class Session {
     const link = this.#link
     this.#link = undefined
     this.held = false
+    this.#early = undefined
     this.#end = end
     return link
   }
@@ -129,12 +135,34 @@ export class Session {
   send(stanza: Stanza): void {
     this.sent++
     if (!this.held) this.#link?.send(stanza)
+    else if (this.#early) this.#keepEarly(stanza, this.#early)
     this.onSent?.(stanza)
   }
 
   /** Queues something that does not count: no stanza, or one that was sent before. */
   sendNonza(item: Writable): void {
-    this.#link?.send(item)
+    if (this.#early) this.#keepEarly(item, this.#early)
+    else this.#link?.send(item)
+  }
+
+  /** Until `release` nothing is written: the client does not know yet that it is bound. */
+  hold(): void {
+    this.held = true
+    this.#early = []
+  }
+
+  /** Writes what was kept since `hold`. */
+  release(): void {
+    const early = this.#early
+    if (!early) return
+    this.#early = undefined
+    this.held = false
+    for (const item of early) this.#link?.send(item)
+  }
+
+  /** A moment in which much comes is one in which something is wrong. */
+  #keepEarly(item: Writable, early: Writable[]): void {
+    if (early.push(item) > EARLY_MAX) this.close(new StreamError('resource-constraint'))
   }
 
   /** Ends the client's stream, and with it the session; one without a stream just ends. */

@@ -26,7 +26,13 @@ test('who is in the middle of a TLS handshake does not keep a stopping server wa
   const begun = Promise.withResolvers<void>()
   const listener = new ClientListener({
     certificates,
-    limits: { connectionsPerAddress: 10, connectionsPerMinute: 10, sendQueueBytes: 1, reader: {} },
+    limits: {
+      connectionsPerAddress: 10,
+      connectionsPerMinute: 10,
+      bytesPerSecond: Number.POSITIVE_INFINITY,
+      sendQueueBytes: 1,
+      reader: {},
+    },
     clock: systemClock,
     log: silentLog,
     metrics,

@@ -30,6 +30,8 @@ export interface Address {
 /** Bounds on connections. */
 export interface ConnectionLimits extends AdmissionLimits {
   readonly sendQueueBytes: number
+  /** What one of them may send in a second, over some time. */
+  readonly bytesPerSecond: number
   /** For streams that did not log in yet. */
   readonly reader: Partial<ReaderLimits>
 }
@@ -44,6 +46,8 @@ export interface ListenParts {
   /** What counts as one peer: see `accounts/throttle.ts`. */
   readonly networkOf: (address: string) => string
   readonly accept: (link: Link) => void
+  /** The namespace of what these streams carry, if they are not clients'. */
+  readonly content?: string
 }
 
 /** What becomes of connections. */
@@ -152,11 +156,15 @@ export class ClientListener {
   }
 
   #link(socket: Socket, encrypted: boolean): Link {
-    const { limits, metrics, log, certificates } = this.#parts
+    const { limits, metrics, log, certificates, clock, content } = this.#parts
     return new TcpLink(socket, encrypted, {
       id: randomUUID(),
       limits: limits.reader,
+      ...(content === undefined ? {} : { content }),
       sendQueueBytes: limits.sendQueueBytes,
+      // What is no client is a component, which is trusted (XEP-0114 §4) and speaks for many.
+      bytesPerSecond: content === undefined ? limits.bytesPerSecond : Number.POSITIVE_INFINITY,
+      clock,
       metrics,
       log,
       secure: (plain, domain) => certificates.secure(plain, ALPN_CLIENT, domain),

@@ -4,8 +4,10 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
 import { after, test } from 'node:test'
+import { type Clock, systemClock } from '../clock.ts'
 import { silentLog } from '../log.ts'
 import { Metrics } from '../metrics.ts'
+import type { Element } from '../xml/element.ts'
 import { StreamError } from '../xmpp/errors.ts'
 import { TcpLink } from './tcp-link.ts'
 
@@ -17,8 +19,14 @@ after(() => {
   listener.close()
 })
 
+interface More {
+  readonly bytesPerSecond?: number
+  readonly clock?: Clock
+  readonly element?: (element: Element) => void
+}
+
 /** Both ends of a connection: ours as a link that may keep `sendQueueBytes`, theirs as it is. */
-async function pair(sendQueueBytes: number): Promise<{ link: TcpLink; peer: Socket; ends: string[] }> {
+async function pair(sendQueueBytes: number, more: More = {}): Promise<{ link: TcpLink; peer: Socket; ends: string[] }> {
   const address = listener.address()
   const port = typeof address === 'object' && address ? address.port : assert.fail('not listening')
   const peer = connect({ port, host: '127.0.0.1' })
@@ -27,12 +35,18 @@ async function pair(sendQueueBytes: number): Promise<{ link: TcpLink; peer: Sock
     id: 'test',
     limits: {},
     sendQueueBytes,
+    bytesPerSecond: more.bytesPerSecond ?? Number.POSITIVE_INFINITY,
+    clock: more.clock ?? systemClock,
     metrics,
     log: silentLog,
     secure: () => Promise.reject(new Error('no TLS here')),
   })
   const ends: string[] = []
-  link.start({ opened: () => undefined, element: () => undefined, ended: (reason) => ends.push(reason) })
+  link.start({
+    opened: () => undefined,
+    element: (element) => more.element?.(element),
+    ended: (reason) => ends.push(reason),
+  })
   after(() => peer.destroy())
   return { link, peer, ends }
 }
@@ -68,4 +82,86 @@ test('a link that is closed says its last words first', async () => {
     Buffer.concat(heard).toString(),
     /<message\/>.*<stream:stream [^>]*><stream:error><reset [^>]*\/><\/stream:error><\/stream:stream>$/,
   )
+})
+
+/** Time that a test turns: it knows when somebody begins to wait, and for how long. */
+class Hands implements Clock {
+  #now = 0
+  #timer: { readonly ms: number; readonly what: () => void } | undefined
+  #begun = Promise.withResolvers<number>()
+
+  now(): number {
+    return this.#now
+  }
+
+  after(ms: number, what: () => void): () => void {
+    const timer = { ms, what }
+    this.#timer = timer
+    this.#begun.resolve(ms)
+    return () => {
+      if (this.#timer === timer) this.#timer = undefined
+    }
+  }
+
+  every(): () => void {
+    return () => undefined
+  }
+
+  get isRunning(): boolean {
+    return this.#timer !== undefined
+  }
+
+  /** Settles when somebody waits; how long. */
+  waiting(): Promise<number> {
+    return this.#timer ? Promise.resolve(this.#timer.ms) : this.#begun.promise
+  }
+
+  /** The time is over. */
+  turn(): void {
+    const timer = this.#timer
+    this.#timer = undefined
+    this.#begun = Promise.withResolvers()
+    this.#now += timer?.ms ?? 0
+    timer?.what()
+  }
+}
+
+test('a peer that sends too much is read later, and loses nothing', async () => {
+  const clock = new Hands()
+  const heard: string[] = []
+  const done = Promise.withResolvers<void>()
+  const element = ({ attrs }: Element): void => {
+    heard.push(attrs.id ?? '')
+    if (heard.length === 3000) done.resolve()
+  }
+  const { peer } = await pair(1000, { bytesPerSecond: 100_000, clock, element })
+  const before = metrics.rests
+  const messages = Array.from({ length: 3000 }, (_, id) => `<message id='${id}'>${'x'.repeat(1000)}</message>`)
+  peer.write(
+    `<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>${messages.join('')}`,
+  )
+  let waited = 0
+  while (heard.length < 3000) {
+    const ms = await Promise.race([clock.waiting(), done.promise])
+    if (ms === undefined) break
+    const so = heard.length
+    waited += ms
+    clock.turn()
+    assert.ok(so * 2024 < 1_000_000 + waited * 100 + 3 * 65_536 * 2, `${so} after ${waited} ms`)
+  }
+  assert.deepEqual(
+    heard,
+    Array.from({ length: 3000 }, (_, id) => String(id)),
+  )
+  assert.ok(metrics.rests > before)
+  assert.ok(waited > (3000 * 2024 - 1_000_000) / 100 - 3000, `waited for ${waited} ms`)
+})
+
+test('who ends while it has to wait leaves no timer behind', async () => {
+  const clock = new Hands()
+  const { link, peer } = await pair(1000, { bytesPerSecond: 100, clock })
+  peer.write(`<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>${' '.repeat(2000)}`)
+  await clock.waiting()
+  link.close()
+  assert.equal(clock.isRunning, false)
 })

@@ -3,6 +3,7 @@
 // write. A peer that does not read, or does not close when told to, is cut off.
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
+import type { Cancel, Clock } from '../clock.ts'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
 import type { ChannelBindings, Link, LinkEvents, MaybeAsync, OwnHeader } from '../stream/link.ts'
@@ -10,11 +11,13 @@ import { type Element, escapeAttribute, type Writable } from '../xml/element.ts'
 import { ReadError } from '../xml/errors.ts'
 import { type ReadEvent, Reader, type ReaderLimits } from '../xml/reader.ts'
 import { StreamError } from '../xmpp/errors.ts'
+import { Allowance } from './allowance.ts'
 import { bindingsOf } from './tls.ts'
 
 /** How long a peer may take to close its side, in ms. */
 const CLOSING_TIME = 3_000
 
+const NS_CLIENT = 'jabber:client'
 const NS_STREAMS = 'http://etherx.jabber.org/streams'
 const NO_BINDINGS: ChannelBindings = Object.freeze({})
 
@@ -23,6 +26,11 @@ export interface TcpLinkOptions {
   /** Opaque, for logs. */
   readonly id: string
   readonly limits: Partial<ReaderLimits>
+  /** The namespace of the stream's content, if it is not a client's stream. */
+  readonly content?: string
+  /** Bytes that the peer may send in a second, over some time (see `allowance.ts`). */
+  readonly bytesPerSecond: number
+  readonly clock: Clock
   /** Bytes that may wait to be sent. */
   readonly sendQueueBytes: number
   readonly metrics: Metrics
@@ -50,6 +58,9 @@ export class TcpLink implements Link {
   #out = ''
   #isDirty = false
   #busy = false
+  readonly #allowance: Allowance
+  /** While the peer has sent too much: what ends that. */
+  #rest: Cancel | undefined
   #opened = false
   #state: 'open' | 'ended' = 'open'
   /** Between `<proceed/>` and the end of the handshake nothing may be written (RFC 6120 §5.4.3.1). */
@@ -62,7 +73,8 @@ export class TcpLink implements Link {
     this.address = socket.remoteAddress ?? ''
     this.#options = options
     this.#limits = options.limits
-    this.#reader = new Reader(options.limits)
+    this.#allowance = new Allowance(options.bytesPerSecond, options.clock)
+    this.#reader = this.#newReader()
     this.#socket = socket
     this.#encrypted = encrypted
   }
@@ -89,15 +101,18 @@ export class TcpLink implements Link {
 
   open(header: OwnHeader): void {
     this.#opened = true
+    const { content = NS_CLIENT } = this.#options
     const to = header.to === undefined ? '' : ` to='${escapeAttribute(header.to)}'`
+    const version = header.version === undefined ? '' : ` version='${header.version}'`
     this.#write(
-      `<?xml version='1.0'?><stream:stream xmlns='jabber:client' xmlns:stream='${NS_STREAMS}' version='1.0'` +
+      `<?xml version='1.0'?><stream:stream xmlns='${content}' xmlns:stream='${NS_STREAMS}'${version}` +
         ` from='${escapeAttribute(header.from)}'${to} id='${header.id}' xml:lang='${escapeAttribute(header.lang)}'>`,
     )
   }
 
+  /** Stanzas leave as on a client's stream, and so inherit the namespace of this one (RFC 6120 §4.8.3). */
   send(item: Writable): void {
-    if (this.#state === 'open') this.#write(item.xml('jabber:client'))
+    if (this.#state === 'open') this.#write(item.xml(NS_CLIENT))
   }
 
   restart(): void {
@@ -113,7 +128,7 @@ export class TcpLink implements Link {
     plain.pause()
     this.#opened = false
     this.#securing = true
-    this.#reader = new Reader(this.#limits)
+    this.#reader = this.#newReader()
     const socket = await this.#options.secure(plain, domain)
     if (this.#state === 'ended') {
       socket.destroy()
@@ -137,7 +152,7 @@ export class TcpLink implements Link {
       this.#lost()
       return
     }
-    if (!this.#opened && error) this.open({ from: '', id: this.id, lang: 'en' })
+    if (!this.#opened && error) this.open({ from: '', id: this.id, lang: 'en', version: '1.0' })
     if (error) this.#write(error.xml())
     if (this.#opened) this.#write('</stream:stream>')
     this.flush()
@@ -163,6 +178,11 @@ export class TcpLink implements Link {
     this.#lost()
   }
 
+  #newReader(): Reader {
+    const { content } = this.#options
+    return new Reader(this.#limits, content === undefined ? undefined : { written: content, meant: NS_CLIENT })
+  }
+
   #write(text: string): void {
     this.#out += text
     if (this.#isDirty) return
@@ -182,9 +202,22 @@ export class TcpLink implements Link {
   #read(chunk: Buffer): void {
     if (this.#state === 'ended') return
     this.#options.metrics.bytesIn += chunk.length
+    const pause = this.#allowance.spend(chunk.length)
+    if (pause > 0) this.#restFor(pause)
     this.#reader.push(chunk)
     this.#events?.alive?.()
     if (!this.#busy) this.#pump()
+  }
+
+  /** What is here already is dealt with, and more is not read for a while. */
+  #restFor(ms: number): void {
+    this.#options.metrics.rests++
+    this.#socket.pause()
+    this.#rest?.()
+    this.#rest = this.#options.clock.after(ms, () => {
+      this.#rest = undefined
+      if (!this.#busy && this.#state === 'open') this.#socket.resume()
+    })
   }
 
   /** Hands out what was read, one thing at a time; while a handler waits, nothing more is read (STYLE: reading waits). */
@@ -212,7 +245,7 @@ export class TcpLink implements Link {
       () => {
         this.#busy = false
         if (this.#state === 'ended') return
-        this.#socket.resume()
+        if (!this.#rest) this.#socket.resume()
         this.#pump()
       },
       (error: unknown) => this.#refuse(error),
@@ -220,7 +253,10 @@ export class TcpLink implements Link {
   }
 
   #dispatch(event: ReadEvent): MaybeAsync<void> {
-    if (event.kind === 'element') return this.#events?.element(event.element)
+    if (event.kind === 'element') {
+      this.#allowance.spendStanza()
+      return this.#events?.element(event.element)
+    }
     if (event.kind === 'close') return this.close()
     const { header, contentNamespace, prefix } = event
     return this.#events?.opened({ element: header, contentNamespace, prefix })
@@ -244,6 +280,7 @@ export class TcpLink implements Link {
     if (this.#state === 'ended') return // lost already while the last words were written
     this.#state = 'ended'
     this.#out = ''
+    this.#rest?.()
     this.#events?.ended(reason)
   }
 }

@@ -117,22 +117,40 @@ export class Certificates {
 
 /** RFC 9266 (TLS 1.3 only: TLS 1.2 would need the extended master secret) and RFC 5929 §4. */
 export function bindingsOf(socket: TLSSocket): ChannelBindings {
-  let exporter: Buffer | undefined
-  let endPoint: Buffer | undefined
-  return {
-    get 'tls-exporter'() {
-      if (socket.getProtocol() !== 'TLSv1.3') return undefined
-      exporter ??= socket.exportKeyingMaterial(32, 'EXPORTER-Channel-Binding', Buffer.alloc(0))
-      return exporter
-    },
-    get 'tls-unique'() {
-      // Of TLS 1.3 only: see `accounts/exchange.ts`.
-      return socket.getProtocol() === 'TLSv1.3' ? socket.getPeerFinished() : undefined
-    },
-    get 'tls-server-end-point'() {
-      endPoint ??= endPointOf(socket)
-      return endPoint
-    },
+  return new TlsBindings(socket)
+}
+
+const ALL_TYPES = ['tls-exporter', 'tls-server-end-point'] as const
+const TYPES_OF_OLD = ['tls-server-end-point'] as const
+
+/** Each is computed when it is asked for: that costs more than all the rest of a login, and hardly any client needs it. */
+class TlsBindings implements ChannelBindings {
+  readonly #socket: TLSSocket
+  #exporter: Buffer | undefined
+  #endPoint: Buffer | undefined
+
+  constructor(socket: TLSSocket) {
+    this.#socket = socket
+  }
+
+  get types(): ChannelBindings['types'] & {} {
+    return this.#socket.getProtocol() === 'TLSv1.3' ? ALL_TYPES : TYPES_OF_OLD
+  }
+
+  get 'tls-exporter'(): Buffer | undefined {
+    if (this.#socket.getProtocol() !== 'TLSv1.3') return undefined
+    this.#exporter ??= this.#socket.exportKeyingMaterial(32, 'EXPORTER-Channel-Binding', Buffer.alloc(0))
+    return this.#exporter
+  }
+
+  get 'tls-unique'(): Buffer | undefined {
+    // Of TLS 1.3 only: see `accounts/exchange.ts`.
+    return this.#socket.getProtocol() === 'TLSv1.3' ? this.#socket.getPeerFinished() : undefined
+  }
+
+  get 'tls-server-end-point'(): Buffer | undefined {
+    this.#endPoint ??= endPointOf(this.#socket)
+    return this.#endPoint
   }
 }
 

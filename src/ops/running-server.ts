@@ -7,7 +7,7 @@ import type { FirstAccount } from './first-account.ts'
 
 /** A socket that listens. */
 export interface ListenInfo {
-  readonly kind: 'starttls' | 'tls' | 'https' | 'http' | 'metrics'
+  readonly kind: 'starttls' | 'tls' | 'https' | 'http' | 'metrics' | 'components'
   readonly host: string
   readonly port: number
   /** The port that was wanted; another one if that was taken. */

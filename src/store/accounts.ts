@@ -140,9 +140,7 @@ function removeAccount(db: Database, { key }: Jid): readonly Statement[] {
     db.sql`delete from push where owner = (select jid from account where jid = ${key})`,
     db.sql`delete from report where reporter = (select jid from account where jid = ${key})`,
     ...forgetClients(db, { key }),
-    db.sql`delete from session_chunk where session in
-      (select id from session where owner = (select jid from account where jid = ${key}))`,
-    db.sql`delete from session where owner = (select jid from account where jid = ${key})`,
+    db.sql`delete from session_base where owner = (select jid from account where jid = ${key})`,
     db.sql`delete from pubsub_node where owner = (select jid from account where jid = ${key})`,
     db.sql`delete from pubsub_item where owner = (select jid from account where jid = ${key})`,
     db.sql`delete from pubsub_affiliation where owner = (select jid from account where jid = ${key})`,
@@ -172,9 +170,7 @@ function removeLeftovers(db: Database, { key }: Jid): readonly Statement[] {
     db.sql`delete from member where owner = ${key} and not exists (select 1 from account where jid = ${key})`,
     db.sql`delete from push where owner = ${key} and not exists (select 1 from account where jid = ${key})`,
     db.sql`delete from report where reporter = ${key} and not exists (select 1 from account where jid = ${key})`,
-    db.sql`delete from session_chunk where session in (select id from session where owner = ${key}
-      and not exists (select 1 from account where jid = ${key}))`,
-    db.sql`delete from session where owner = ${key} and not exists (select 1 from account where jid = ${key})`,
+    db.sql`delete from session_base where owner = ${key} and not exists (select 1 from account where jid = ${key})`,
     db.sql`delete from pubsub_node where owner = ${key} and not exists (select 1 from account where jid = ${key})`,
     db.sql`delete from pubsub_item where owner = ${key} and not exists (select 1 from account where jid = ${key})`,
     db.sql`delete from pubsub_affiliation where owner = ${key} and not exists (select 1 from account where jid = ${key})`,

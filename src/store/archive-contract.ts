@@ -61,6 +61,18 @@ function retentionTests(check: Check): void {
     assert.equal(await everything(store, juliet), 'm6')
   })
 
+  check('an archive says how far it goes', async (store, _place, clock) => {
+    assert.equal(await store.messages.ends(romeo), undefined)
+    await talk(store, clock, 4)
+    const time = clock.time
+    const ends = await store.messages.ends(juliet)
+    assert.deepEqual([ends?.first.time, ends?.last.time], [time - 3000, time - 1000])
+    const { messages } = await store.messages.page(juliet, { limit: 10 })
+    assert.deepEqual([ends?.first.id, ends?.last.id], [messages[0]?.id, messages.at(-1)?.id])
+    await store.messages.erase(juliet)
+    assert.equal(await store.messages.ends(juliet), undefined)
+  })
+
   check('an owner erases all, or one conversation, and nobody else loses anything', async (store, _place, clock) => {
     await talk(store, clock, 1100)
     assert.equal(await store.messages.erase(romeo, nurse), 550)

@@ -46,6 +46,13 @@ function pageQuery({ sql }: Database, { key }: Jid, { after, before, last }: Bou
         order by archive.id limit ${limit}`
 }
 
+/** The ids at both ends of an archive: one row, of nulls if it is empty. */
+export function endsQuery({ sql }: Database, { key }: Jid): Statement {
+  return sql`select (select id from archive where owner = one.id order by id limit 1) as first,
+      (select id from archive where owner = one.id order by id desc limit 1) as last
+    from owner as one where jid = ${key}`
+}
+
 /** Who exchanged messages; a contact with a resource means that one only. */
 interface Pair {
   readonly owner: Jid

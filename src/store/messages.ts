@@ -3,10 +3,11 @@
 // path of the server: it makes no promise and asks nobody.
 import type { Clock } from '../clock.ts'
 import type { Jid } from '../xmpp/jid.ts'
-import { type MessageRow, PER_MS, readPage, searchQuery, windowEdge } from './archive-queries.ts'
+import { endsQuery, type MessageRow, PER_MS, readPage, searchQuery, windowEdge } from './archive-queries.ts'
 import type { Answer, Database, Statement } from './db.ts'
 import { eraseStep, nextOwner, STEP, trimStep } from './retention.ts'
 import type {
+  ArchiveEnd,
   ArchiveRange,
   ArchiveSearch,
   KeptMessage,
@@ -92,6 +93,14 @@ class KeptMessages implements Messages {
     const complete = rows.length <= range.limit
     const page = rows.slice(0, range.limit).map(keptMessage)
     return { messages: range.last ? page.reverse() : page, complete }
+  }
+
+  async ends(owner: Jid): ReturnType<MessageStore['ends']> {
+    await this.#index()
+    const [row] = await this.#db.read<{ first: number | null; last: number | null }>(endsQuery(this.#db, owner))
+    return typeof row?.first === 'number' && typeof row.last === 'number'
+      ? { first: archiveEnd(row.first), last: archiveEnd(row.last) }
+      : undefined
   }
 
   async search(owner: Jid, search: ArchiveSearch): Promise<readonly KeptMessage[]> {
@@ -269,6 +278,10 @@ function peerOf(owner: string, from: Jid, to: Jid): Jid {
 function distinct(owners: readonly Jid[]): readonly Jid[] {
   if (owners.length < 2 || (owners.length === 2 && owners[0]?.key !== owners[1]?.key)) return owners
   return [...new Map(owners.map((owner) => [owner.key, owner])).values()]
+}
+
+function archiveEnd(id: MessageId): ArchiveEnd {
+  return { id, time: Math.floor(id / PER_MS) }
 }
 
 function keptMessage({ id, xml }: MessageRow): KeptMessage {

@@ -1,85 +1,115 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sessions that can be resumed by their clients, also after a restart. A row says where a session stands; what was sent since
-// the commit before is one row more, so that a commit costs one or two rows per session that did something, not per stanza.
+// Sessions that can be resumed by their clients, also after a restart. What changes of all of them goes into one row of a log
+// per commit; each has a row of its own that is written anew from time to time, so that the log can be cut off behind.
 import { Jid } from '../xmpp/jid.ts'
 import type { Database, Statement } from './db.ts'
 import type { SentChunk, SessionChange, SessionStore, StoredSession } from './store.ts'
 
-interface SessionRow {
+interface BaseRow {
   readonly id: string
   readonly owner: string
+  readonly logged: number
   readonly handled: number
   readonly acknowledged: number
   readonly state: string
+  readonly sent_before: number
+  readonly body: string | null
 }
 
-interface ChunkRow {
-  readonly session: string
-  readonly sent_before: number
-  readonly sent_up_to: number
+interface LogRow {
+  readonly number: number
   readonly body: string
 }
 
+/** What the log says of one session. */
+type Entry = readonly [
+  key: string,
+  handled: number,
+  acknowledged: number,
+  state: string | null,
+  sentBefore: number,
+  body: string | null,
+]
+
 /** The sessions in this database. */
 export function sessionStore(db: Database): SessionStore {
+  /** The number of the newest entry of the log; undefined until it is known. */
+  let newest: number | undefined
+  let cut = 0
   return {
     write(changes, failed) {
+      if (newest === undefined) throw new Error('sessions must be read before they are written')
       db.postLast(() => {
-        const { changed, ended } = changes()
-        const statements = [...changed.flatMap((one) => change(db, one)), ...ended.flatMap((key) => remove(db, key))]
+        const number = (newest ?? 0) + 1
+        newest = number
+        const { changed, ended, floor } = changes(number)
+        const statements = changed.filter(({ anew }) => anew).map((one) => base(db, one, number))
+        statements.push(...ended.map((key) => db.sql`delete from session_base where id = ${key}`))
+        statements.push(log(db, changed, number))
+        if (floor > cut) statements.push(db.sql`delete from session_log where number < ${floor}`)
+        cut = floor
         return { statements, done: undefined, failed, wantsRows: false }
       })
     },
     // Asked at every start: the thread that writes answers it, the one that reads need not be there yet (8 MiB).
     async all() {
       await db.durable().catch(() => undefined) // what is still being written counts; whoever could not write was told
-      const [rows = [], chunks = []] = (await db.write([
-        db.sql`select id, owner, handled, acknowledged, state from session order by id`,
-        db.sql`select session, sent_before, sent_up_to, body from session_chunk order by session, sent_before`,
-      ])) as readonly unknown[] as readonly [readonly SessionRow[], readonly ChunkRow[]]
-      const bySession = Map.groupBy(chunks, (chunk) => chunk.session)
-      return rows.map((row) => storedSession(row, bySession.get(row.id) ?? []))
+      const [rows = [], entries = []] = (await db.write([
+        db.sql`select id, owner, logged, handled, acknowledged, state, sent_before, body from session_base order by id`,
+        db.sql`select number, body from session_log order by number`,
+      ])) as readonly unknown[] as readonly [readonly BaseRow[], readonly LogRow[]]
+      newest = rows.reduce(
+        (most, { logged }) => Math.max(most, logged),
+        Math.max(newest ?? 0, entries.at(-1)?.number ?? 0),
+      )
+      return storedSessions(rows, entries)
     },
   }
 }
 
-function storedSession(row: SessionRow, chunks: readonly ChunkRow[]): StoredSession {
-  const { id, owner, handled, acknowledged, state } = row
-  const sent = chunks.map(({ sent_before, sent_up_to, body }) => ({ from: sent_before, upTo: sent_up_to, text: body }))
-  return { key: id, owner: Jid.parse(owner), handled, acknowledged, state, chunks: sent }
+function storedSessions(rows: readonly BaseRow[], entries: readonly LogRow[]): readonly StoredSession[] {
+  const sessions = new Map(rows.map((row) => [row.id, replayOf(row)]))
+  for (const { number, body } of entries) {
+    for (const [key, handled, acknowledged, state, from, text] of JSON.parse(body) as readonly Entry[]) {
+      const session = sessions.get(key)
+      if (!session || number <= session.logged) continue
+      session.handled = handled
+      session.acknowledged = acknowledged
+      session.state = state ?? session.state
+      if (text !== null) session.chunks.push({ from, text })
+    }
+  }
+  return [...sessions.values()].map(({ logged: _, ...session }) => session)
 }
 
-function change(db: Database, session: SessionChange): readonly Statement[] {
-  const { sql } = db
-  const { key, acknowledged, anew, drops, sent } = session
-  const statements = [head(db, session)]
-  if (anew) statements.push(sql`delete from session_chunk where session = ${key}`)
-  else if (drops) {
-    statements.push(sql`delete from session_chunk where session = ${key} and sent_up_to <= ${acknowledged}`)
-  }
-  if (sent) statements.push(chunk(db, key, sent))
-  return statements
+function replayOf({ id, owner, logged, handled, acknowledged, state, sent_before: from, body }: BaseRow) {
+  const chunks: SentChunk[] = body === null ? [] : [{ from, text: body }]
+  return { key: id, owner: Jid.parse(owner), logged, handled, acknowledged, state, chunks }
 }
 
 /** An account that was removed meanwhile gets no session. */
-function head({ sql }: Database, { key, owner, anew, handled, acknowledged, state }: SessionChange): Statement {
-  if (anew) {
-    return sql`insert into session (id, owner, handled, acknowledged, state)
-      select ${key}, jid, cast(${handled} as bigint), cast(${acknowledged} as bigint), ${state ?? ''}
-        from account where jid = ${owner.key}
-      on conflict (id) do update set handled = excluded.handled, acknowledged = excluded.acknowledged,
-        state = excluded.state`
-  }
-  return state === undefined
-    ? sql`update session set handled = ${handled}, acknowledged = ${acknowledged} where id = ${key}`
-    : sql`update session set handled = ${handled}, acknowledged = ${acknowledged}, state = ${state} where id = ${key}`
+function base({ sql }: Database, { key, owner, handled, acknowledged, state, sent }: SessionChange, number: number) {
+  return sql`insert into session_base (id, owner, logged, handled, acknowledged, state, sent_before, body)
+    select ${key}, jid, cast(${number} as bigint), cast(${handled} as bigint), cast(${acknowledged} as bigint),
+      ${state ?? ''}, cast(${sent?.from ?? 0} as bigint), ${sent?.text ?? null} from account where jid = ${owner.key}
+    on conflict (id) do update set logged = excluded.logged, handled = excluded.handled,
+      acknowledged = excluded.acknowledged, state = excluded.state, sent_before = excluded.sent_before,
+      body = excluded.body`
 }
 
-function chunk({ sql }: Database, key: string, { from, upTo, text }: SentChunk): Statement {
-  return sql`insert into session_chunk (session, sent_before, sent_up_to, body)
-    select id, cast(${from} as bigint), cast(${upTo} as bigint), ${text} from session where id = ${key}`
-}
-
-function remove({ sql }: Database, key: string): readonly Statement[] {
-  return [sql`delete from session_chunk where session = ${key}`, sql`delete from session where id = ${key}`]
+/** Written even if it is empty: the newest entry keeps the numbers growing. */
+function log({ sql }: Database, changed: readonly SessionChange[], number: number): Statement {
+  const entries = changed
+    .filter(({ anew }) => !anew)
+    .map(
+      ({ key, handled, acknowledged, state = null, sent }): Entry => [
+        key,
+        handled,
+        acknowledged,
+        state,
+        sent?.from ?? 0,
+        sent?.text ?? null,
+      ],
+    )
+  return sql`insert into session_log (number, body) values (${number}, ${JSON.stringify(entries)})`
 }

@@ -204,6 +204,9 @@ export interface ArchiveRange {
   readonly limit: number
 }
 
+/** The first or last message of an archive. */
+export type ArchiveEnd = Pick<KeptMessage, 'id' | 'time'>
+
 /** What is looked for in a conversation. */
 export interface ArchiveSearch {
   /** The contact, bare. */
@@ -237,6 +240,8 @@ export interface MessageStore {
     owner: Jid,
     range: ArchiveRange,
   ): Promise<{ readonly messages: readonly KeptMessage[]; readonly complete: boolean }>
+  /** How far an owner's archive goes; undefined if it is empty. */
+  ends(owner: Jid): Promise<{ readonly first: ArchiveEnd; readonly last: ArchiveEnd } | undefined>
   /** The messages of one of the owner's conversations that hold a text, newest first. */
   search(owner: Jid, search: ArchiveSearch): Promise<readonly KeptMessage[]>
   /** Puts another text in a message's place, wherever it stands; does nothing if it is gone. */
@@ -354,15 +359,14 @@ export interface StoredSession {
   readonly acknowledged: number
   /** All the rest, as the caller wrote it. */
   readonly state: string
-  /** Texts of what was sent, in order; some of the first may be acknowledged. */
+  /** Texts of what was sent, in order, without gaps; some of the first may be acknowledged. */
   readonly chunks: readonly SentChunk[]
 }
 
 /** Stanzas that were sent one after the other. */
 export interface SentChunk {
-  /** How many were sent before the first one, and with the last one. */
+  /** How many were sent before the first one. */
   readonly from: number
-  readonly upTo: number
   readonly text: string
 }
 
@@ -374,8 +378,6 @@ export interface SessionChange {
   readonly anew: boolean
   readonly handled: number
   readonly acknowledged: number
-  /** Whether a chunk that was written is acknowledged now. */
-  readonly drops: boolean
   /** Undefined: as it was; never when written anew. */
   readonly state: string | undefined
   readonly sent: SentChunk | undefined
@@ -386,15 +388,21 @@ export interface SessionChanges {
   readonly changed: readonly SessionChange[]
   /** Keys of sessions that are over. */
   readonly ended: readonly string[]
+  /** What was written under lower numbers than this is not needed any more, but for what was written anew. */
+  readonly floor: number
 }
 
+/** Sessions that can be resumed. */
 export interface SessionStore {
   /**
-   * Has the changes written at the end of the next group commit; they are asked for when it is put together, so they are
-   * on disk neither before nor much after what they follow from.
+   * Has the changes written at the end of a group commit; they are asked for when it is put together, so they are on disk
+   * neither before nor much after what they follow from. By themselves they wait some time for company, unless somebody
+   * waits for what is not durable. Only after `all`.
+   * @param changes gets the number of the write; numbers only grow, also over restarts
    * @param failed called, once, if the disk refused them
    */
-  write(changes: () => SessionChanges, failed: (error: Error) => void): void
+  write(changes: (number: number) => SessionChanges, failed: (error: Error) => void): void
+  /** Every session, to be asked for once, at the start. */
   all(): Promise<readonly StoredSession[]>
 }
 

@@ -21,6 +21,8 @@ export interface QueueOptions {
   readonly observer: StoreObserver | undefined
 }
 
+/** How long what comes last waits, by itself, for something that it can go with, in ms. */
+const PATIENCE = 100
 /** The most that goes into one batch, so that both sides' memory stays bounded. */
 const MAX_DEEDS = 10_000
 
@@ -41,6 +43,8 @@ export class WriteQueue {
   #last: (() => Deed)[] = []
   #running = 0
   #scheduled = false
+  /** Set while only what comes last waits, and nobody for it. */
+  #patience: NodeJS.Timeout | undefined
   #hurry = false
   #lastStart = Number.NEGATIVE_INFINITY
   #posted = 0
@@ -71,12 +75,12 @@ export class WriteQueue {
 
   /**
    * As `post`, but the deed is made when the batch is put together and comes at its end: it can tell, in few statements, what
-   * all that was done until then amounts to, and is never on disk before any of it.
+   * all that was done until then amounts to, and is never on disk before any of it. By itself it is in no hurry.
    */
   postLast(make: () => Deed): void {
     this.#last.push(make)
     this.#posted++
-    if (!this.#scheduled && this.#running === 0) this.#schedule()
+    if (!this.#scheduled && this.#running === 0) this.#scheduleSoon()
   }
 
   /** Resolves when everything posted so far is committed or has failed; undefined if nothing waits. */
@@ -101,6 +105,7 @@ export class WriteQueue {
   }
 
   #waiter(): Waiter {
+    if (this.#patience) this.#schedule()
     const last = this.#waiters.at(-1)
     if (last?.upTo === this.#posted) return last
     const { promise, resolve } = Promise.withResolvers<void>()
@@ -109,15 +114,28 @@ export class WriteQueue {
     return waiter
   }
 
+  /** Soon enough for what waits: what comes last has time unless somebody waits for it. */
+  #scheduleSoon(): void {
+    if (this.#waiting.length > 0 || this.#waiters.length > 0 || this.#hurry) this.#schedule()
+    else this.#patience ??= setTimeout(() => this.#flush(), PATIENCE)
+  }
+
   #schedule(): void {
     this.#scheduled = true
+    this.#beQuick()
     const pause = this.#hurry ? 0 : this.#lastStart + this.#options.interval - performance.now()
     if (pause <= 0) setImmediate(() => this.#flush())
     else setTimeout(() => this.#flush(), pause)
   }
 
+  #beQuick(): void {
+    clearTimeout(this.#patience)
+    this.#patience = undefined
+  }
+
   #flush(): void {
     this.#scheduled = false
+    this.#beQuick()
     if (this.#running > 0 || !this.#somethingWaits) return
     const batch = this.#take()
     this.#running = batch.length
@@ -147,13 +165,13 @@ export class WriteQueue {
     this.#failures += failures.size
     const [firstError] = failures.values()
     if (firstError) for (const waiter of this.#waiters) waiter.error ??= firstError
-    if (this.#somethingWaits) this.#schedule()
     for (const [place, deed] of batch.entries()) {
       const error = failures.get(place)
       if (error) deed.failed?.(error)
       else deed.done?.(rows.get(place) ?? NO_ROWS)
     }
     while (this.#waiters[0] && this.#waiters[0].upTo <= this.#settledCount) this.#waiters.shift()?.settle()
+    if (this.#somethingWaits && !this.#scheduled) this.#scheduleSoon()
     this.#tell(batch.length - failures.size, firstError)
   }
 

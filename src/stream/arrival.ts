@@ -94,7 +94,7 @@ export function inlineOffer(ns: string, link: Link, hooks: readonly Hooks[]): El
   )
 }
 
-/** Lets somebody in. `arrived` is called in the same turn in which a session begins, so that nothing overtakes it. */
+/** Lets somebody in. What comes for a session that has just begun waits until `replay`, so that nothing overtakes `<success/>`. */
 export async function arrive(
   proved: Proved,
   { link, host, parts, over }: Door,
@@ -105,8 +105,6 @@ export async function arrive(
   const { encrypted } = link
   const login = { mechanism, encrypted, since: parts.clock.now(), client: clientOf(wishes.agent, jid) }
   const token = await giveToken(proved, jid, login, link, parts)
-  const account = wishes.bind && (await parts.directory.find(jid))
-  if (wishes.bind && !account) throw new StreamError('not-authorized', 'The account is gone.')
   if (over()) return
   const asked = resume(wishes.authenticate, jid, login, link, parts.hooks)
   const resumption = asked instanceof Promise ? await asked : asked
@@ -115,7 +113,11 @@ export async function arrive(
     const { session, replay } = resumption
     return arrived({ session, jid: session.jid, elements: answers, replay })
   }
-  if (!wishes.bind || !account) return arrived({ session: undefined, jid, elements: answers, replay: () => undefined })
+  if (!wishes.bind) return arrived({ session: undefined, jid, elements: answers, replay: () => undefined })
+  // Not before: while a resumption was waited for, the account may have been removed, and made again.
+  const account = await parts.directory.find(jid)
+  if (over()) return
+  if (!account) throw new StreamError('not-authorized', 'The account is gone.')
   for (const older of [...account.sessions.values()]) {
     if (login.client && older.login.client?.id === login.client.id)
       older.close(new StreamError('conflict', 'Replaced by a newer stream.')) // XEP-0386 §3.2
@@ -123,16 +125,22 @@ export async function arrive(
   const tag = wishes.bind.childText('tag')
   const resource = resourceFor(tag, wishes.agent, jid, parts.sasl.fakeSecret)
   const session = enterAccount(account, { jid, request: { resource }, login, link }, parts)
-  let made: Element[] | Promise<Element[]>
+  session.hold()
+  let told: Element[]
   try {
-    made = enable(wishes.bind, session, parts.hooks)
-    if (made instanceof Promise) made = await made
+    const made = enable(wishes.bind, session, parts.hooks)
+    told = made instanceof Promise ? await made : made
+    for (const { inline } of parts.hooks) {
+      const more = inline?.onBound?.(session)
+      const element = more instanceof Promise ? await more : more
+      if (element) told.push(element)
+    }
   } catch (error) {
     parts.directory.end(session) // nobody else knows of it yet
     throw error
   }
-  const bound = el('bound', NS_BIND2, null, ...made)
-  arrived({ session, jid: session.jid, elements: [...answers, bound], replay: () => undefined })
+  const bound = el('bound', NS_BIND2, null, ...told)
+  arrived({ session, jid: session.jid, elements: [...answers, bound], replay: () => session.release() })
 }
 
 /** Asks each feature whether it takes one of the elements for a wish to resume. */

@@ -18,7 +18,7 @@ import { type Entry, Login2, NS_SASL2 } from './login2.ts'
 import { NS_SASL, NS_SESSION, NS_STREAMS, NS_TLS, streamFeatures } from './offer.ts'
 
 /** Above this many uncommitted writes a stream is not read (HOTPATH: bounds memory and the delay of acknowledgements). */
-const UNCOMMITTED_MAX = 1000
+export const UNCOMMITTED_MAX = 1000
 
 /** Requests and malformed stanzas of somebody who has not bound a resource; nobody needs nearly as many. */
 const EARLY_MAX = 30
@@ -103,7 +103,7 @@ export class ClientStream implements LinkEvents {
     const problem = this.#judge(header)
     const host = this.#host ?? [...this.#parts.hosts][0] ?? ''
     this.#from = Jid.tryParse(attrs.from)?.bare
-    this.#link.open({ from: host, to: this.#from?.toString(), id: randomUUID(), lang: 'en' })
+    this.#link.open({ from: host, to: this.#from?.toString(), id: randomUUID(), lang: 'en', version: '1.0' })
     if (problem) this.close(problem)
     else this.#offer(host)
   }
@@ -388,7 +388,7 @@ function isSessionRequest({ type, to, payload }: Stanza, { account }: Session): 
 }
 
 /** Waits for the commit; if it fails, whoever wrote has been told by then, and here only the waiting counts. */
-function settled(store: Store): Promise<void> {
+export function settled(store: Store): Promise<void> {
   return store.durable().catch(() => undefined)
 }
 

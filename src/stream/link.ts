@@ -23,10 +23,14 @@ export interface OwnHeader {
   readonly to?: string | undefined
   readonly id: string
   readonly lang: string
+  /** Left out where the protocol knows none (XEP-0114). */
+  readonly version?: '1.0'
 }
 
 /** Keying material that ties a login to its TLS connection (RFC 5929, RFC 9266); computed when first asked for. */
 export interface ChannelBindings {
+  /** Those that are to be announced (RFC 9266, RFC 5929 §4), where that can be said without computing any. */
+  readonly types?: readonly ('tls-exporter' | 'tls-server-end-point')[]
   readonly 'tls-exporter'?: Buffer | undefined
   readonly 'tls-server-end-point'?: Buffer | undefined
   /** The client's Finished message on TLS 1.3; see `accounts/exchange.ts`. */

@@ -7,7 +7,8 @@ import { test } from 'node:test'
 import { Actor, type Stranger, theatre } from '../../test/support/cast.ts'
 import { MemoryLink } from '../../test/support/memory-link.ts'
 import { fieldsOf, ScramClient } from '../accounts/scram-client.ts'
-import type { Feature } from '../core/feature.ts'
+import type { Directory } from '../core/directory.ts'
+import type { Feature, FeatureContext, Hooks } from '../core/feature.ts'
 import { ping } from '../xep/0199-ping.ts'
 import { el } from '../xml/element.ts'
 import { StreamError } from '../xmpp/errors.ts'
@@ -17,11 +18,25 @@ const SASL2 = 'urn:xmpp:sasl:2'
 const BIND2 = 'urn:xmpp:bind:0'
 const AGENT = 'd4565fa7-4d72-4749-b3d3-740edbf87770'
 
+/** A resumption that takes its time. */
+const waits = { begun: Promise.withResolvers<void>(), over: Promise.withResolvers<void>() }
+/** Something asked for with binding that does. */
+const slow = { begun: Promise.withResolvers<void>(), over: Promise.withResolvers<void>() }
+/** Set at the start: what is in memory. */
+let directory: Directory
+
 /** A feature that takes part in binding, and one that resumes what is not there. */
 const inline: Feature = {
   name: 'inline',
   implements: [],
-  setup: (ctx) => ({
+  setup: (ctx) => {
+    directory = ctx.directory
+    return hooksOf(ctx)
+  },
+}
+
+function hooksOf(ctx: FeatureContext): Hooks {
+  return {
     inline: {
       login: [el('sm', 'urn:test:sm')],
       bind: ['urn:test:copies'],
@@ -30,10 +45,22 @@ const inline: Feature = {
         'urn:test:copies fail': () => {
           throw new StreamError('policy-violation')
         },
+        'urn:test:copies slow': () => {
+          slow.begun.resolve()
+          return slow.over.promise.then(() => el('slow', 'urn:test:copies'))
+        },
         'urn:test:copies later': () => Promise.resolve(el('done', 'urn:test:copies')),
       },
     },
     resume({ element, jid, link }) {
+      if (element.is('wait', 'urn:test:sm')) {
+        waits.begun.resolve()
+        return waits.over.promise.then(() => ({
+          answer: el('failed', 'urn:test:sm'),
+          session: undefined,
+          replay: () => undefined,
+        }))
+      }
       if (!element.is('resume', 'urn:test:sm')) return undefined
       const session = ctx.directory.loaded(jid.toString())?.sessions.get(element.attrs.previd ?? '')
       return {
@@ -42,7 +69,7 @@ const inline: Feature = {
         replay: () => link.send(el('again', 'urn:test:sm')),
       }
     },
-  }),
+  }
 }
 
 const stage = await theatre({
@@ -399,4 +426,41 @@ test('a password that changes amid an upgrade ends it', async () => {
   const { client } = await upgrades(juliet)
   await stage.accounts.setPassword(juliet, randomUUID())
   await client.isClosed('not-authorized')
+})
+
+test('an account that is removed while a resumption is waited for does not come back', async () => {
+  const jid = await person()
+  const romeo = await enters(await person(), bind())
+  const client = await stranger()
+  client.sends(authenticate(jid, `<wait xmlns='urn:test:sm'/>${bind()}`))
+  await waits.begun.promise
+  await stage.accounts.remove(jid)
+  waits.over.resolve()
+  await client.isClosed('not-authorized')
+  await romeo.settles()
+  romeo.sends(`<message type='headline' to='${jid}'/>`)
+  romeo.sends(`<iq type='get' id='q' to='${jid}'><query xmlns='urn:test:copies'/></iq>`)
+  await romeo.receives(`<iq type='error' id='q'/>`)
+  assert.equal(directory.loaded(jid.toString()), undefined)
+})
+
+test('what comes for a client that does not know yet that it is bound comes after it was told', async () => {
+  const jid = await person()
+  const romeo = await enters(await person(), bind())
+  const client = await stranger()
+  client.sends(authenticate(jid, `${agent()}${bind(`<tag>x</tag><slow xmlns='urn:test:copies'/>`)}`))
+  await slow.begun.promise
+  const full = [...stage.server.sessions()].find((session) => session.jid.bare.equals(jid))?.jid.toString() ?? ''
+  romeo.sends(`<message to='${full}' id='1'><body>early</body></message>`)
+  romeo.sends(`<message to='${full}' id='2'><body>early, too</body></message>`)
+  await romeo.settles()
+  slow.over.resolve()
+  await client.receives(
+    `<success xmlns='${SASL2}'><bound xmlns='${BIND2}'><slow xmlns='urn:test:copies'/></bound></success>`,
+  )
+  await client.receives('<features/>')
+  await client.receives(`<message id='1'/>`)
+  await client.receives(`<message id='2'/>`)
+  romeo.sends(`<message to='${full}' id='3'><body>now</body></message>`)
+  await client.receives(`<message id='3'/>`)
 })

@@ -367,3 +367,69 @@ test('a message that cannot be read any more does not keep the others', async ()
   const juliet = await stage.enter('juliet', 'juliet', false)
   assert.deepEqual(bodies(await messagesFor(juliet)), ['Hello'])
 })
+
+test('what comes during a long delivery comes behind what waited, and nothing twice', async () => {
+  const stage = await theatre({ limits: { offlineMessages: 200 } })
+  const romeo = await stage.enter('romeo')
+  const juliet = await stage.enter('juliet', 'juliet', false)
+  const says = (text: string, to = juliet.bare): void =>
+    romeo.sends(`<message type='chat' to='${to}'><body>${text}</body></message>`)
+  const waiting = Array.from({ length: 120 }, (_, index) => `number ${index}`)
+  for (const text of waiting) says(text)
+  await romeo.settles()
+  const { messages } = stage.store
+  const read = messages.offline.bind(messages)
+  const live: string[] = []
+  Object.assign(messages, {
+    async offline(...asked: Parameters<typeof read>) {
+      const page = await read(...asked)
+      if (live.length < 4) {
+        live.push(`live ${live.length}`)
+        says(live.at(-1) ?? '', live.length % 2 === 0 ? juliet.full : juliet.bare)
+        romeo.sends(
+          `<message type='chat' to='${juliet.bare}'><active xmlns='http://jabber.org/protocol/chatstates'/></message>`,
+        )
+        await romeo.settles()
+      }
+      return page
+    },
+  })
+  juliet.sends('<presence/>')
+  const heard: string[] = []
+  while (heard.at(-1) !== 'live 3') {
+    const text = (await juliet.hears()).childText('body')
+    if (text !== undefined) heard.push(text)
+  }
+  assert.deepEqual(heard, [...waiting, ...live])
+  await juliet.settles()
+  says('and now at once')
+  const direct = await juliet.receives('<message><body>and now at once</body></message>')
+  assert.equal(direct.child('delay', 'urn:xmpp:delay'), undefined)
+  assert.equal(await messages.offlineCount(juliet.jid.bare), 0)
+  const kept = (await messages.page(juliet.jid.bare, { limit: 250 })).messages
+  assert.equal(kept.length, waiting.length + live.length + 1)
+})
+
+test('who has another client there gets it there at once', async () => {
+  const stage = await theatre()
+  const romeo = await stage.enter('romeo')
+  const phone = await stage.enter('juliet', 'phone', false)
+  romeo.sends(`<message type='chat' to='${phone.bare}'><body>before</body></message>`)
+  await romeo.settles()
+  const { messages } = stage.store
+  const read = messages.offline.bind(messages)
+  const laptop = await stage.enter('juliet', 'laptop', false)
+  Object.assign(messages, {
+    async offline(...asked: Parameters<typeof read>) {
+      Object.assign(messages, { offline: read })
+      laptop.sends('<presence/>')
+      await laptop.settles()
+      romeo.sends(`<message type='chat' to='${phone.bare}'><body>to both</body></message>`)
+      await romeo.settles()
+      return read(...asked)
+    },
+  })
+  assert.deepEqual(bodies(await messagesFor(phone)).toSorted(), ['before', 'to both'])
+  await laptop.receives('<message><body>to both</body></message>')
+  await laptop.receivesNothing()
+})

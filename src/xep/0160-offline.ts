@@ -3,15 +3,16 @@
 // take it, with the time it came at (XEP-0203).
 import type { LocalAccount } from '../core/directory.ts'
 import { type Feature, type FeatureContext, type MaybeAsync, PASS, type Verdict } from '../core/feature.ts'
+import { recipients } from '../core/message.ts'
 import type { Session } from '../core/session.ts'
-import type { MessageId, WaitingMessage } from '../store/store.ts'
+import type { MessageId, NewMessage, WaitingMessage } from '../store/store.ts'
 import { el } from '../xml/element.ts'
 import { parseElement } from '../xml/reader.ts'
 import { archiveId } from '../xmpp/0313-archive-queries.ts'
 import { stanzaId } from '../xmpp/0359-stanza-ids.ts'
 import { StanzaError } from '../xmpp/errors.ts'
 import type { Jid } from '../xmpp/jid.ts'
-import { NS_CLIENT, Stanza } from '../xmpp/stanza.ts'
+import { type MessageType, NS_CLIENT, Stanza } from '../xmpp/stanza.ts'
 import { isCounted, roomFor } from './0198-stream-management/counted.ts'
 import { archiveOwners, keepingOf } from './0313-archive.ts'
 import { bury } from './0424-retraction.ts'
@@ -23,6 +24,7 @@ const PAGE = 50
 const PORTION = 512 * 1024
 
 const KEPT: Verdict = { keep: 'stored until somebody is there' }
+const BEHIND: Verdict = { keep: 'behind what waits' }
 const FLEETING: Verdict = { keep: 'nothing in it that lasts' }
 const UNWANTED: Verdict = { keep: 'not to be stored' }
 const FULL: Verdict = { stop: 'the offline queue is full', error: new StanzaError('cancel', 'service-unavailable') }
@@ -37,6 +39,7 @@ export const offline: Feature = {
   setup(ctx) {
     const queues = new Queues(ctx)
     return {
+      onReceive: (stanza, owner) => queues.behind(stanza, owner),
       onAway: (message, owner) => queues.away(message, owner),
       onAvailable: (client) => queues.handOver(client.account),
       disco: { server: { features: ['msgoffline'] } },
@@ -52,6 +55,10 @@ interface Queue {
   delivering: boolean
   /** Something happened during the delivery that it may have missed. */
   again: boolean
+  /** Who is getting what waits: what comes meanwhile for this client alone goes behind it. */
+  client: Session | undefined
+  /** How much of that there was. */
+  behind: number
   /** What a client has to make, by acknowledging something, before the delivery goes on. */
   room: Promise<void> | undefined
 }
@@ -60,6 +67,8 @@ interface Queue {
 class Queues {
   readonly #ctx: FeatureContext
   readonly #queues = new WeakMap<LocalAccount, Queue>()
+  /** How many queues have a client. */
+  #busy = 0
 
   constructor(ctx: FeatureContext) {
     this.#ctx = ctx
@@ -77,6 +86,25 @@ class Queues {
     )
   }
 
+  /**
+   * Nothing overtakes what waits, even if that takes a while: it joins the queue. The archive has it already. Where other
+   * clients get it too, or too much comes, it goes its way: order is not worth more than that.
+   */
+  behind(message: Stanza, owner: LocalAccount): Verdict {
+    if (this.#busy === 0 || message.kind !== 'message') return PASS
+    const queue = this.#queues.get(owner)
+    const { from, to } = message
+    if (!queue?.client || !from || !to || queue.behind >= this.#ctx.limits.offlineMessages) return PASS
+    const fate = recipients(message.type as MessageType, to.resource, owner.sessions.values())
+    if (fate.kind !== 'deliver' || fate.clients.some((client) => client !== queue.client)) return PASS
+    const keeping = keepingOf(message)
+    if (keeping === 'nothing' || keeping === 'deny') return PASS
+    queue.behind++
+    queue.again = true
+    this.#append(message, { from, to, archiveFor: [] }, owner, queue)
+    return BEHIND
+  }
+
   /** Delivers what waits to a client that can take it, if there is one. */
   handOver(owner: LocalAccount): MaybeAsync<void> {
     const queue = this.#queueOf(owner)
@@ -89,7 +117,14 @@ class Queues {
   #queueOf(owner: LocalAccount): Queue {
     const known = this.#queues.get(owner)
     if (known) return known
-    const queue: Queue = { count: undefined, delivering: false, again: false, room: undefined }
+    const queue: Queue = {
+      count: undefined,
+      delivering: false,
+      again: false,
+      client: undefined,
+      behind: 0,
+      room: undefined,
+    }
     this.#queues.set(owner, queue)
     return queue
   }
@@ -116,20 +151,26 @@ class Queues {
     const { from, to } = message
     if (!from || !to || count >= this.#ctx.limits.offlineMessages) return FULL
     const archiveFor = archiveOwners(message, owner, this.#ctx)
-    if (typeof queue.count === 'number') queue.count++
-    const id = this.#ctx.store.messages.append(
-      { xml: message.xml(NS_CLIENT), from, to, archiveFor, offlineFor: owner.jid },
-      (error) => {
-        queue.count = undefined
-        this.#ctx.log.error('offline message not kept', { error })
-        const refusal = new StanzaError('wait', 'internal-server-error', 'The message could not be kept.')
-        void this.#ctx.router.refuse(message, refusal)
-      },
-    )
+    const id = this.#append(message, { from, to, archiveFor }, owner, queue)
     bury(message, id, archiveFor, this.#ctx)
     // Somebody may have come while the queue was counted.
     if (reachable(owner)) void this.handOver(owner)
     return KEPT
+  }
+
+  #append(
+    message: Stanza,
+    row: Pick<NewMessage, 'from' | 'to' | 'archiveFor'>,
+    owner: LocalAccount,
+    queue: Queue,
+  ): MessageId {
+    if (typeof queue.count === 'number') queue.count++
+    return this.#ctx.store.messages.append({ xml: message.xml(NS_CLIENT), ...row, offlineFor: owner.jid }, (error) => {
+      queue.count = undefined
+      this.#ctx.log.error('offline message not kept', { error })
+      const refusal = new StanzaError('wait', 'internal-server-error', 'The message could not be kept.')
+      void this.#ctx.router.refuse(message, refusal)
+    })
   }
 
   /** Goes on with the next client when one goes away; what it did not get stays. Never rejects. */
@@ -137,17 +178,27 @@ class Queues {
     try {
       for (let client = reachable(owner); client; client = reachable(owner)) {
         queue.again = false
+        this.#serve(queue, client)
         const room = roomFor(client)
         if (room) return this.#goOnAfter(room, owner, queue)
         const waiting = await this.#ctx.store.messages.offline(owner.jid, PAGE)
         if (waiting.length > 0) await this.#portion(waiting, client, queue)
-        else if (!queue.again) return
+        else if (!queue.again) break
       }
+      this.#serve(queue, undefined)
     } catch (error) {
+      this.#serve(queue, undefined)
       this.#ctx.log.error('offline messages not delivered', { error })
     } finally {
       queue.delivering = false
     }
+  }
+
+  #serve(queue: Queue, client: Session | undefined): void {
+    if (queue.client === client) return
+    this.#busy += Number(client !== undefined) - Number(queue.client !== undefined)
+    queue.client = client
+    queue.behind = 0
   }
 
   /** Does not wait: as long as somebody does, nothing that the client sends is read. */

@@ -300,6 +300,29 @@ test('the metadata tell where the archive begins and ends (§5)', async () => {
   assert.equal(nothing.end.child('fin', MAM)?.child('set', RSM)?.childText('count'), '0')
 })
 
+test('who binds together with the login is told how far the archive goes (XEP-0386 §3.2)', async () => {
+  const { juliet, stage } = await conversation()
+  const { ids } = await asks(juliet)
+  const bound = async (name: string): Promise<Element | undefined> => {
+    const client = stage.stranger()
+    await client.opens()
+    const data = Buffer.from(`\0${name}\0secret`).toString('base64')
+    client.sends(
+      `<authenticate xmlns='urn:xmpp:sasl:2' mechanism='PLAIN'><initial-response>${data}</initial-response><bind xmlns='urn:xmpp:bind:0'/></authenticate>`,
+    )
+    const success = await client.receives(`<success xmlns='urn:xmpp:sasl:2'/>`)
+    return success.child('bound', 'urn:xmpp:bind:0')?.child('metadata', MAM)
+  }
+  const told = await bound('juliet')
+  assert.ok(told)
+  assertLike(
+    told,
+    `<metadata xmlns='${MAM}'><start id='${ids[0]}' timestamp='${at(1)}'/><end id='${ids[5]}' timestamp='${at(6)}'/></metadata>`,
+  )
+  await stage.account('mercutio')
+  assert.deepEqual((await bound('mercutio'))?.children, [])
+})
+
 test('a page is at most 250 messages, and 50 unless told', async () => {
   const { juliet, theatre: stage } = await cast('juliet')
   fill(stage, juliet, 300, () => '<body>x</body>')

@@ -124,7 +124,7 @@ export const archive: Feature = {
       iq: [
         { at: ['account'], type: 'set', ns: NS_MAM, name: 'query', answer: (request) => desk.answer(request) },
         { at: ['account'], type: 'get', ns: NS_MAM, name: 'query', answer: queryForm },
-        { at: ['account'], type: 'get', ns: NS_MAM, name: 'metadata', answer: (request) => desk.metadata(request) },
+        { at: ['account'], type: 'get', ns: NS_MAM, name: 'metadata', answer: ({ owner }) => desk.metadata(owner) },
       ],
       onReceive(stanza, owner): Verdict {
         if (stanza.kind !== 'message') return PASS
@@ -132,6 +132,9 @@ export const archive: Feature = {
         const id = keep(message, owner, ctx, complain)
         if (id !== undefined) return { pass: message.append(stanzaId(archiveId(id), owner.jid)) }
         return message === stanza ? PASS : { pass: message }
+      },
+      inline: {
+        onBound: ({ account }) => (ctx.options.archive === 'off' ? undefined : desk.told(account.jid)),
       },
       disco: { account: { features: [NS_MAM, `${NS_MAM}#extended`, `${NS_MAM}#groupchat-field`, NS_SID] } },
       start: () => trimmer.start(),
@@ -204,14 +207,18 @@ class Desk {
     )
   }
 
+  /** XEP-0386 §3.2. Read once the session has begun: what comes later the client gets by itself. */
+  told(owner: Jid): Promise<Element | undefined> {
+    return this.metadata(owner).catch((error: unknown) => {
+      this.#ctx.log.error('archive not read', { error })
+      return undefined // nobody should be kept out for that
+    })
+  }
+
   /** §5. */
-  async metadata({ owner }: IqRequest): Promise<Element> {
-    const { messages } = this.#ctx.store
-    const [first, last] = await Promise.all([
-      messages.page(owner, { limit: 1 }),
-      messages.page(owner, { limit: 1, last: true }),
-    ])
-    return metadataElement(first.messages[0], last.messages[0])
+  async metadata(owner: Jid): Promise<Element> {
+    const ends = await this.#ctx.store.messages.ends(owner)
+    return metadataElement(ends?.first, ends?.last)
   }
 
   /** In ascending order: as many as were asked for, or as are fit to be sent at once. */

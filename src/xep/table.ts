@@ -9,6 +9,13 @@ const XMPP = 'https://linkmauve.fr/ns/xmpp-doap#'
 
 /** What is implemented outside of `src/xep/`, where the protocol itself lives. */
 const ELSEWHERE: readonly Implemented[] = [
+  {
+    xep: 114,
+    version: '1.6',
+    name: 'Jabber Component Protocol',
+    note: '`accept` only',
+    file: 'src/stream/component.ts',
+  },
   { xep: 4, version: '2.13.2', name: 'Data Forms', file: 'src/xmpp/0004-data-forms.ts' },
   {
     xep: 368,
@@ -21,7 +28,7 @@ const ELSEWHERE: readonly Implemented[] = [
     xep: 386,
     version: '1.1.0',
     name: 'Bind 2',
-    note: 'offline messages are delivered as ever; no archive metadata yet',
+    note: 'offline messages are delivered as ever',
     file: 'src/stream/arrival.ts',
   },
   { xep: 388, version: '1.0.4', name: 'Extensible SASL Profile', file: 'src/stream/login2.ts' },

@@ -434,3 +434,26 @@ test('what came through a stream with the widest limits can be read again', () =
     ['x'],
   )
 })
+
+test("the namespace of a stream that is no client's stands for theirs, where a stanza inherits or declares it (RFC 6120 §4.8.3)", () => {
+  const reader = new Reader({}, { written: 'jabber:component:accept', meant: 'jabber:client' })
+  const stanzas = [
+    `<message><body>1</body><x xmlns='jabber:component:accept'/></message>`,
+    `<message xmlns='jabber:component:accept'><body>2</body></message>`,
+    `<message xmlns='jabber:client'><body>3</body></message>`,
+    `<message xmlns='urn:other'><body>4</body></message>`,
+  ]
+  reader.push(Buffer.from(`<stream xmlns='jabber:component:accept'>${stanzas.join('')}`))
+  const header = reader.next()
+  assert.equal(header?.kind === 'open' && header.contentNamespace, 'jabber:component:accept')
+  const seen = stanzas.map(() => {
+    const event = reader.next()
+    return event?.kind === 'element' ? event.element.xml('jabber:client') : event
+  })
+  assert.deepEqual(seen, [
+    `<message><body>1</body><x xmlns='jabber:component:accept'/></message>`,
+    '<message><body>2</body></message>',
+    '<message><body>3</body></message>',
+    `<message xmlns='urn:other'><body>4</body></message>`,
+  ])
+})

@@ -10,7 +10,7 @@ import { type Element, escapeAttribute, type Source } from './element.ts'
 import { ReadError } from './errors.ts'
 import { Hold, Rope, tagIsWhole } from './hold.ts'
 import { StartTag } from './tag.ts'
-import { Tree } from './tree.ts'
+import { type Alias, Tree } from './tree.ts'
 
 /** What a peer may use up (RFC 6120 §13.12). */
 export interface ReaderLimits {
@@ -73,7 +73,7 @@ export class Reader {
   #limits: ReaderLimits
   #error: ReadError | undefined
   readonly #tag = new StartTag()
-  readonly #tree = new Tree()
+  readonly #tree: Tree
 
   /** Input: decoded pieces from `#head` on, then the text being read, and a token of which more must come. */
   readonly #decoder = new Decoder()
@@ -99,8 +99,10 @@ export class Reader {
   #sourceFrom = 0
   #copying = false
 
-  constructor(limits: Partial<ReaderLimits> = {}) {
+  /** @param alias what the namespace of the stream's content stands for */
+  constructor(limits: Partial<ReaderLimits> = {}, alias?: Alias) {
     this.#limits = { ...DEFAULT_LIMITS, ...limits }
+    this.#tree = new Tree(alias)
   }
 
   /** Changes some limits, from the next token on. */

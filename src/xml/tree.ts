@@ -12,6 +12,15 @@ const NO_CHILDREN: readonly Node[] = Object.freeze([])
 /** Prefixes that `Element.xml` makes for attributes; a content that uses them cannot be copied beside them. */
 const OURS = /^ae[0-9]+$/
 
+/**
+ * Stanzas have one namespace inside the server and another one on streams that are not a client's (RFC 6120 §4.8.3). It is
+ * exchanged where a stanza inherits or declares it; what is inside inherits it from there, and its source stays as it is.
+ */
+export interface Alias {
+  readonly written: string
+  readonly meant: string
+}
+
 /** An element whose end tag has not come. */
 class Frame {
   /** Its name as it was written, which its end tag must repeat. */
@@ -31,9 +40,16 @@ export class Tree {
   /** How many elements are open, the stream itself included. */
   depth = 0
   readonly #frames: Frame[] = [new Frame()]
+  readonly #alias: Alias | undefined
+  #contentNamespace = ''
   readonly #nodes: (Node | undefined)[] = []
   #top = 0
   #used: Set<string> | undefined
+
+  /** @param alias what the namespace of the stream's content stands for */
+  constructor(alias?: Alias) {
+    this.#alias = alias
+  }
 
   /** The innermost open element's name as written. */
   get written(): string {
@@ -45,7 +61,9 @@ export class Tree {
     const outer = this.depth > 0 ? this.#frame(this.depth - 1) : undefined
     const frame = this.#frame(this.depth)
     const scope = tag.declared ? { outer: outer?.scope, prefixes: tag.declared } : outer?.scope
-    const inherited = tag.xmlns ?? outer?.inherited ?? ''
+    let inherited = tag.xmlns ?? outer?.inherited ?? ''
+    if (this.depth === 0) this.#contentNamespace = inherited
+    if (this.#alias?.written === inherited && this.depth < 2) inherited = this.#alias.meant
     if (tag.prefixed) {
       for (const { prefix, local, value } of tag.prefixed) tag.add(`{${this.#resolve(prefix, scope)}}${local}`, value)
     }
@@ -84,10 +102,10 @@ export class Tree {
 
   /** The stream's start tag as an element, its default namespace and its prefixes; it stays open. */
   header(): { header: Element; contentNamespace: string; prefixes: ReadonlyMap<string, string> } {
-    const { name, ns, attrs, inherited, scope } = this.#frame(0)
+    const { name, ns, attrs, scope } = this.#frame(0)
     return {
       header: new Element(name, ns, attrs, NO_CHILDREN),
-      contentNamespace: inherited,
+      contentNamespace: this.#contentNamespace,
       prefixes: scope?.prefixes ?? new Map(),
     }
   }

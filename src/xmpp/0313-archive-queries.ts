@@ -129,11 +129,14 @@ export function finElement(set: ResultSet, complete: boolean): Element {
 }
 
 /** How far an archive goes (§5); nothing if it is empty. */
-export function metadataElement(first: Archived | undefined, last: Archived | undefined): Element {
+export function metadataElement(
+  first: Omit<Archived, 'xml'> | undefined,
+  last: Omit<Archived, 'xml'> | undefined,
+): Element {
   return el('metadata', NS_MAM, null, first && endElement('start', first), last && endElement('end', last))
 }
 
-function endElement(name: 'start' | 'end', { id, time }: Archived): Element {
+function endElement(name: 'start' | 'end', { id, time }: Omit<Archived, 'xml'>): Element {
   return el(name, NS_MAM, { id: archiveId(id), timestamp: new Date(time).toISOString() })
 }
 

@@ -2,15 +2,8 @@
 // Debian's slixmpp against the real program in its trial mode. The scenarios are Python (`slixmpp/`), and print what they saw.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { type Aenigma, bench, startAenigma, startSlixmpp } from '../support/process.ts'
-
-/** One thing that a scenario saw. */
-type Fact = Readonly<Record<string, unknown>>
-
-interface User {
-  readonly name: string
-  readonly password: string
-}
+import { type Aenigma, bench, startAenigma } from '../support/process.ts'
+import { only, slixmpp } from '../support/slixmpp.ts'
 
 const of = bench({ after })
 let server: Aenigma
@@ -18,34 +11,7 @@ before(async () => {
   server = await startAenigma(of)
 })
 
-let users = 0
-
-/** A new account. */
-async function newUser(name: string): Promise<User> {
-  const user = { name: `${name}${++users}`, password: `Parolă ${users} ñ,=` }
-  await server.addUser(user.name, user.password)
-  return user
-}
-
-async function couple(): Promise<{ readonly romeo: User; readonly juliet: User }> {
-  return { romeo: await newUser('romeo'), juliet: await newUser('juliet') }
-}
-
-/** Plays a scenario to its end. @returns what it saw, in order */
-async function play(script: string, scenario: string, settings: object): Promise<readonly Fact[]> {
-  const { starttls, tls } = server.ports
-  const child = startSlixmpp(of, script, scenario, { server: { starttls, tls, ca: server.ca }, ...settings })
-  await child.succeeds(60_000)
-  return child.lines.map((line) => JSON.parse(line))
-}
-
-/** The one thing of that kind, checked for what else it must have. */
-function only(facts: readonly Fact[], wanted: Fact): Fact {
-  const found = facts.filter((fact) => Object.entries(wanted).every(([key, value]) => fact[key] === value))
-  const [fact] = found
-  assert.ok(fact && found.length === 1, `one ${JSON.stringify(wanted)} in ${JSON.stringify(facts)}`)
-  return fact
-}
+const { newUser, couple, play } = slixmpp(of, () => server)
 
 for (const direct of [false, true]) {
   const way = direct ? 'direct TLS' : 'STARTTLS'
@@ -260,6 +226,43 @@ test('XEP-0163: a tune is heard by the contact and read again, an avatar is in t
   only(facts, { saw: 'presence', photo: sha1 })
   only(facts, { saw: 'vcard', photo: 'a picture' })
   only(facts, { saw: 'late tune', by: 'tablet', title: 'Tortelli in brodo' })
+})
+
+test('XEP-0398, XEP-0153: the photo of a vCard is an avatar, and its hash is in presence', async () => {
+  assert.deepEqual(await play('pep.py', 'photo', await couple()), [
+    { saw: 'metadata', right: true, bytes: '15', type: 'image/png' },
+    { saw: 'hash', right: true },
+    { saw: 'data', text: 'another picture' },
+  ])
+})
+
+test('XEP-0060: a node of the service is made, subscribed to, published at, read, and gone', async () => {
+  assert.deepEqual(await play('pep.py', 'service', await couple()), [
+    { saw: 'subscribed', state: 'subscribed' },
+    { saw: 'event', title: 'Soliloquy' },
+    { saw: 'items', ids: ['1'] },
+    { saw: 'other', refusal: 'forbidden' },
+    { saw: 'retracted', id: '1' },
+    { saw: 'deleted', refusal: 'item-not-found' },
+  ])
+})
+
+test('XEP-0313: what was said is read again, page by page, by whom and by when, under the ids it came with', async () => {
+  const facts = await play('archive.py', 'history', { ...(await couple()), mercutio: await newUser('mercutio') })
+  const number = (first: number, last: number): readonly string[] =>
+    Array.from({ length: last - first + 1 }, (_, index) => `number ${first + index}`)
+  const bodies = [...number(0, 11), 'Queen Mab', 'My turn', ...number(12, 24)]
+  assert.deepEqual(facts, [
+    { saw: 'all', bodies, pages: [10, 10, 7] },
+    { saw: 'backwards', same: true, pages: [10, 10, 7] },
+    { saw: 'ids', different: true, live: true },
+    { saw: 'with', bodies: ['Queen Mab'] },
+    { saw: 'between', right: true, some: true },
+    { saw: 'none', bodies: [] },
+    { saw: 'after', bodies: ['number 11', 'Queen Mab', 'My turn'] },
+    { saw: 'metadata', right: true },
+    { saw: 'other side', bodies: 26 },
+  ])
 })
 
 test('XEP-0030: a stranger does not learn whether an account exists', async () => {

@@ -30,6 +30,8 @@ export interface Stage {
   /** A set may change later on, as at a reload. */
   readonly hosts?: readonly string[] | Set<string>
   readonly moved?: ReadonlyMap<string, string>
+  /** Domains of components (XEP-0114), with their secrets. */
+  readonly components?: ReadonlyMap<string, { readonly secret: string }>
   readonly limits?: Partial<typeof LIMITS>
   readonly sasl?: Partial<SaslLimits>
   /** Bare JIDs of administrators. */
@@ -84,6 +86,7 @@ export async function theatre(stage: Stage = {}): Promise<Theatre> {
   const parts: ServerParts = {
     hosts,
     moved: stage.moved ?? new Map(),
+    ...(stage.components ? { components: stage.components } : {}),
     store,
     accounts,
     features: stage.features ?? allFeatures,

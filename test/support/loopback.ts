@@ -67,6 +67,7 @@ const CONNECTIONS: ConnectionLimits = {
   connectionsPerAddress: 100,
   connectionsPerMinute: 1000,
   sendQueueBytes: 1_000_000,
+  bytesPerSecond: Number.POSITIVE_INFINITY,
   reader: { stanzaBytes: 16_384 },
 }
 

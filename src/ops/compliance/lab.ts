@@ -22,6 +22,8 @@ export interface Target {
   readonly places: Readonly<Partial<Record<Transport, Dial>>>
   /** Where the DNS says that direct TLS is; undefined if the server is reached at its own ports, past the DNS. */
   readonly announced: boolean | undefined
+  /** Where components connect (XEP-0114), if that is known. */
+  readonly components?: Dial
   /** The origin of its web server, as `http://127.0.0.1:5280`; undefined if that is not known. */
   readonly web: string | undefined
   readonly first: Credentials

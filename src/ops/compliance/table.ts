@@ -2,6 +2,7 @@
 // What is checked: the checks of the Conversations compliance tester (its snapshot of 2021-07) and the lines of XEP-0479 for
 // servers (version 0.1.0). What both ask for is measured once.
 import { archive, blocking, carbons, instantMessaging, offline, privateXml, vcard } from './checks/chat.ts'
+import { components } from './checks/components.ts'
 import { clientState, push, streamManagement } from './checks/mobile.ts'
 import { avatars, bookmarks, eventing, NEW_BOOKMARKS, omemo, privateItems } from './checks/personal.ts'
 import { invitations, roomArchive, rooms, roomVcard, selfPing } from './checks/rooms.ts'
@@ -9,7 +10,6 @@ import { abuseContact, externalServices, proxy, relay, upload, uploadFromPages }
 import {
   bind2,
   caps,
-  components,
   directTls,
   directTlsWorks,
   disco,

@@ -5,7 +5,8 @@ import { clients } from './0002-clients.ts'
 import { pushAndReports } from './0003-push-reports.ts'
 import { sessions } from './0004-sessions.ts'
 import { pubsub } from './0005-pubsub.ts'
+import { sessionLog } from './0006-session-log.ts'
 import type { Migration } from './migration.ts'
 
 /** Every migration; the version of each is its place. */
-export const migrations: readonly Migration[] = [start, clients, pushAndReports, sessions, pubsub]
+export const migrations: readonly Migration[] = [start, clients, pushAndReports, sessions, pubsub, sessionLog]

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Actor, cast, nothingFor } from '../../../test/support/cast.ts'
+import { type Actor, cast, nothingFor, theatre } from '../../../test/support/cast.ts'
+import { FakeClock } from '../../../test/support/fake-clock.ts'
 import { error } from '../../../test/support/match.ts'
 import type { NewMessage } from '../../store/store.ts'
 
@@ -66,6 +67,35 @@ test('after ten stanzas the client is asked, and its answer is believed', async 
   juliet.link.clientVanishes()
   const next = await theatre.enter('juliet', 'next')
   await nothingFor(next)
+})
+
+test('a client that was sent little is asked soon, once for what came together', async () => {
+  const clock = new FakeClock()
+  const { romeo, juliet } = await (await theatre({ clock })).scene('romeo', 'juliet')
+  await enable(juliet)
+  for (const text of ['one', 'two']) romeo.sends(chat(juliet.bare, text))
+  for (const text of ['one', 'two']) await juliet.receives(`<message><body>${text}</body></message>`)
+  clock.advance(249)
+  await nothingFor(juliet)
+  clock.advance(1)
+  await juliet.receives(`<r xmlns='${SM}'/>`)
+  clock.advance(60_000)
+  await nothingFor(juliet)
+})
+
+test('a client that is sent much is asked no more often for that, and at the end for the rest', async () => {
+  const clock = new FakeClock()
+  const { romeo, juliet } = await (await theatre({ clock })).scene('romeo', 'juliet')
+  await enable(juliet)
+  for (let count = 0; count < 25; count++) romeo.sends(chat(juliet.bare, `number ${count}`))
+  await romeo.settles()
+  const seen: string[] = []
+  while (seen.length < 27) seen.push((await juliet.hears()).name)
+  assert.deepEqual([seen.filter((name) => name === 'r').length, seen.at(10), seen.at(21)], [2, 'r', 'r'])
+  clock.advance(250)
+  await nothingFor(juliet)
+  clock.advance(250)
+  await juliet.receives(`<r xmlns='${SM}'/>`)
 })
 
 test('a message that the client did not acknowledge waits for the next one', async () => {

@@ -7,15 +7,16 @@ import type { StoredSession } from '../../store/store.ts'
 import { type Element, el } from '../../xml/element.ts'
 import { StreamError } from '../../xmpp/errors.ts'
 import { restoreCarbons } from '../0280-carbons.ts'
+import { Asker } from './asker.ts'
 import { setCounted } from './counted.ts'
 import { Journal } from './journal.ts'
-import { Managed, NS } from './managed.ts'
+import { Managed, NS, type Shared } from './managed.ts'
 import { Moments } from './queue.ts'
 import { revive } from './record.ts'
 import { failed, Resumptions } from './resume.ts'
 
-/** How often clients that were sent little are asked what they have, in ms. */
-const ASK_EVERY = 2000
+/** How often the log of what changes is made short, in ms. */
+const TIDY_EVERY = 60_000
 /** Stored sessions whose accounts are read together. */
 const RESTORE_AT_ONCE = 100
 
@@ -54,10 +55,12 @@ class ManagedStreams {
   readonly #ctx: FeatureContext
   readonly #journal: Journal
   readonly #managed = new Map<Session, Managed>()
+  readonly #asker: Asker
   #cancel: (() => void) | undefined
 
   constructor(ctx: FeatureContext) {
     this.#ctx = ctx
+    this.#asker = new Asker(ctx.clock)
     this.resumptions = new Resumptions(ctx)
     this.#journal = new Journal(ctx, this.moments)
   }
@@ -73,7 +76,7 @@ class ManagedStreams {
     if (this.#managed.has(client)) return failed('unexpected-request')
     const offer = this.resumptions.offer(element)
     const attrs = offer && { id: offer.id, resume: 'true', max: String(Math.floor(offer.resume.timeout / 1000)) }
-    const managed = new Managed(client, offer?.resume, this.#ctx, this.moments)
+    const managed = new Managed(client, offer?.resume, this.#shared)
     this.#add(managed)
     this.#journal.begin(managed, false)
     return el('enabled', NS, attrs)
@@ -94,15 +97,18 @@ class ManagedStreams {
     for (let first = 0; first < all.length; first += RESTORE_AT_ONCE) {
       await Promise.all(all.slice(first, first + RESTORE_AT_ONCE).map((stored) => this.#restore(stored)))
     }
-    this.#cancel = this.#ctx.clock.every(ASK_EVERY, () => {
-      for (const one of this.#managed.values()) one.askIfQuiet()
-    })
+    this.#cancel = this.#ctx.clock.every(TIDY_EVERY, () => this.#journal.tidy())
   }
 
   /** What waits for a client is in the store, for the next process. */
   stop(): void {
     this.#cancel?.()
+    this.#asker.stop()
     this.resumptions.stop()
+  }
+
+  get #shared(): Shared {
+    return { ctx: this.#ctx, moments: this.moments, asker: this.#asker }
   }
 
   async #restore(stored: StoredSession): Promise<void> {
@@ -114,7 +120,7 @@ class ManagedStreams {
       client.detach(() => directory.end(client))
       account.sessions.get(client.resource)?.close()
       this.moments.restore(client, availableSince, moment)
-      const managed = new Managed(client, resume, this.#ctx, this.moments, before)
+      const managed = new Managed(client, resume, this.#shared, before)
       directory.enter(client)
       restoreCarbons(client)
       this.#add(managed)

@@ -1,12 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 // Writes down where the sessions stand that can be resumed, so that this is possible after a restart and after a crash too.
-// Whatever changes only marks its session; what became of all of them is told once per commit, at its end.
+// Whatever changes only marks its session; what became of all of them is told once per commit, at its end, as an entry of a
+// log. The sessions that have not been written whole for the longest time are, now and then, so that the log stays short.
 import type { FeatureContext } from '../../core/feature.ts'
 import type { Session } from '../../core/session.ts'
 import type { SessionChange, SessionChanges } from '../../store/store.ts'
 import type { Managed } from './managed.ts'
 import type { Moments } from './queue.ts'
 import { chunkText, stateText } from './record.ts'
+
+/** UTF-16 units that the log may have before it is shortened. */
+const LOG_TEXT = 4 * 1024 * 1024
+/** At most so many sessions are written whole for that in one commit. */
+const WHOLE_AT_ONCE = 64
+/** About how much each session takes beside its stanzas, in UTF-16 units. */
+const RECORD = 500
 
 /** What is written of a session. */
 interface Written {
@@ -15,11 +23,10 @@ interface Written {
   /** Up to this count what was sent is written. */
   sent: number
   skipped: number
-  state: string
-  /** What the state was made of, if it can be compared without making it anew. */
+  /** Who got directed presence when the state was written. */
+  directed: string
+  /** What else the state was made of; undefined if it must be written. */
   from: Pick<Session, 'presence' | 'priority' | 'interested' | 'noted'> | undefined
-  /** Up to which count each chunk reaches that is there. */
-  chunks: number[]
 }
 
 /** What changed since the last commit. */
@@ -27,6 +34,7 @@ export class Journal {
   readonly #ctx: FeatureContext
   readonly #moments: Moments
   readonly #written = new Map<Managed, Written>()
+  readonly #log = new LogLength()
   #changed = new Set<Managed>()
   #ended: string[] = []
   #posted = false
@@ -40,17 +48,17 @@ export class Journal {
   begin(managed: Managed, restored: boolean): void {
     if (!managed.resume) return
     const { sent, skipped } = managed.queue
-    const chunks = restored && sent > managed.queue.acknowledged ? [sent] : []
-    const written = { anew: !restored, sent: restored ? sent : 0, skipped, state: '', from: undefined, chunks }
-    this.#written.set(managed, written)
+    this.#written.set(managed, { anew: !restored, sent, skipped, directed: '', from: undefined })
     managed.onChange = () => this.#mark(managed)
-    if (!restored) this.#mark(managed)
+    if (restored) this.#log.needs(managed, 0)
+    else this.#mark(managed)
   }
 
   /** The session is over: what became of its stanzas is on disk before it is gone from there. */
   end(managed: Managed): void {
     if (!managed.resume || !this.#written.delete(managed)) return
     this.#changed.delete(managed)
+    this.#log.drop(managed)
     this.forget(managed.resume.key)
   }
 
@@ -58,6 +66,12 @@ export class Journal {
   forget(key: string): void {
     this.#ended.push(key)
     this.#post()
+  }
+
+  /** To be called now and then: what nothing was added to since the last time becomes short. */
+  tidy(): void {
+    this.#log.age()
+    if (this.#log.hasAged) this.#post()
   }
 
   #mark(managed: Managed): void {
@@ -69,75 +83,144 @@ export class Journal {
     if (this.#posted) return
     this.#posted = true
     let told: readonly Managed[] = []
+    let over: readonly string[] = []
     this.#ctx.store.sessions.write(
-      () => {
+      (number) => {
+        for (const managed of this.#log.oldest()) {
+          this.#writeAnew(managed)
+          this.#changed.add(managed)
+        }
         told = [...this.#changed]
-        return this.#take()
+        over = this.#ended
+        return this.#take(number)
       },
       (error) => {
         this.#ctx.log.error('sessions not written', { error })
         for (const one of told) this.#writeAnew(one)
+        this.#ended.push(...over)
       },
     )
   }
 
-  #take(): SessionChanges {
-    const changed = [...this.#changed].flatMap((managed) => this.#change(managed) ?? [])
+  #take(number: number): SessionChanges {
+    const changed = [...this.#changed].flatMap((managed) => this.#change(managed, number) ?? [])
     const ended = this.#ended
     this.#changed = new Set()
     this.#ended = []
     this.#posted = false
-    return { changed, ended }
+    this.#log.wrote(number, changed)
+    if (this.#log.hasAged) this.#post()
+    return { changed, ended, floor: this.#log.floor(number) }
   }
 
-  #change(managed: Managed): SessionChange | undefined {
+  #change(managed: Managed, number: number): SessionChange | undefined {
     const written = this.#written.get(managed)
     if (!(written && managed.resume)) return undefined
     const { queue, handled, client, resume } = managed
     const { acknowledged } = queue
     const anew = written.anew || written.skipped !== queue.skipped
+    if (anew) this.#log.drop(managed)
+    else this.#log.needs(managed, number)
     const from = anew ? acknowledged : Math.max(written.sent, acknowledged)
     const items = queue.after(from)
-    const state = this.#newState(managed, written)
-    const left = anew ? [] : written.chunks.filter((upTo) => upTo > acknowledged)
-    const drops = left.length < written.chunks.length
-    const sent = items.length === 0 ? undefined : { from, upTo: from + items.length, text: chunkText(items) }
-    if (sent) left.push(sent.upTo)
+    const state = this.#newState(managed, written, anew)
     written.anew = false
     written.sent = queue.sent
     written.skipped = queue.skipped
-    written.chunks = left
-    const owner = client.account.jid
-    return {
-      key: resume.key,
-      owner,
-      anew,
-      handled,
-      acknowledged,
-      drops,
-      state: anew ? written.state : state,
-      sent,
-    }
+    const sent = items.length === 0 ? undefined : { from, text: chunkText(items) }
+    return { key: resume.key, owner: client.account.jid, anew, handled, acknowledged, state, sent }
   }
 
   /** The state if it is another one than what was written; most of the time it is not, and that is seen at once. */
-  #newState(managed: Managed, written: Written): string | undefined {
+  #newState(managed: Managed, written: Written, anew: boolean): string | undefined {
     const { client } = managed
-    const { presence, priority, interested, directed, noted } = client
+    const { presence, priority, interested, noted } = client
     const { from } = written
-    if (from && from.presence === presence && from.priority === priority && from.interested === interested) {
-      if (directed.size === 0 && from.noted === noted) return undefined
+    const directed = client.directed.size === 0 ? '' : [...client.directed.keys()].join(' ')
+    if (!anew && from && directed === written.directed && from.noted === noted && from.presence === presence) {
+      if (from.priority === priority && from.interested === interested) return undefined
     }
-    const state = stateText(managed, this.#moments.availableSince(client))
-    written.from = directed.size === 0 ? { presence, priority, interested, noted } : undefined
-    if (state === written.state) return undefined
-    written.state = state
-    return state
+    written.directed = directed
+    written.from = { presence, priority, interested, noted }
+    return stateText(managed, this.#moments.availableSince(client))
   }
 
-  /** The next commit takes all of it; who waited for this one has been told that it failed. */
+  /** The next commit takes all of it. */
   #writeAnew(managed: Managed): void {
     const written = this.#written.get(managed)
     if (written) written.anew = true
+  }
+}
+
+/** How long the log is, and who needs it. */
+class LogLength {
+  /** Entries that are there: their numbers and sizes. */
+  readonly #entries: (readonly [number: number, size: number])[] = []
+  /** Since which entry somebody needs the log, in the order of these numbers. */
+  readonly #needed = new Map<Managed, number>()
+  #size = 0
+  /** How much may still be written for the sake of shortness: never more than was written for another reason. */
+  #budget = 0
+  /** Entries up to this number have been there for some time. */
+  #aged = -1
+  #newest = 0
+
+  /** The session is in that entry. */
+  needs(managed: Managed, number: number): void {
+    if (!this.#needed.has(managed)) this.#needed.set(managed, number)
+  }
+
+  /** The session was written whole, or is over. */
+  drop(managed: Managed): void {
+    this.#needed.delete(managed)
+  }
+
+  /** Time passes. */
+  age(): void {
+    this.#aged = this.#newest
+  }
+
+  /** Whether somebody needs an entry that has been there for some time. */
+  get hasAged(): boolean {
+    const [first = Number.POSITIVE_INFINITY] = this.#needed.values()
+    return first <= this.#aged
+  }
+
+  /** Who is to be written whole now. */
+  oldest(): readonly Managed[] {
+    const all: Managed[] = []
+    for (const [managed, since] of this.#needed) {
+      const aged = since <= this.#aged
+      if (all.length === WHOLE_AT_ONCE || !(aged || (this.#size > LOG_TEXT && this.#budget > 0))) break
+      all.push(managed)
+      if (!aged) this.#budget -= RECORD + managed.queue.text
+    }
+    return all
+  }
+
+  /** Notes what was written. */
+  wrote(number: number, changed: readonly SessionChange[]): void {
+    let size = 0
+    for (const { anew, state, sent } of changed) {
+      if (!anew) size += RECORD / 4 + (state?.length ?? 0) + (sent?.text.length ?? 0)
+    }
+    this.#entries.push([number, size])
+    this.#size += size
+    this.#budget = Math.min(this.#budget + size, 4 * LOG_TEXT)
+    this.#newest = number
+  }
+
+  /** The first entry that is needed. @param number the newest one, which always is */
+  floor(number: number): number {
+    const [first = number] = this.#needed.values()
+    const floor = Math.min(first, number)
+    let gone = 0
+    for (const [entry, size] of this.#entries) {
+      if (entry >= floor) break
+      this.#size -= size
+      gone++
+    }
+    this.#entries.splice(0, gone)
+    return floor
   }
 }

@@ -7,6 +7,7 @@ import { detach } from '../../xml/intern.ts'
 import { parseElement } from '../../xml/reader.ts'
 import { StreamError } from '../../xmpp/errors.ts'
 import { NS_CLIENT, Stanza } from '../../xmpp/stanza.ts'
+import type { Asker } from './asker.ts'
 import { type Moments, type Sent, SentQueue } from './queue.ts'
 import { redeliver } from './redeliver.ts'
 
@@ -39,6 +40,13 @@ export interface Restored {
   readonly queue: readonly Sent[]
 }
 
+/** What all of them share. */
+export interface Shared {
+  readonly ctx: FeatureContext
+  readonly moments: Moments
+  readonly asker: Asker
+}
+
 /** A session whose stanzas are counted. */
 export class Managed {
   readonly client: Session
@@ -48,12 +56,16 @@ export class Managed {
   onChange: (() => void) | undefined
   readonly #ctx: FeatureContext
   readonly #moments: Moments
+  readonly #asker: Asker
   readonly #receivedBefore: number
   readonly #queue: SentQueue
   /** How many writes had failed, and how many stanzas were dealt with, when `<r/>` was answered last. */
   #failures: number
   #vouchedFor: number
   #unasked = 0
+  /** Whether the asker has it on its list, and whether it was asked since then. */
+  #listed = false
+  #asked = false
   /** Up to this count everything was written to the connection that it has; what follows is held back. */
   #replayed = 0
   /** How many of the first were sent by an earlier process, until the client says which of them it has. */
@@ -61,7 +73,9 @@ export class Managed {
   /** Who waits until the client has acknowledged something. */
   #room: PromiseWithResolvers<void> | undefined
 
-  constructor(client: Session, resume: Resume | undefined, ctx: FeatureContext, moments: Moments, before?: Restored) {
+  constructor(client: Session, resume: Resume | undefined, shared: Shared, before?: Restored) {
+    const { ctx, moments, asker } = shared
+    this.#asker = asker
     this.client = client
     this.resume = resume
     this.#ctx = ctx
@@ -89,7 +103,7 @@ export class Managed {
   }
 
   /** What it has not acknowledged; to be read only. */
-  get queue(): Pick<SentQueue, 'acknowledged' | 'sent' | 'skipped' | 'after'> {
+  get queue(): Pick<SentQueue, 'acknowledged' | 'sent' | 'skipped' | 'text' | 'after'> {
     return this.#queue
   }
 
@@ -193,6 +207,15 @@ export class Managed {
     if (this.#unasked > 0 && this.client.attached) this.#ask()
   }
 
+  /** As long as much is sent, it is asked often enough; then comes the rest. */
+  askSoon(): boolean {
+    const again = this.#asked && this.#unasked > 0
+    this.#asked = false
+    if (!again) this.askIfQuiet()
+    this.#listed = again
+    return again
+  }
+
   /** The client is gone (§5): what it has not acknowledged is not lost. */
   end(): void {
     const { account } = this.client
@@ -219,12 +242,20 @@ export class Managed {
     this.onChange?.()
     this.#unasked++
     if (this.#unasked >= ASK_AFTER && this.client.attached) this.#ask()
+    else if (!this.#listed) this.#askLater()
     if (this.#queue.length <= UNACKNOWLEDGED_MAX && this.#queue.text <= UNACKNOWLEDGED_TEXT) return
     this.client.close(new StreamError('policy-violation', 'Too much is unacknowledged.'))
   }
 
+  #askLater(): void {
+    this.#listed = true
+    this.#asked = false
+    this.#asker.add(this)
+  }
+
   #ask(): void {
     this.#unasked = 0
+    this.#asked = true
     this.client.sendNonza(el('r', NS))
   }
 }

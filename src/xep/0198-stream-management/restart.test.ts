@@ -124,7 +124,7 @@ test('a session whose writing failed is written anew with the next commit', asyn
     write(changes: Parameters<typeof write>[0], failed: Parameters<typeof write>[1]) {
       Object.assign(sessions, { write })
       fail = () => {
-        changes()
+        changes(1)
         failed(new Error('the disk is full'))
       }
     },

@@ -22,7 +22,57 @@ class LoginFailed(Exception):
     pass
 
 
-class Client(ClientXMPP):
+class Inbox:
+    """What a client and a component have in common: they remember what came, and wait for it."""
+
+    def begin(self, plugins):
+        self.stanzas = []
+        self.looked_at = set()
+        self.news = asyncio.Event()
+        for plugin in plugins:
+            self.register_plugin(plugin)
+        self.add_filter("in", self._remember)
+        self.ends = asyncio.Event()
+        self.add_event_handler("disconnected", lambda _: self.ends.set())
+
+    def _remember(self, stanza):
+        self.stanzas.append(stanza)
+        self.news.set()
+        return stanza
+
+    async def sees(self, what, matches):
+        """Waits for an incoming stanza that was not looked at before."""
+        deadline = asyncio.get_running_loop().time() + PATIENCE
+        while True:
+            for stanza in self.stanzas:
+                if id(stanza) not in self.looked_at and matches(stanza):
+                    self.looked_at.add(id(stanza))
+                    return stanza
+            self.news.clear()
+            try:
+                await asyncio.wait_for(self.news.wait(), deadline - asyncio.get_running_loop().time())
+            except asyncio.TimeoutError:
+                seen = "\n".join(str(stanza) for stanza in self.stanzas)
+                raise TimeoutError(f"{self.boundjid} did not see {what}, only:\n{seen}") from None
+
+    def has_seen(self, matches):
+        return any(matches(stanza) for stanza in self.stanzas)
+
+    async def hears(self, body):
+        return await self.sees(f"the message {body}", lambda s: s.name == "message" and s["body"] == body)
+
+    async def sees_presence(self, kind, sender):
+        """kind is the type of slixmpp: available, away, subscribe, ..."""
+        return await self.sees(
+            f"presence {kind} from {sender}",
+            lambda s: s.name == "presence" and s["type"] == kind and s["from"].bare == sender,
+        )
+
+    async def sees_end(self):
+        await asyncio.wait_for(self.ends.wait(), PATIENCE)
+
+
+class Client(Inbox, ClientXMPP):
     def __init__(self, server, user, plugins=(), mechanism=FASTEST, resource="script", binds=True):
         super().__init__(f"{user['name']}@localhost/{resource}", user["password"], sasl_mech=mechanism)
         if not binds:
@@ -31,21 +81,11 @@ class Client(ClientXMPP):
         self.ca_certs = server["ca"]
         self.use_aiodns = False
         self.use_ipv6 = False
-        self.stanzas = []
-        self.looked_at = set()
-        self.news = asyncio.Event()
-        for plugin in plugins:
-            self.register_plugin(plugin)
-        self.add_filter("in", self._remember)
+        self.begin(plugins)
 
     def _without_binding(self, required, optional):
         """As its newer versions are, which know no binding for TLS 1.3."""
         return self["feature_mechanisms"]._default_credentials(required, optional - {"channel_binding"})
-
-    def _remember(self, stanza):
-        self.stanzas.append(stanza)
-        self.news.set()
-        return stanza
 
     def connect_to(self, kind):
         self.default_port = self.place[kind]  # the lookup of localhost would bring it back to 5222
@@ -77,36 +117,8 @@ class Client(ClientXMPP):
     async def log_out(self):
         await self.disconnect()
 
-    async def sees(self, what, matches):
-        """Waits for an incoming stanza that was not looked at before."""
-        deadline = asyncio.get_running_loop().time() + PATIENCE
-        while True:
-            for stanza in self.stanzas:
-                if id(stanza) not in self.looked_at and matches(stanza):
-                    self.looked_at.add(id(stanza))
-                    return stanza
-            self.news.clear()
-            try:
-                await asyncio.wait_for(self.news.wait(), deadline - asyncio.get_running_loop().time())
-            except asyncio.TimeoutError:
-                seen = "\n".join(str(stanza) for stanza in self.stanzas)
-                raise TimeoutError(f"{self.boundjid} did not see {what}, only:\n{seen}") from None
-
-    def has_seen(self, matches):
-        return any(matches(stanza) for stanza in self.stanzas)
-
     async def says(self, to, body):
         self.send_message(mto=to, mbody=body, mtype="chat")
-
-    async def hears(self, body):
-        return await self.sees(f"the message {body}", lambda s: s.name == "message" and s["body"] == body)
-
-    async def sees_presence(self, kind, sender):
-        """kind is the type of slixmpp: available, away, subscribe, ..."""
-        return await self.sees(
-            f"presence {kind} from {sender}",
-            lambda s: s.name == "presence" and s["type"] == kind and s["from"].bare == sender,
-        )
 
     async def sees_push(self, **wanted):
         """Waits for a roster push whose item has these values."""

@@ -2,8 +2,9 @@
 # What one publishes (XEP-0163): a tune that a contact hears, an avatar that is in the vCard and in presence too.
 import asyncio
 import hashlib
+from xml.etree import ElementTree as ET
 
-from client import Client, run, say
+from client import PATIENCE, Client, refusal, run, say
 
 PLUGINS = ["xep_0030", "xep_0115", "xep_0163", "xep_0118", "xep_0084", "xep_0054"]
 TUNE = "http://jabber.org/protocol/tune"
@@ -54,4 +55,53 @@ async def tune(server, romeo, juliet):
         await client.log_out()
 
 
-run({"tune": tune})
+async def photo(server, romeo, juliet):
+    """A client of old sets the photo of its vCard; one of today sees an avatar."""
+    r, j = Client(server, romeo, [*PLUGINS, "xep_0153"]), Client(server, juliet, [*PLUGINS, "xep_0153"])
+    r["xep_0163"].add_interest(METADATA)
+    await asyncio.gather(r.log_in(), j.log_in())
+    rj, jj = r.boundjid.bare, j.boundjid.bare
+    r.send_presence_subscription(pto=jj, ptype="subscribe")
+    await r.sees_presence("available", jj)
+    await j.sees_presence("available", rj)
+    updates = asyncio.Queue()
+    r.add_event_handler("vcard_avatar_update", lambda s: updates.put_nowait(s["vcard_temp_update"]["photo"]))
+    picture = b"another picture"
+    sha1 = hashlib.sha1(picture).hexdigest()
+    card = j["xep_0054"].make_vcard()
+    card["NICKNAME"] = "Giulietta"
+    await j["xep_0054"].publish_vcard(card)  # slixmpp changes a card, it makes none
+    await j["xep_0153"].set_avatar(avatar=picture, mtype="image/png")
+    event = await hears(r, METADATA)
+    info = event.xml.find(f".//{{{METADATA}}}info")
+    say(saw="metadata", right=info.get("id") == sha1, bytes=info.get("bytes"), type=info.get("type"))
+    say(saw="hash", right=await asyncio.wait_for(updates.get(), PATIENCE) == sha1)
+    data = await r["xep_0084"].retrieve_avatar(jj, sha1)
+    say(saw="data", text=data["pubsub"]["items"]["item"]["avatar_data"]["value"].decode())
+    await asyncio.gather(r.log_out(), j.log_out())
+
+
+async def service(server, romeo, juliet):
+    """A node of the service: made, subscribed to, written to, read, emptied, deleted."""
+    r, j = Client(server, romeo, PLUGINS), Client(server, juliet, PLUGINS)
+    await asyncio.gather(r.log_in(), j.log_in())
+    place, node = "pubsub.localhost", f"news of {romeo['name']}"
+    await r["xep_0060"].create_node(place, node)
+    answer = await j["xep_0060"].subscribe(place, node)
+    say(saw="subscribed", state=answer["pubsub"]["subscription"]["subscription"])
+    entry = ET.fromstring("<entry xmlns='http://www.w3.org/2005/Atom'><title>Soliloquy</title></entry>")
+    await r["xep_0060"].publish(place, node, id="1", payload=entry)
+    event = await hears(j, node)
+    say(saw="event", title=event.xml.findtext(".//{http://www.w3.org/2005/Atom}title"))
+    items = (await j["xep_0060"].get_items(place, node))["pubsub"]["items"]
+    say(saw="items", ids=[item["id"] for item in items])
+    say(saw="other", refusal=await refusal(j["xep_0060"].publish(place, node, id="2", payload=entry)))
+    await r["xep_0060"].retract(place, node, "1", notify=True)
+    retracted = (await hears(j, node)).xml.find(".//{http://jabber.org/protocol/pubsub#event}retract")
+    say(saw="retracted", id=retracted.get("id"))
+    await r["xep_0060"].delete_node(place, node)
+    say(saw="deleted", refusal=await refusal(j["xep_0060"].get_items(place, node)))
+    await asyncio.gather(r.log_out(), j.log_out())
+
+
+run({"tune": tune, "photo": photo, "service": service})

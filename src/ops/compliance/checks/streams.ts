@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto'
 import { type Element, el } from '../../../xml/element.ts'
 import { hasFeature, type Lab, type Transport } from '../lab.ts'
 import { authenticateByToken, authenticateQuickly } from '../login.ts'
-import { Missing, needs, Refused, Unseen } from '../missing.ts'
+import { Missing, needs, Refused } from '../missing.ts'
 
 const NS_CAPS = 'http://jabber.org/protocol/caps'
 const NS_REGISTER = 'http://jabber.org/features/iq-register'
@@ -116,13 +116,6 @@ export async function fast(lab: Lab): Promise<string> {
 
 function quickly(lab: Lab): ReturnType<typeof authenticateQuickly> {
   return lab.once('sasl2', async () => authenticateQuickly(await lab.door(), lab.target.first))
-}
-
-/** XEP-0114: cannot be seen by a client. */
-export async function components(lab: Lab): Promise<string> {
-  const why = lab.target.announced === undefined ? 'the server listens for no components' : 'a client cannot see it'
-  if (lab.target.announced === undefined) throw new Missing(why)
-  throw new Unseen(why)
 }
 
 /** XEP-0368 asks only that direct TLS works; the rest is the tester's own. */

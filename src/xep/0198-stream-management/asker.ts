@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// Asks clients what they have soon after they were sent little: a client that closes its stream without a last word would
+// get its last message again. One timer serves all, and none runs while nothing is unasked.
+import type { Cancel, Clock } from '../../clock.ts'
+
+/** How soon, in ms: late enough for what comes together, early enough for a phone's radio to be still awake. */
+const SOON = 250
+
+/** Somebody who was sent something since it was asked what it has. */
+export interface Asked {
+  /** Asks, unless that has been done meanwhile. @returns whether there is something unasked again */
+  askSoon(): boolean
+}
+
+/** All of them. */
+export class Asker {
+  readonly #clock: Clock
+  #waiting: Asked[] = []
+  #cancel: Cancel | undefined
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  /** Asks soon. Whoever is on the list must not be put there again before it is asked. */
+  add(one: Asked): void {
+    this.#waiting.push(one)
+    this.#cancel ??= this.#clock.after(SOON, () => this.#ask())
+  }
+
+  stop(): void {
+    this.#cancel?.()
+    this.#waiting = []
+  }
+
+  #ask(): void {
+    const waiting = this.#waiting
+    this.#waiting = []
+    this.#cancel = undefined
+    for (const one of waiting) if (one.askSoon()) this.add(one)
+  }
+}
