@@ -21,6 +21,7 @@ export function addEncryption(converse) {
         const attributes = chat.getOutgoingMessageAttributes.bind(chat)
         chat.getOutgoingMessageAttributes = async (wish) => {
           if (trusted()) await decided(chat, u)
+          if (chat.get('jid') === _converse.session.get('bare_jid')) await notesInClear(chat, u)
           return attributes(wish)
         }
         chat.on('change:omemo_supported', () => trusted() && decided(chat, u))
@@ -55,6 +56,15 @@ async function decided(chat, u) {
     chat.save({ omemo_supported: true })
   }
   chat.save({ omemo_active: true })
+}
+
+/** Notes to oneself with one device alone: there is nobody to encrypt for, and Converse.js would refuse to send them. */
+async function notesInClear(chat, u) {
+  const lists = await Promise.all(
+    [LEGACY, OMEMO2].map((ns) => atMost(PATIENCE, u.omemo.getDevicesForContact(chat.get('jid'), ns))),
+  )
+  const devices = new Set(lists.flatMap((list) => (list ? list.map((device) => String(device.get('id'))) : [])))
+  if (devices.size < 2) chat.save({ omemo_active: false })
 }
 
 /** What a promise gives, or undefined when that takes too long or fails. */

@@ -5,7 +5,10 @@ const FOREVER = /^\/chat\/converse-[\w.-]+\//
 /** Kept for the time without a network. */
 const SHELL = /^\/chat\/(?:[\w-]+\.(?:js|css|svg|png|webmanifest))?$/
 
-self.addEventListener('install', () => self.skipWaiting())
+self.addEventListener('install', (event) => {
+  self.skipWaiting()
+  event.waitUntil(keepShell())
+})
 self.addEventListener('activate', (event) => event.waitUntil(self.clients.claim()))
 
 self.addEventListener('fetch', (event) => {
@@ -15,6 +18,16 @@ self.addEventListener('fetch', (event) => {
   if (FOREVER.test(pathname)) event.respondWith(kept(request, pathname))
   else if (SHELL.test(pathname)) event.respondWith(fresh(request))
 })
+
+/** What the page names, so that it opens without a network from the first visit on. */
+async function keepShell() {
+  const cache = await caches.open(CACHE)
+  const page = await fetch('/chat/')
+  const text = await page.clone().text()
+  await cache.put('/chat/', page)
+  const named = [...text.matchAll(/(?:href|src)="(\/chat\/[^"]+)"/g)].map((match) => match[1])
+  await cache.addAll([...new Set([...named, '/chat/login.js', '/chat/login-store.js', '/chat/encryption.js'])])
+}
 
 async function kept(request, pathname) {
   const cache = await caches.open(CACHE)
