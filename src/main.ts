@@ -15,6 +15,7 @@ import { ClientListener, type Listening, withFreePort } from './net/listen.ts'
 import { addressesIn } from './net/proxies.ts'
 import { SocksProxy } from './net/socks-proxy.ts'
 import { type CertificateFiles, Certificates } from './net/tls.ts'
+import { FirstAccount } from './ops/first-account.ts'
 import type { ListenInfo, RunningServer, SessionInfo } from './ops/running-server.ts'
 import { type Server, startXmpp } from './server.ts'
 import type { ScramHash, Store, StoreObserver } from './store/store.ts'
@@ -80,6 +81,7 @@ interface Parts {
   readonly accounts: Accounts
   readonly certificates: Certificates
   readonly xmpp: Server
+  readonly firstAccount: FirstAccount
   readonly started: number
 }
 
@@ -142,7 +144,15 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
     log,
     metrics,
   })
-  const parts: Parts = { config, live, log, metrics, store, accounts, certificates, xmpp, started }
+  const firstAccount = new FirstAccount({
+    accounts,
+    store,
+    host: config.hosts[0] ?? 'localhost',
+    clock: systemClock,
+    tokenLifetime,
+    trial: config.trial,
+  })
+  const parts: Parts = { config, live, log, metrics, store, accounts, certificates, xmpp, firstAccount, started }
   const listeners = listenersOf(parts)
   const { files, sweeper } = await openUploads(parts, stops)
   const web = websOf(parts, listeners.clients, files)
@@ -160,8 +170,9 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
   const { hosts, data, trial } = config
   const authority = trial ? join(data, 'tls', 'ca.crt') : undefined
   return {
-    info: { hosts, listening, data, trial, authority },
+    info: { hosts, listening, data, trial, url: config.http.url, authority },
     accounts,
+    firstAccount,
     status: async () => ({
       ...vitals(parts),
       accounts: await accounts.count(),
@@ -278,7 +289,7 @@ function readerLimits({ unauthenticatedStanzaBytes: stanzaBytes, depth, attribut
 
 /** The web servers, without their sockets. */
 function websOf(
-  { config, live, log, metrics, store, xmpp }: Parts,
+  { config, live, log, metrics, store, xmpp, firstAccount }: Parts,
   { admission }: ClientListener,
   files: UploadFiles,
 ): Webs {
@@ -287,6 +298,7 @@ function websOf(
     trust: trustOf(config),
     hosts,
     url: config.http.url,
+    firstAccount,
     limits: {
       get stanzaBytes() {
         return limits.stanzaBytes

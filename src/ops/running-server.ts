@@ -4,6 +4,7 @@ import type { Accounts } from '../accounts/accounts.ts'
 import type { Config } from '../config/config.ts'
 import type { PushStore, ReportStore } from '../store/store.ts'
 import type { UploadStore } from '../store/upload-store.ts'
+import type { FirstAccount } from './first-account.ts'
 
 /** A socket that listens. */
 export interface ListenInfo {
@@ -20,6 +21,8 @@ export interface ServerInfo {
   readonly listening: readonly ListenInfo[]
   readonly data: string
   readonly trial: boolean
+  /** Where everybody reaches the web server, if the configuration says so: an origin. */
+  readonly url: string | undefined
   /** The file that clients must trust, when the certificate is our own authority's. */
   readonly authority: string | undefined
 }
@@ -69,6 +72,7 @@ export interface SessionInfo {
 export interface RunningServer {
   readonly info: ServerInfo
   readonly accounts: Accounts
+  readonly firstAccount: Pick<FirstAccount, 'issue'>
   status(): Promise<Status>
   sessions(): readonly SessionInfo[]
   readonly pushes: Pick<PushStore, 'list'>

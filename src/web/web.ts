@@ -1,26 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // The two web servers: the public one, and the one that shows how the server is.
-<<<<<<< HEAD
-
 import type { RequestListener } from 'node:http'
 import { UPLOAD_PREFIX } from '../xmpp/upload-path.ts'
-import { boshRoute } from './bosh/route.ts'
-
-=======
->>>>>>> http
-
+import type { AppParts } from './app.ts'
 import { Doorman, type DoormanParts } from './doorman.ts'
-import { type RawRoute, refuseUpgrade, type Trust, type Upgrade } from './exchange.ts'
+import { type RawRoute, refuseUpgrade, type Upgrade } from './exchange.ts'
 import type { MonitorParts } from './monitor.ts'
 import { PATHS } from './paths.ts'
 import { pathOf, WebServer } from './server.ts'
 
 /** What both work with. */
-export interface WebSites extends DoormanParts, MonitorParts {
-  readonly trust: Trust
-  readonly hosts: ReadonlySet<string>
-  /** Where everybody reaches us, as `https://chat.example.org`, if the configuration says so. */
-  readonly url: string | undefined
+export interface WebSites extends DoormanParts, MonitorParts, AppParts {
   /** Answers all below `/upload/`. */
   readonly uploads?: RequestListener
 }
@@ -29,15 +19,11 @@ export interface WebSites extends DoormanParts, MonitorParts {
 export function createWeb(sites: WebSites): { readonly site: WebServer; readonly monitor: WebServer } {
   const { trust } = sites
   const doorman = new Doorman(sites)
-<<<<<<< HEAD
   const { uploads } = sites
   const files: readonly RawRoute[] = uploads
     ? [{ path: UPLOAD_PREFIX, answer: ({ request, response }) => uploads(request, response) }]
     : []
-  const routes: readonly RawRoute[] = [...files, boshRoute(doorman)]
-=======
-  const routes: readonly RawRoute[] = [boshWith(doorman)]
->>>>>>> http
+  const routes: readonly RawRoute[] = [...files, boshWith(doorman)]
   const site = new WebServer({
     trust,
     routes,

@@ -17,9 +17,17 @@ import { trialCertificate } from '../../src/ops/trial-certificate.ts'
 import { type Server, startXmpp } from '../../src/server.ts'
 import { openSqlite } from '../../src/store/sqlite.ts'
 import type { ScramHash } from '../../src/store/store.ts'
-import { createWeb } from '../../src/web/web.ts'
+import { createWeb, type WebSites } from '../../src/web/web.ts'
 import { ping } from '../../src/xep/0199-ping.ts'
 import { LIMITS } from './cast.ts'
+
+/** What a server answers where somebody is already. */
+export const NO_FIRST_ACCOUNT: WebSites['firstAccount'] = {
+  host: 'localhost',
+  open: () => Promise.resolve(false),
+  usable: () => Promise.resolve(false),
+  create: () => Promise.resolve('link'),
+}
 
 /** What a test may change. */
 export interface Setting {
@@ -118,6 +126,7 @@ export async function loopback(setting: Setting = {}): Promise<Loopback> {
   const local = addressesIn(['127.0.0.0/8'])
   const trust = { isProxy: setting.proxies === false ? () => false : local, isLocal: local }
   const { site } = createWeb({
+    firstAccount: NO_FIRST_ACCOUNT,
     trust,
     hosts,
     url: setting.url,
