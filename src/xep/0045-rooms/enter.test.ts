@@ -67,6 +67,19 @@ test('§7.2.1, §17.3: who joins again gets everything once more; the others onl
   await crone.receives(`<presence from='${room}/hag'><show>away</show></presence>`)
 })
 
+test('§7.2.1: who joins again under another nick has the new one', async () => {
+  const { crone, hag } = await stage.scene('crone', 'hag')
+  const room = newRoom()
+  await gathers(room, { ...OPEN, persistentroom: '0' }, { hag, crone })
+  await enters(hag, room, 'oldhag')
+  await crone.receives(seen(`${room}/hag`, `role='none'`, [], `type='unavailable'`))
+  await crone.receives(seen(`${room}/oldhag`, `affiliation='owner' role='moderator'`))
+  crone.sends(`<presence to='${room}/crone' type='unavailable'/>`)
+  await crone.settles()
+  await enters(hag, room, 'hag')
+  await configures(hag, room, {})
+})
+
 test('§7.2.2, §7.2.3: in a non-anonymous room everybody sees real addresses, and is told so', async () => {
   const { crone, hag } = await stage.scene('crone', 'hag')
   const room = newRoom()

@@ -33,9 +33,10 @@ export function enter(stanza: Stanza, to: Jid, from: Jid, room: Room, rooms: Roo
   if (!room.bucket(from.bare).take(rooms.limits.rate, now))
     throw refusal(to, 'wait', 'policy-violation', 'That was too fast; wait a little.')
   const { nick, changed } = nickFor(room, from, to)
-  if (known && nicknameKey(known.occupant.nick) !== nicknameKey(nick))
-    throw refusal(to, 'cancel', 'not-acceptable', 'You are in the room under another nick.')
-  const seat = known ? again(stanza, known, room, rooms, now) : first(stanza, from, nick, room, rooms, now)
+  const stays = known !== undefined && nicknameKey(known.occupant.nick) === nicknameKey(nick)
+  // It does not know that it is in the room, or it would have changed its nick (§7.6).
+  if (known && !stays) rooms.moveOut(room, known)
+  const seat = stays ? again(stanza, known, room, rooms, now) : first(stanza, from, nick, room, rooms, now)
   const codes = [...(changed || nick !== to.resource ? [210] : []), ...warnings(room)]
   tellOthers(rooms.router, room, seat)
   tellSelf(rooms.router, room, seat, { codes }, stanza.id)

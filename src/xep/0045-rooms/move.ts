@@ -48,7 +48,7 @@ function rename(stanza: Stanza, to: Jid, seat: Seat, room: Room, rooms: Rooms): 
 export function leave(stanza: Stanza, seat: Seat, room: Room, rooms: Rooms): void {
   const words = ownWords(stanza)
   tellSelf(rooms.router, room, seat, { gone: true, presence: words })
-  rooms.remove(room, seat, [], undefined, words)
+  rooms.remove(room, seat, [], words)
 }
 
 /** §7.2.18: presence of somebody who thinks to be in the room, and is not. */

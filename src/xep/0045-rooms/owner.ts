@@ -97,6 +97,9 @@ function newPeople(answers: Answers, room: Room): readonly PlaceChange[] {
     const field = `muc#roomconfig_room${affiliation}s`
     if (!answers.has(field)) continue
     const wanted = new Map(answers.jids(field).map((jid) => [jid.bare.key, jid.bare]))
+    if ([...wanted.values()].some(({ local }) => local === undefined)) {
+      throw refusal(room.jid, 'modify', 'not-acceptable', 'A whole domain can only be banned.')
+    }
     for (const [key] of room.of(affiliation)) {
       if (!wanted.has(key))
         changes.set(key, { jid: Jid.parse(key), affiliation: affiliation === 'owner' ? 'admin' : 'member' })
@@ -118,7 +121,6 @@ async function destroy(wish: Element, room: Room, rooms: Rooms): Promise<void> {
   const item = el('item', NS_USER, { affiliation: 'none', role: 'none' })
   const user = el('x', NS_USER, null, item, el('destroy', NS_USER, { jid: venue?.key }, ...more))
   await room.inTurn(async () => {
-    if (!room.alive) throw refusal(room.jid, 'cancel', 'item-not-found')
     await rooms.destroy(room)
     for (const { jid, occupant } of room.seats.values()) {
       const gone = whole('presence', { type: 'unavailable' }, [user, occupant.id])

@@ -8,7 +8,7 @@ import { nicknameKey } from '../../xmpp/precis.ts'
 import { Bucket } from './bucket.ts'
 import type { RoomConfig } from './config.ts'
 import { History } from './history.ts'
-import { type Affiliation, affiliationOf, NS_OCCUPANT_ID, type Role, rank } from './names.ts'
+import { type Affiliation, affiliationOf, NS_OCCUPANT_ID, type Role, rank, refusal } from './names.ts'
 
 /** Whose role is remembered while they are away (§5.1: for moderated rooms), and who was in the room lately. */
 const ROLES_KEPT = 1000
@@ -76,6 +76,8 @@ export class Room {
   busy = 0
   readonly #secret: Buffer
   readonly #roles = new Map<string, Role>()
+  /** Bare JIDs by the keys of the nicks that are theirs. */
+  readonly #reserved = new Map<string, string>()
   /** How much each user may do yet, whichever nick and client; those who left are remembered for a while. */
   readonly #buckets = new Map<string, Bucket>()
   /** How many clients of each user are in the room. */
@@ -89,10 +91,17 @@ export class Room {
     this.#secret = secret
   }
 
-  /** Does something when all changes before it are done. What it does must not wait for a turn itself. */
+  /**
+   * Does something when all changes before it are done; rejects with `item-not-found` if the room was destroyed meanwhile:
+   * another one may have its name. What is done must not wait for a turn itself.
+   */
   inTurn<T>(act: () => Promise<T>): Promise<T> {
     this.busy++
-    const turn = this.#turn.then(act).finally(() => {
+    const whileAlive = (): Promise<T> => {
+      if (!this.alive) throw refusal(this.jid, 'cancel', 'item-not-found', 'There is no such room.')
+      return act()
+    }
+    const turn = this.#turn.then(whileAlive).finally(() => {
       this.busy--
     })
     this.#turn = turn.catch(() => undefined)
@@ -126,17 +135,16 @@ export class Room {
   /** Notes what became of a place. */
   setPlace({ jid, affiliation, nick, reason }: StoredAffiliation): void {
     const known = affiliationOf(affiliation) ?? 'none'
+    const before = this.places.get(jid)?.nick
+    if (before !== undefined) this.#reserved.delete(nicknameKey(before))
+    if (nick !== undefined) this.#reserved.set(nicknameKey(nick), jid)
     if (known === 'none' && nick === undefined) this.places.delete(jid)
     else this.places.set(jid, { affiliation: known, nick, reason })
   }
 
   /** Whose nick it is, if it is reserved (§7.12): a bare JID. */
   reservedFor(nick: string): string | undefined {
-    const key = nicknameKey(nick)
-    for (const [jid, place] of this.places) {
-      if (place.nick !== undefined && nicknameKey(place.nick) === key) return jid
-    }
-    return undefined
+    return this.#reserved.get(nicknameKey(nick))
   }
 
   /** The occupant of this nick. */

@@ -3,7 +3,7 @@
 // there is no need for its place.
 import type { FeatureContext, MaybeAsync } from '../../core/feature.ts'
 import type { Router } from '../../core/router.ts'
-import type { AffiliationChanges, StoredRoom } from '../../store/rooms-store.ts'
+import type { AffiliationChanges, StoredOccupant, StoredRoom } from '../../store/rooms-store.ts'
 import { parseElement } from '../../xml/reader.ts'
 import { archiveId } from '../../xmpp/0313-archive-queries.ts'
 import { Jid } from '../../xmpp/jid.ts'
@@ -19,6 +19,8 @@ import { Room, type Seat, type Subject } from './room.ts'
 
 /** Rooms with nobody in them that stay in memory. */
 const IDLE_ROOMS = 500
+/** Rooms that are read together at the start. */
+const RESTORED_AT_ONCE = 100
 
 /** All rooms. */
 export class Rooms {
@@ -125,42 +127,58 @@ export class Rooms {
 
   /** Puts those in the room again who were in it when an earlier process ended, if they are still there. */
   async restore(): Promise<void> {
-    const { store, directory, hosts, clock, log } = this.ctx
-    const all = await store.rooms.occupants()
-    for (const [key, stored] of Map.groupBy(all, ({ room }) => room)) {
-      try {
-        const room = await this.find(Jid.parse(key))
-        const gone: Seat[] = []
-        for (const { jid, nick, role, presence } of stored) {
-          const client = Jid.parse(jid)
-          const words = parseElement(`<x xmlns='${NS_CLIENT}'>${presence}</x>`).elements
-          const seat = room?.enter(client, nick, roleOf(role) ?? 'visitor', words, clock.now())
-          const here =
-            !hosts.has(client.domain) || directory.loaded(client.bare.key)?.sessions.has(client.resource ?? '')
-          if (!here && seat) gone.push(seat)
-        }
-        if (room) for (const seat of gone) this.remove(room, seat, [333])
-      } catch (error) {
-        log.error('occupants of a room not restored', { error })
-      }
+    const byRoom = [...Map.groupBy(await this.ctx.store.rooms.occupants(), ({ room }) => room)]
+    for (let first = 0; first < byRoom.length; first += RESTORED_AT_ONCE) {
+      await Promise.all(
+        byRoom.slice(first, first + RESTORED_AT_ONCE).map(([key, stored]) =>
+          this.#restore(Jid.parse(key), stored).catch((error: unknown) => {
+            this.ctx.log.error('occupants of a room not restored', { error })
+          }),
+        ),
+      )
     }
-    for (const jid of await store.rooms.temporary()) {
+    for (const jid of await this.ctx.store.rooms.temporary()) {
       const room = await this.find(jid)
       if (room) this.left(room)
     }
   }
 
+  async #restore(jid: Jid, stored: readonly StoredOccupant[]): Promise<void> {
+    const { directory, hosts, clock } = this.ctx
+    const room = await this.find(jid)
+    if (!room) return
+    const gone: Seat[] = []
+    for (const { jid: text, nick, role, presence } of stored) {
+      const client = Jid.parse(text)
+      const words = parseElement(`<x xmlns='${NS_CLIENT}'>${presence}</x>`).elements
+      const seat = room.enter(client, nick, roleOf(role) ?? 'visitor', words, clock.now())
+      const here = !hosts.has(client.domain) || directory.loaded(client.bare.key)?.sessions.has(client.resource ?? '')
+      if (!here) gone.push(seat)
+    }
+    for (const seat of gone) this.remove(room, seat, [333])
+  }
+
   /** Takes one client out of the room, and tells the others. The client itself is told by whoever calls, if it can be. */
-  remove(room: Room, seat: Seat, codes: readonly number[], reason?: string, words?: Seat['presence']): void {
+  remove(room: Room, seat: Seat, codes: readonly number[], words?: Seat['presence']): void {
+    if (this.#takeOut(room, seat, codes, words)) this.left(room)
+  }
+
+  /** The same for one that enters again at once, under another nick. */
+  moveOut(room: Room, seat: Seat): void {
+    this.#takeOut(room, seat, [])
+  }
+
+  /** @returns whether its occupant is gone */
+  #takeOut(room: Room, seat: Seat, codes: readonly number[], words?: Seat['presence']): boolean {
     const { occupant } = seat
     const wasMain = occupant.main === seat
     if (!this.unseat(seat, room)) {
       if (wasMain) announce(this.router, room, occupant, {})
-      return
+      return false
     }
     occupant.main = seat
-    announce(this.router, room, occupant, { gone: true, codes, reason, ...(words && { presence: words }) })
-    this.left(room)
+    announce(this.router, room, occupant, { gone: true, codes, ...(words && { presence: words }) })
+    return true
   }
 
   /** Does it once for all who ask meanwhile; a room that is made or removed at this moment is waited for. */

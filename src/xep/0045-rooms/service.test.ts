@@ -107,6 +107,25 @@ test('§11.2: a restart is a pause: who resumes is in the room, under the same n
   assertLike(shown, `<presence><show>away</show><x ${USER}><item role='participant'/></x></presence>`)
 })
 
+test('what a room sent to a client that never came back goes to no other client of the same user', async () => {
+  const clock = new FakeClock()
+  const stage = await theatre({ clock, limits: { idleTimeout: 6_000_000 } })
+  const { crone, hag, laptop } = await stage.scene('crone', 'hag', { laptop: 'hag' })
+  const room = newRoom()
+  await gathers(room, OPEN, { crone, hag })
+  await enableResume(hag, 60)
+  await laptop.settles()
+  hag.link.clientVanishes()
+  crone.sends(groupchat(room, 'for those in the room'))
+  await crone.settles()
+  clock.advance(60_000)
+  const heard = await laptop.hearsOut()
+  assert.deepEqual(
+    heard.map(({ attrs }) => attrs.type),
+    ['unavailable'],
+  )
+})
+
 test('§11.1: who was in the room when the server died, and does not come back, is gone for the others', async () => {
   const stage = await theatre()
   const { crone } = await stage.scene('crone')
