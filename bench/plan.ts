@@ -4,7 +4,7 @@
 import type { Job, Phase } from './load/job.ts'
 
 /** The scenarios by name. */
-export const SCENARIOS = ['login', 'idle', 'chat', 'mam', 'start', 'crash'] as const
+export const SCENARIOS = ['login', 'idle', 'chat', 'mam', 'muc', 'start', 'crash'] as const
 
 /** One of them. */
 export type Scenario = (typeof SCENARIOS)[number]
@@ -66,6 +66,15 @@ export function stepsOf(scenario: Scenario, fast: boolean, quick: boolean): Step
         { ...step, job: { scenario, settle, name: 'mam.small', send: small, queries } },
         { ...step, archived: large, job: { scenario, settle, name: 'mam.large', send: 0, queries } },
       ]
+    }
+    case 'muc': {
+      const step = (name: string, users: number, messages: number): Step => ({
+        ...common,
+        users,
+        job: { scenario, settle, name, users, messages },
+      })
+      const small = step('muc.small', quick ? 20 : 200, quick ? 20 : 500)
+      return fast && !quick ? [small, step('muc.large', 2000, 100)] : [small]
     }
     case 'crash':
       return [{ ...common, users: 2 * (quick ? 1 : 10), job: undefined, starts: 0 }]

@@ -70,7 +70,7 @@ async function runScenario(
   const reports: Report[] = []
   for (const [index, step] of stepsOf(scenario, contestant.fast, quick).entries()) {
     // The relay has neither archive nor accounts: once is enough.
-    if (name === 'floor' && (index > 0 || scenario === 'mam' || scenario === 'crash')) break
+    if (name === 'floor' && (index > 0 || ['mam', 'muc', 'crash'].includes(scenario))) break
     if (step.archived !== undefined && !contestant.fillArchive) continue
     const dir = join(place.dir, `${name}-${scenario}-${index}`)
     mkdirSync(dir)

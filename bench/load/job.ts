@@ -32,6 +32,13 @@ export type Job = { readonly settle: number } & (
       readonly send: number
       readonly queries: number
     }
+  | {
+      readonly scenario: 'muc'
+      /** Goes into the figures' names. */
+      readonly name: string
+      readonly users: number
+      readonly messages: number
+    }
   | { readonly scenario: 'chat'; readonly pairs: number; readonly phases: readonly Phase[] }
   | { readonly scenario: 'flood'; readonly pair: number; readonly perSecond: number; readonly seconds: number }
   | { readonly scenario: 'collect'; readonly pair: number; readonly acknowledged: number }

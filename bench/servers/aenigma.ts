@@ -39,6 +39,7 @@ async function configure(
     listen: { starttls: [`127.0.0.1:${starttls}`], tls: [`127.0.0.1:${tls}`], http: [`127.0.0.1:${http}`] },
     certificates: { [DOMAIN]: options.certificate },
     archive: options.archive ? 'on' : 'off',
+    roomMessageRate: 1_000_000,
     store: store === 'sqlite' ? store : { postgres: clusterUrl(dir) },
     limits: {
       connectionsPerAddress: 100_000,
