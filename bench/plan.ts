@@ -71,7 +71,7 @@ export function stepsOf(scenario: Scenario, fast: boolean, quick: boolean): Step
       const step = (name: string, users: number, messages: number): Step => ({
         ...common,
         users,
-        job: { scenario, settle, name, users, messages },
+        job: { scenario, settle, name, users, messages, shown: name === 'muc.small' },
       })
       const small = step('muc.small', quick ? 20 : 200, quick ? 20 : 500)
       return fast && !quick ? [small, step('muc.large', 2000, 100)] : [small]

@@ -38,6 +38,8 @@ export type Job = { readonly settle: number } & (
       readonly name: string
       readonly users: number
       readonly messages: number
+      /** Whether all get to know who enters. */
+      readonly shown: boolean
     }
   | { readonly scenario: 'chat'; readonly pairs: number; readonly phases: readonly Phase[] }
   | { readonly scenario: 'flood'; readonly pair: number; readonly perSecond: number; readonly seconds: number }

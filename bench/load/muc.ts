@@ -32,14 +32,15 @@ function join(client: Client, room: string, index: number): void {
 }
 
 /** Makes the room: open, lasting, with the archive that the server gives it. */
-async function make(owner: Client, room: string): Promise<void> {
+async function make(owner: Client, room: string, shown: boolean): Promise<void> {
   join(owner, room, 0)
   await until(() => owner.messages > 0 || owner.handled > 1)
   const field = (name: string, value: string): string => `<field var='${name}'><value>${value}</value></field>`
   const form =
     field('FORM_TYPE', `${MUC}#roomconfig`) +
     field('muc#roomconfig_membersonly', '0') +
-    field('muc#roomconfig_persistentroom', '1')
+    field('muc#roomconfig_persistentroom', '1') +
+    (shown ? '' : field('muc#roomconfig_presencebroadcast', 'moderator'))
   owner.write(
     `<iq type='set' id='c' to='${room}'><query xmlns='${MUC}#owner'><x xmlns='jabber:x:data' type='submit'>${form}</x></query></iq>`,
   )
@@ -77,7 +78,7 @@ async function talk(speaker: Client, all: readonly Client[], room: string, count
 
 /** Runs the scenario. */
 export async function muc(target: Measured, job: Job & { scenario: 'muc' }): Promise<Report> {
-  const { users, messages, name, settle } = job
+  const { users, messages, name, settle, shown } = job
   const scout = await open(target, { user: userName(0), carbons: false }, 'A')
   const room = `bench@${await serviceOf(scout)}`
   await scout.close()
@@ -87,11 +88,11 @@ export async function muc(target: Measured, job: Job & { scenario: 'muc' }): Pro
   })
   const [owner] = all
   if (!owner) throw new Error('nobody is there')
-  await make(owner, room)
+  await make(owner, room, shown)
   const quiet = await whenQuiet(target.pid, settle)
   for (const [index, client] of all.entries()) if (index > 0) join(client, room, index)
   // Everybody gets the presence of everybody, and the subject.
-  await until(() => all.every(({ handled }) => handled > users))
+  await until(() => all.every((client) => client.messages > 0 && (!shown || client.handled > users)))
   const joined = await whenQuiet(target.pid, settle)
   await talk(owner, all, room, Math.ceil(messages / 5)) // warm
   const before = await whenQuiet(target.pid, settle)
@@ -101,7 +102,7 @@ export async function muc(target: Measured, job: Job & { scenario: 'muc' }): Pro
   await Promise.all(all.map((client) => client.close()))
   return {
     figures: {
-      [`${name}.join`]: (joined - quiet) / (users * users),
+      ...(shown && { [`${name}.join`]: (joined - quiet) / (users * users) }),
       [`${name}.cpu`]: (after - before) / (users * messages),
       [`${name}.rate`]: (users * messages) / (took / 1000),
     },

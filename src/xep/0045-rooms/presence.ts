@@ -97,12 +97,34 @@ export function seesOccupant(room: Room, { occupant: viewer }: Seat, occupant: O
   return viewer === occupant || viewer.role === 'moderator' || isShown(room.config, occupant.role)
 }
 
+/** What others see of an occupant, with its real address or without; made when it is first needed. */
+interface Seen {
+  open?: Stanza
+  hidden?: Stanza
+}
+
+/** As it was announced last: whatever changes about an occupant is announced. */
+const seen = new WeakMap<Occupant, Seen>()
+
+/** Presence of an occupant as somebody else sees it: many enter, and few of those who are there have changed since. */
+function seenBy(viewer: Seat, occupant: Occupant, room: Room): Stanza {
+  const known = seen.get(occupant) ?? {}
+  seen.set(occupant, known)
+  if (seesAddresses(room.config, viewer.occupant.role)) {
+    known.open ??= presenceOf(room, occupant, { seat: occupant.main })
+    return known.open
+  }
+  known.hidden ??= presenceOf(room, occupant, {})
+  return known.hidden
+}
+
 /**
  * Tells everybody in the room about an occupant.
  * @param except clients that are told by other means
  */
 export function announce(router: Router, room: Room, occupant: Occupant, notice: Notice, except?: Seat): void {
   const seat = occupant.main
+  seen.delete(occupant)
   let open: Stanza | undefined
   let hidden: Stanza | undefined
   let own: Stanza | undefined
@@ -132,8 +154,7 @@ export function tellSelf(router: Router, room: Room, seat: Seat, notice: Notice,
 export function tellOthers(router: Router, room: Room, seat: Seat): void {
   for (const occupant of room.occupants.values()) {
     if (occupant === seat.occupant || !seesOccupant(room, seat, occupant)) continue
-    const address = seesAddresses(room.config, seat.occupant.role) ? occupant.main : undefined
-    void router.route(presenceOf(room, occupant, { seat: address }).with({ to: seat.jid }))
+    void router.route(seenBy(seat, occupant, room).with({ to: seat.jid }))
   }
 }
 
