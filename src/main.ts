@@ -85,6 +85,8 @@ interface Parts {
   readonly started: number
 }
 
+type XmppParts = Pick<Parts, 'config' | 'live' | 'log' | 'metrics' | 'store' | 'accounts'>
+
 /**
  * Starts a server. Rejects, with everything stopped again, if a part cannot start: the reason is in the error.
  * @param config checked; `reload` takes a newer one
@@ -114,7 +116,7 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
   stops.push(() => store.close())
   const closing: Promise<void>[] = []
   stops.push(() => Promise.all(closing).then(() => undefined)) // each client gets its last words first
-  const { scramIterations: iterations, plain, tokenLifetime } = config.accounts
+  const { scramIterations: iterations, tokenLifetime } = config.accounts
   const accounts = createAccounts({
     store,
     hosts: live.hosts,
@@ -122,28 +124,7 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
     mechanisms: hashesOf(config),
     clock: systemClock,
   })
-  const xmpp = await startXmpp({
-    hosts: live.hosts,
-    moved: live.moved,
-    components: live.components,
-    store,
-    accounts,
-    features,
-    options: live.options,
-    admins: live.admins,
-    limits: live.limits,
-    sasl: {
-      hashes: hashesOf(config),
-      plain,
-      iterations,
-      fakeSecret: await store.secret('fake-verifiers'),
-      tokenLifetime,
-    },
-    software,
-    clock: systemClock,
-    log,
-    metrics,
-  })
+  const xmpp = await xmppOf({ config, live, log, metrics, store, accounts })
   const firstAccount = new FirstAccount({
     accounts,
     store,
@@ -197,6 +178,33 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
     },
     stop,
   }
+}
+
+/** The server without its sockets. */
+async function xmppOf({ config, live, log, metrics, store, accounts }: XmppParts): Promise<Server> {
+  const { scramIterations, plain, tokenLifetime } = config.accounts
+  return startXmpp({
+    hosts: live.hosts,
+    moved: live.moved,
+    components: live.components,
+    store,
+    accounts,
+    features,
+    options: live.options,
+    admins: live.admins,
+    limits: live.limits,
+    sasl: {
+      hashes: hashesOf(config),
+      plain,
+      iterations: scramIterations,
+      fakeSecret: await store.secret('fake-verifiers'),
+      tokenLifetime,
+    },
+    software,
+    clock: systemClock,
+    log,
+    metrics,
+  })
 }
 
 /** Who takes the connections of clients, and of components. */

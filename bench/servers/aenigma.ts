@@ -54,6 +54,7 @@ async function configure(
     uploads: { maxBytes: '4GiB', bytesPerAccount: '1000GiB', bytesPerDay: '1000GiB' },
     certificates: { [DOMAIN]: options.certificate },
     archive: options.archive ? 'on' : 'off',
+    roomMessageRate: 1_000_000,
     store: store === 'sqlite' ? store : { postgres: clusterUrl(dir) },
     limits: {
       connectionsPerAddress: 100_000,
