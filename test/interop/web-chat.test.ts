@@ -85,11 +85,12 @@ async function reads(page: Page, text: string): Promise<void> {
 }
 
 /** The files of a directory, at any depth, whose bytes contain a text. */
-function filesWith(directory: string, text: string): string[] {
+function filesWith(directory: string, text: string | Buffer): string[] {
   const paths = readdirSync(directory, { recursive: true, encoding: 'utf8' }).map((name) => join(directory, name))
   return paths.filter((path) => statSync(path).isFile() && readFileSync(path).includes(text))
 }
 
+const picture = readFileSync(new URL('../../src/web/pages/icon-192.png', import.meta.url))
 let romeo: Page
 let juliet: Page
 
@@ -162,6 +163,24 @@ test('a reload keeps them logged in, by the token', async () => {
   await reads(juliet, 'I take thee at thy word')
 })
 
+test('a picture goes to the other one encrypted, and is shown there', async () => {
+  const files = { name: 'balcony.png', mimeType: 'image/png', buffer: picture }
+  await romeo.setInputFiles('converse-chat-toolbar input[type=file]', files)
+  for (const page of [romeo, juliet]) {
+    const shown = page.locator('img.chat-image[data-filename="balcony.png"]').last()
+    await shown.waitFor()
+    assert.match((await shown.getAttribute('src')) ?? '', /^blob:/)
+    const width = await shown.evaluate(async (element) => {
+      const image = element as unknown as { decode(): Promise<void>; readonly naturalWidth: number }
+      await image.decode()
+      return image.naturalWidth
+    })
+    assert.equal(width, 192)
+  }
+  assert.match(await server.command(['uploads']), /romeo@localhost/)
+  await shot(juliet, 'picture-phone-it')
+})
+
 test('they chat in a room, encrypted too', async () => {
   await romeo.click('converse-rooms-list .dropdown-toggle')
   await romeo.click('.show-add-muc-modal')
@@ -216,4 +235,5 @@ test('no file of the server contains what they said', async () => {
   await server.stop()
   for (const text of ['But soft', 'O Romeo, Romeo', 'at thy word', 'fair Verona', 'our scene'])
     assert.deepEqual(filesWith(server.data, text), [])
+  assert.deepEqual(filesWith(server.data, picture.subarray(0, 64)), [])
 })
