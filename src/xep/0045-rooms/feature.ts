@@ -114,7 +114,7 @@ function routes(rooms: Rooms, desk: ArchiveDesk): readonly IqRoute[] {
     }),
     route('get', NS_MAM, 'metadata', (request, room) => {
       checkReader(request, room)
-      return desk.metadata(request.owner)
+      return desk.metadata(room.jid)
     }),
   ]
 }
