@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { createAccounts } from './accounts/accounts.ts'
+import { type Accounts, createAccounts } from './accounts/accounts.ts'
 import { networkOf } from './accounts/throttle.ts'
 import { systemClock } from './clock.ts'
 import type { Address, Config, Limits } from './config/config.ts'
@@ -13,14 +13,20 @@ import type { Log } from './log.ts'
 import { Metrics } from './metrics.ts'
 import { ClientListener, type Listening, withFreePort } from './net/listen.ts'
 import { addressesIn } from './net/proxies.ts'
+import { SocksProxy } from './net/socks-proxy.ts'
 import { type CertificateFiles, Certificates } from './net/tls.ts'
 import { FirstAccount } from './ops/first-account.ts'
 import type { ListenInfo, RunningServer, SessionInfo } from './ops/running-server.ts'
 import { type Server, startXmpp } from './server.ts'
 import type { ScramHash, Store, StoreObserver } from './store/store.ts'
+import { UploadFiles } from './store/upload-files.ts'
+import { UploadSweeper } from './store/upload-sweeper.ts'
 import type { Trust } from './web/exchange.ts'
+import { publicUrl } from './web/public-url.ts'
 import type { WebServer } from './web/server.ts'
+import { uploadListener } from './web/uploads.ts'
 import { createWeb } from './web/web.ts'
+import type { BytestreamProxy } from './xep/0065-proxy.ts'
 import { features } from './xep/index.ts'
 import type { ReaderLimits } from './xml/reader.ts'
 
@@ -72,6 +78,7 @@ interface Parts {
   readonly log: Log
   readonly metrics: Metrics
   readonly store: Store
+  readonly accounts: Accounts
   readonly certificates: Certificates
   readonly xmpp: Server
   readonly firstAccount: FirstAccount
@@ -137,24 +144,21 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
     log,
     metrics,
   })
-  const firstAccount = new FirstAccount({
-    accounts,
-    store,
-    host: config.hosts[0] ?? 'localhost',
-    clock: systemClock,
-    tokenLifetime,
-    trial: config.trial,
-  })
-  const parts: Parts = { config, live, log, metrics, store, certificates, xmpp, firstAccount, started }
+  const firstAccount = firstAccountOf(config, store, accounts)
+  const parts: Parts = { config, live, log, metrics, store, accounts, certificates, xmpp, firstAccount, started }
   const listeners = listenersOf(parts)
-  const web = websOf(parts, listeners.clients)
+  const { files, sweeper } = await openUploads(parts, stops)
+  const web = websOf(parts, listeners.clients, files)
   stops.push(() => {
     for (const one of Object.values(web)) one.stop() // as above: streams end before their connections
   })
   stops.push(() => xmpp.stop())
-  const listening = await listenAtAll(parts, listeners, web, (ended) => {
+  const proxy = bytestreamProxy(parts)
+  const listening = await listenAtAll(parts, listeners, web, proxy, (ended) => {
     stops.push(() => void closing.push(...ended.map((one) => one.stop())))
   })
+  live.options.publicUrl = (host: string) => publicUrl(host, { url: config.http.url, trial: config.trial, listening })
+  live.options.bytestreamProxy = proxyFor(parts, proxy, listening)
   log.info('started', { version: software.version, ms: systemClock.now() - started })
   const { hosts, data, trial } = config
   const authority = trial ? join(data, 'tls', 'ca.crt') : undefined
@@ -170,6 +174,7 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
     sessions: () => [...xmpp.sessions()].map(sessionInfo),
     pushes: store.pushes,
     reports: store.reports,
+    uploads: uploadsFor(parts, sweeper),
     endSession: (id) => xmpp.endSession(id),
     async check(newer) {
       live.prepare(newer)
@@ -185,6 +190,14 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
     },
     stop,
   }
+}
+
+function firstAccountOf(
+  { hosts, trial, accounts: { tokenLifetime } }: Config,
+  store: Store,
+  accounts: Accounts,
+): FirstAccount {
+  return new FirstAccount({ accounts, store, host: hosts[0] ?? 'localhost', clock: systemClock, tokenLifetime, trial })
 }
 
 /** Who takes the connections of clients, and of components. */
@@ -223,12 +236,64 @@ function listenersOf({ live: { limits }, certificates, log, metrics, xmpp }: Par
   }
 }
 
+/** The sockets of the proxy of XEP-0065. */
+function bytestreamProxy({ config, live, log }: Parts): SocksProxy {
+  const limits = {
+    bytesPerSecond: config.proxy.bytesPerSecond,
+    get connectionsPerAddress() {
+      return live.limits.connectionsPerAddress
+    },
+  }
+  return new SocksProxy({ limits, clock: systemClock, log, networkOf })
+}
+
+/** As its feature finds it among the options. */
+function proxyFor({ config }: Parts, sockets: SocksProxy, listening: readonly ListenInfo[]): BytestreamProxy {
+  const port = listening.find(({ kind }) => kind === 'proxy')?.port
+  return {
+    placeOf: (host) => (port === undefined ? undefined : { host: config.proxy.host ?? host, port }),
+    activate: (hash) => sockets.activate(hash),
+  }
+}
+
+/** What administrators do with uploads. */
+function uploadsFor({ store: { uploads } }: Parts, sweeper: UploadSweeper): RunningServer['uploads'] {
+  return {
+    usage: uploads.usage,
+    list: uploads.list,
+    async remove(which) {
+      const removed = await uploads.remove(which)
+      await sweeper.sweep()
+      return removed
+    },
+  }
+}
+
+/** Uploaded files, and what removes them in time. */
+async function openUploads({ config, store, accounts, log }: Parts, stops: Stops) {
+  const files = new UploadFiles(join(config.data, 'uploads'))
+  await files.clean()
+  const sweeper = new UploadSweeper({ uploads: store.uploads, files, clock: systemClock, log })
+  stops.push(() => sweeper.stop())
+  stops.push(
+    accounts.onChange(({ kind }) => {
+      if (kind === 'removed') void sweeper.sweep()
+    }),
+  )
+  sweeper.start()
+  return { files, sweeper }
+}
+
 function readerLimits({ unauthenticatedStanzaBytes: stanzaBytes, depth, attributes }: Limits): Partial<ReaderLimits> {
   return { stanzaBytes, depth, attributes }
 }
 
 /** The web servers, without their sockets. */
-function websOf({ config, live, log, metrics, store, xmpp, firstAccount }: Parts, { admission }: ClientListener): Webs {
+function websOf(
+  { config, live, log, metrics, store, xmpp, firstAccount }: Parts,
+  { admission }: ClientListener,
+  files: UploadFiles,
+): Webs {
   const { limits, hosts } = live
   return createWeb({
     trust: trustOf(config),
@@ -249,6 +314,7 @@ function websOf({ config, live, log, metrics, store, xmpp, firstAccount }: Parts
     admission,
     networkOf,
     accept: (link) => xmpp.accept(link),
+    uploads: uploadListener({ uploads: store.uploads, files, clock: systemClock, log }),
     clock: systemClock,
     metrics,
     log,
@@ -265,6 +331,7 @@ async function listenAtAll(
   { config }: Parts,
   { clients, components }: Listeners,
   { site, monitor }: Webs,
+  proxy: SocksProxy,
   begun: (listening: readonly Listening[]) => void,
 ): Promise<readonly ListenInfo[]> {
   const { isProxy } = trustOf(config)
@@ -276,10 +343,11 @@ async function listenAtAll(
     https: (addresses) => clients.listenWeb(addresses, true, forSite),
     http: (addresses) => clients.listenWeb(addresses, false, { ...forSite, most: PROXY_CONNECTIONS }),
     metrics: (addresses) => clients.listenWeb(addresses, false, forMonitor),
+    proxy: (addresses) => proxy.listen(addresses),
     components: (addresses) => components.listen(addresses, false),
   }
   const all: ListenInfo[] = []
-  for (const kind of ['starttls', 'tls', 'https', 'http', 'metrics', 'components'] as const) {
+  for (const kind of ['starttls', 'tls', 'https', 'http', 'metrics', 'components', 'proxy'] as const) {
     const wanted = kind === 'components' && config.components.size === 0 ? [] : config.listen[kind]
     const listening = await freePorts(config, wanted, ways[kind])
     begun(listening)

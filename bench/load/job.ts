@@ -38,6 +38,7 @@ export type Job = { readonly settle: number } & (
       readonly send: number
       readonly queries: number
     }
+  | { readonly scenario: 'upload'; readonly mebibytes: number; readonly many: number }
   | { readonly scenario: 'chat'; readonly pairs: number; readonly phases: readonly Phase[] }
   | { readonly scenario: 'flood'; readonly pair: number; readonly perSecond: number; readonly seconds: number }
   | { readonly scenario: 'collect'; readonly pair: number; readonly acknowledged: number }

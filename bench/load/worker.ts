@@ -7,6 +7,7 @@ import { idle } from './idle.ts'
 import type { Job, Measured, Report } from './job.ts'
 import { login } from './login.ts'
 import { mam } from './mam.ts'
+import { upload } from './upload.ts'
 
 function work(target: Measured, job: Job): Promise<Report> {
   switch (job.scenario) {
@@ -16,6 +17,8 @@ function work(target: Measured, job: Job): Promise<Report> {
       return idle(target, job)
     case 'mam':
       return mam(target, job)
+    case 'upload':
+      return upload(target, job)
     case 'chat':
       return chat(target, job)
     case 'flood':

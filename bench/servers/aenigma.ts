@@ -32,6 +32,7 @@ async function configure(
   store: Store,
 ): Promise<{ file: string; tls: number; https: number; metrics: number }> {
   const [starttls, tls, https, metrics] = [await freePort(), await freePort(), await freePort(), await freePort()]
+  const http = await freePort()
   const config = {
     hosts: [DOMAIN],
     data: join(dir, 'data'),
@@ -40,9 +41,12 @@ async function configure(
       starttls: [`127.0.0.1:${starttls}`],
       tls: [`127.0.0.1:${tls}`],
       https: [`127.0.0.1:${https}`],
-      http: [],
+      http: [`127.0.0.1:${http}`],
+      proxy: [],
       metrics: [`127.0.0.1:${metrics}`],
     },
+    http: { url: `http://127.0.0.1:${http}` },
+    uploads: { maxBytes: '4GiB', bytesPerAccount: '1000GiB', bytesPerDay: '1000GiB' },
     certificates: { [DOMAIN]: options.certificate },
     archive: options.archive ? 'on' : 'off',
     store: store === 'sqlite' ? store : { postgres: clusterUrl(dir) },

@@ -3,11 +3,12 @@
 import type { Accounts } from '../accounts/accounts.ts'
 import type { Config } from '../config/config.ts'
 import type { PushStore, ReportStore } from '../store/store.ts'
+import type { UploadStore } from '../store/upload-store.ts'
 import type { FirstAccount } from './first-account.ts'
 
 /** A socket that listens. */
 export interface ListenInfo {
-  readonly kind: 'starttls' | 'tls' | 'https' | 'http' | 'metrics' | 'components'
+  readonly kind: 'starttls' | 'tls' | 'https' | 'http' | 'metrics' | 'components' | 'proxy'
   readonly host: string
   readonly port: number
   /** The port that was wanted; another one if that was taken. */
@@ -76,6 +77,8 @@ export interface RunningServer {
   sessions(): readonly SessionInfo[]
   readonly pushes: Pick<PushStore, 'list'>
   readonly reports: Pick<ReportStore, 'list' | 'remove'>
+  /** What is removed is gone from the disk, too, when that resolves. */
+  readonly uploads: Pick<UploadStore, 'usage' | 'list' | 'remove'>
   /** @returns false if there is no such session */
   endSession(id: string): boolean
   /** Rejects if a server could not start with this configuration. */

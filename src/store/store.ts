@@ -3,6 +3,7 @@
 // A promise resolves when what it did is on disk (fsync), never earlier; reads see everything written before them.
 import type { Jid } from '../xmpp/jid.ts'
 import type { PubsubStore } from './pubsub-store.ts'
+import type { UploadStore } from './upload-store.ts'
 
 /** The hash of a SCRAM mechanism. */
 export type ScramHash = 'SCRAM-SHA-1' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512'
@@ -418,6 +419,7 @@ export interface Store {
   readonly reports: ReportStore
   readonly sessions: SessionStore
   readonly pubsub: PubsubStore
+  readonly uploads: UploadStore
   /** A random secret of 32 bytes that is made on first use and then stays. */
   secret(name: string): Promise<Buffer>
   /** Resolves when everything written so far is on disk; at once when nothing waits. Rejects if some of it could not be kept. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The two web servers: the public one, and the one that shows how the server is.
-
+import type { RequestListener } from 'node:http'
+import { UPLOAD_PREFIX } from '../xmpp/upload-path.ts'
 import type { AppParts } from './app.ts'
 import { boshRoute } from './bosh/route.ts'
 import { Doorman, type DoormanParts } from './doorman.ts'
@@ -10,13 +11,20 @@ import { PATHS } from './paths.ts'
 import { pathOf, WebServer } from './server.ts'
 
 /** What both work with. */
-export interface WebSites extends DoormanParts, MonitorParts, AppParts {}
+export interface WebSites extends DoormanParts, MonitorParts, AppParts {
+  /** Answers all below `/upload/`. */
+  readonly uploads?: RequestListener
+}
 
 /** Makes both. */
 export function createWeb(sites: WebSites): { readonly site: WebServer; readonly monitor: WebServer } {
   const { trust } = sites
   const doorman = new Doorman(sites)
-  const routes: readonly RawRoute[] = [boshRoute(doorman)]
+  const { uploads } = sites
+  const files: readonly RawRoute[] = uploads
+    ? [{ path: UPLOAD_PREFIX, answer: ({ request, response }) => uploads(request, response) }]
+    : []
+  const routes: readonly RawRoute[] = [...files, boshRoute(doorman)]
   const site = new WebServer({
     trust,
     routes,

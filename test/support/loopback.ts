@@ -34,6 +34,8 @@ export interface Setting {
   readonly hosts?: readonly string[]
   readonly features?: readonly Feature[]
   readonly hashes?: readonly ScramHash[]
+  /** SCRAM's; far fewer than anybody should have if not told. */
+  readonly iterations?: number
   readonly clock?: Clock
   readonly limits?: Partial<ConnectionLimits>
   /** Whether what comes without TLS from this machine is believed as a proxy's word; it is if not told. */
@@ -76,6 +78,7 @@ export async function loopback(setting: Setting = {}): Promise<Loopback> {
   const dir = mkdtempSync(join(tmpdir(), 'aenigma-loopback-'))
   const clock = setting.clock ?? systemClock
   const hosts = new Set(setting.hosts ?? ['localhost'])
+  const iterations = setting.iterations ?? ITERATIONS
   const hashes = setting.hashes ?? ['SCRAM-SHA-256']
   const metrics = new Metrics()
   let issued = 0
@@ -87,7 +90,7 @@ export async function loopback(setting: Setting = {}): Promise<Loopback> {
   const certificates = new Certificates()
   await certificates.load(new Map([['localhost', await issue()]]))
   const store = await openSqlite({ file: join(dir, 'store.db'), clock, commitInterval: 1 })
-  const accounts = createAccounts({ store, hosts, iterations: ITERATIONS, mechanisms: hashes, clock })
+  const accounts = createAccounts({ store, hosts, iterations, mechanisms: hashes, clock })
   const server = await startXmpp({
     hosts,
     moved: new Map(),
@@ -100,7 +103,7 @@ export async function loopback(setting: Setting = {}): Promise<Loopback> {
     sasl: {
       hashes,
       plain: true,
-      iterations: ITERATIONS,
+      iterations,
       tokenLifetime: 2_592_000_000,
       fakeSecret: Buffer.alloc(32, 7),
     },

@@ -6,7 +6,8 @@ import { pushAndReports } from './0003-push-reports.ts'
 import { sessions } from './0004-sessions.ts'
 import { pubsub } from './0005-pubsub.ts'
 import { sessionLog } from './0006-session-log.ts'
+import { uploads } from './0007-uploads.ts'
 import type { Migration } from './migration.ts'
 
 /** Every migration; the version of each is its place. */
-export const migrations: readonly Migration[] = [start, clients, pushAndReports, sessions, pubsub, sessionLog]
+export const migrations: readonly Migration[] = [start, clients, pushAndReports, sessions, pubsub, sessionLog, uploads]

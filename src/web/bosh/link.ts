@@ -10,7 +10,7 @@ import { type Attributes, type Element, el, type Writable } from '../../xml/elem
 import type { ReaderLimits } from '../../xml/reader.ts'
 import { StreamError } from '../../xmpp/errors.ts'
 import { NS_CLIENT, NS_STREAMS } from '../framing.ts'
-import { bodyXml, type Condition, type RequestBody, terminateXml, XMPP_ATTRS, xbosh } from './body.ts'
+import { bodyXml, type Condition, type RequestBody, terminateXml, xbosh } from './body.ts'
 import { sessionTerms, type Terms } from './terms.ts'
 
 /** Characters of an answer; the rest goes into the next one. */
@@ -117,7 +117,7 @@ export class BoshLink implements Link {
     this.#terms = sessionTerms(first.attrs)
     this.#first = first.rid
     this.#last = first.rid - 1
-    this.#greeting = { sid: options.sid, ...this.#terms.attrs, ...XMPP_ATTRS }
+    this.#greeting = { sid: options.sid, ...this.#terms.attrs }
   }
 
   /** What a request may bring at this time. */
