@@ -95,7 +95,7 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
   stops.push(() => store.close())
   const closing: Promise<void>[] = []
   stops.push(() => Promise.all(closing).then(() => undefined)) // each client gets its last words first
-  const { scramIterations: iterations, tokenLifetime } = config.accounts
+  const { scramIterations: iterations } = config.accounts
   const accounts = createAccounts({
     store,
     hosts: live.hosts,
@@ -104,14 +104,7 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
     clock: systemClock,
   })
   const xmpp = await xmppOf({ config, live, log, metrics, store, accounts })
-  const firstAccount = new FirstAccount({
-    accounts,
-    store,
-    host: config.hosts[0] ?? 'localhost',
-    clock: systemClock,
-    tokenLifetime,
-    trial: config.trial,
-  })
+  const firstAccount = firstAccountOf(config, store, accounts)
   const parts: Parts = { config, live, log, metrics, store, accounts, certificates, xmpp, firstAccount, started }
   const { files, sweeper } = await openUploads(parts, stops)
   const listeners = makeListeners(parts, files)
@@ -155,6 +148,14 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
     },
     stop,
   }
+}
+
+function firstAccountOf(
+  { hosts, trial, accounts: { tokenLifetime } }: Config,
+  store: Store,
+  accounts: Accounts,
+): FirstAccount {
+  return new FirstAccount({ accounts, store, host: hosts[0] ?? 'localhost', clock: systemClock, tokenLifetime, trial })
 }
 
 /** The server without its sockets. */

@@ -2,15 +2,9 @@
 // Rooms (XEP-0045): what they are, who has to do with them, and who is in them.
 import type { Migration } from './migration.ts'
 
-<<<<<<<< HEAD:src/store/migrations/0008-rooms.ts
 /** Version 8. */
 export const rooms: Migration = {
   version: 8,
-========
-/** Version 7. */
-export const rooms: Migration = {
-  version: 7,
->>>>>>>> rooms:src/store/migrations/0007-rooms.ts
   statements: ({ integer, text, strict, clustered }) => [
     // config and subject are JSON; name and the flags stand in config too, and are here for lists.
     `create table room (
