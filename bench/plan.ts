@@ -4,7 +4,7 @@
 import type { Job, Phase } from './load/job.ts'
 
 /** The scenarios by name. */
-export const SCENARIOS = ['login', 'idle', 'chat', 'mam', 'muc', 'start', 'crash'] as const
+export const SCENARIOS = ['login', 'idle', 'chat', 'mam', 'muc', 'upload', 'start', 'crash'] as const
 
 /** One of them. */
 export type Scenario = (typeof SCENARIOS)[number]
@@ -67,6 +67,10 @@ export function stepsOf(scenario: Scenario, fast: boolean, quick: boolean): Step
         { ...step, job: { scenario, settle, name: 'mam.small', send: small, queries } },
         { ...step, archived: large, job: { scenario, settle, name: 'mam.large', send: 0, queries } },
       ]
+    }
+    case 'upload': {
+      const [mebibytes, many] = quick ? [fast ? 64 : 16, 20] : [fast ? 1024 : 128, 200]
+      return [{ ...common, users: 2, job: { scenario, settle, mebibytes, many } }]
     }
     case 'muc': {
       const step = (name: string, users: number, messages: number): Step => ({

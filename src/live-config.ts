@@ -45,7 +45,7 @@ export class LiveConfig {
     const admins = config.admins.map((admin) => addressOf(admin).bare.key)
     const components = [...config.components].map(([name, one]) => [addressOf(name).domain, one] as const)
     return () => {
-      const restart: string[] = (['data', 'store', 'accounts', 'listen', 'http', 'log'] as const).filter(
+      const restart: string[] = (['data', 'store', 'accounts', 'listen', 'http', 'proxy', 'log'] as const).filter(
         (key) => JSON.stringify(config[key]) !== JSON.stringify(this.#config[key]),
       )
       if (components.length > 0 && !this.#hadComponents) restart.push('components')
@@ -58,6 +58,7 @@ export class LiveConfig {
       Object.assign(this.limits, config.limits)
       Object.assign(this.options, config.features)
       this.options.contacts = config.contacts
+      this.options.uploads = config.uploads
       this.#config = { ...config, data: this.#config.data, store: this.#config.store }
       return restart
     }

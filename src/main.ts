@@ -3,25 +3,23 @@
 import { readFileSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { createAccounts } from './accounts/accounts.ts'
-import { networkOf } from './accounts/throttle.ts'
+import { type Accounts, createAccounts } from './accounts/accounts.ts'
 import { systemClock } from './clock.ts'
-import type { Address, Config, Limits } from './config/config.ts'
+import type { Config } from './config/config.ts'
 import type { Software } from './core/feature.ts'
+import { bytestreamsBy, listenAtAll, makeListeners } from './listeners.ts'
 import { LiveConfig } from './live-config.ts'
 import type { Log } from './log.ts'
 import { Metrics } from './metrics.ts'
-import { ClientListener, type Listening, withFreePort } from './net/listen.ts'
-import { addressesIn } from './net/proxies.ts'
 import { type CertificateFiles, Certificates } from './net/tls.ts'
-import type { ListenInfo, RunningServer, SessionInfo } from './ops/running-server.ts'
+import { FirstAccount } from './ops/first-account.ts'
+import type { RunningServer, SessionInfo } from './ops/running-server.ts'
 import { type Server, startXmpp } from './server.ts'
 import type { ScramHash, Store, StoreObserver } from './store/store.ts'
-import type { Trust } from './web/exchange.ts'
-import type { WebServer } from './web/server.ts'
-import { createWeb } from './web/web.ts'
+import { UploadFiles } from './store/upload-files.ts'
+import { UploadSweeper } from './store/upload-sweeper.ts'
+import { publicUrl } from './web/public-url.ts'
 import { features } from './xep/index.ts'
-import type { ReaderLimits } from './xml/reader.ts'
 
 /** What the program calls itself (XEP-0092). */
 export const software: Software = {
@@ -49,18 +47,6 @@ export function hashesOf(config: Config): readonly ScramHash[] {
   return ['SCRAM-SHA-512', 'SCRAM-SHA-256', ...(config.accounts.sha1 ? (['SCRAM-SHA-1'] as const) : [])]
 }
 
-/** This machine. */
-const LOOPBACK = ['127.0.0.0/8', '::1']
-/** Connections without TLS, of which reverse proxies have many. */
-const PROXY_CONNECTIONS = 10_000
-/** Connections of those who watch. */
-const MONITOR_CONNECTIONS = 100
-
-/** The web servers. */
-type Webs = ReturnType<typeof createWeb>
-type Listeners = Readonly<Record<'clients' | 'components', ClientListener>>
-type Connection = Parameters<WebServer['take']>[0]
-
 /** Everything that was started, to be stopped in reverse. */
 type Stops = (() => Promise<void> | void)[]
 
@@ -71,10 +57,14 @@ interface Parts {
   readonly log: Log
   readonly metrics: Metrics
   readonly store: Store
+  readonly accounts: Accounts
   readonly certificates: Certificates
   readonly xmpp: Server
+  readonly firstAccount: FirstAccount
   readonly started: number
 }
+
+type XmppParts = Pick<Parts, 'config' | 'live' | 'log' | 'metrics' | 'store' | 'accounts'>
 
 /**
  * Starts a server. Rejects, with everything stopped again, if a part cannot start: the reason is in the error.
@@ -105,7 +95,7 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
   stops.push(() => store.close())
   const closing: Promise<void>[] = []
   stops.push(() => Promise.all(closing).then(() => undefined)) // each client gets its last words first
-  const { scramIterations: iterations, plain, tokenLifetime } = config.accounts
+  const { scramIterations: iterations } = config.accounts
   const accounts = createAccounts({
     store,
     hosts: live.hosts,
@@ -113,44 +103,27 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
     mechanisms: hashesOf(config),
     clock: systemClock,
   })
-  const xmpp = await startXmpp({
-    hosts: live.hosts,
-    moved: live.moved,
-    components: live.components,
-    store,
-    accounts,
-    features,
-    options: live.options,
-    admins: live.admins,
-    limits: live.limits,
-    sasl: {
-      hashes: hashesOf(config),
-      plain,
-      iterations,
-      fakeSecret: await store.secret('fake-verifiers'),
-      tokenLifetime,
-    },
-    software,
-    clock: systemClock,
-    log,
-    metrics,
-  })
-  const parts: Parts = { config, live, log, metrics, store, certificates, xmpp, started }
-  const listeners = listenersOf(parts)
-  const web = websOf(parts, listeners.clients)
+  const xmpp = await xmppOf({ config, live, log, metrics, store, accounts })
+  const firstAccount = firstAccountOf(config, store, accounts)
+  const parts: Parts = { config, live, log, metrics, store, accounts, certificates, xmpp, firstAccount, started }
+  const { files, sweeper } = await openUploads(parts, stops)
+  const listeners = makeListeners(parts, files)
   stops.push(() => {
-    for (const one of Object.values(web)) one.stop() // as above: streams end before their connections
+    for (const one of Object.values(listeners.webs)) one.stop() // as above: streams end before their connections
   })
   stops.push(() => xmpp.stop())
-  const listening = await listenAtAll(parts, listeners, web, (ended) => {
+  const listening = await listenAtAll(config, listeners, (ended) => {
     stops.push(() => void closing.push(...ended.map((one) => one.stop())))
   })
+  live.options.publicUrl = (host: string) => publicUrl(host, { url: config.http.url, trial: config.trial, listening })
+  live.options.bytestreamProxy = bytestreamsBy(listeners, config, listening)
   log.info('started', { version: software.version, ms: systemClock.now() - started })
   const { hosts, data, trial } = config
   const authority = trial ? join(data, 'tls', 'ca.crt') : undefined
   return {
-    info: { hosts, listening, data, trial, authority },
+    info: { hosts, listening, data, trial, url: config.http.url, authority },
     accounts,
+    firstAccount,
     status: async () => ({
       ...vitals(parts),
       accounts: await accounts.count(),
@@ -159,6 +132,7 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
     sessions: () => [...xmpp.sessions()].map(sessionInfo),
     pushes: store.pushes,
     reports: store.reports,
+    uploads: uploadsFor(parts, sweeper),
     endSession: (id) => xmpp.endSession(id),
     async check(newer) {
       live.prepare(newer)
@@ -176,119 +150,67 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
   }
 }
 
-/** Who takes the connections of clients, and of components. */
-function listenersOf({ live: { limits }, certificates, log, metrics, xmpp }: Parts): Listeners {
-  const common = {
-    certificates,
-    limits: {
-      get connectionsPerAddress() {
-        return limits.connectionsPerAddress
-      },
-      get connectionsPerMinute() {
-        return limits.connectionsPerMinutePerAddress
-      },
-      get sendQueueBytes() {
-        return limits.sendQueueBytes
-      },
-      get bytesPerSecond() {
-        return limits.bytesPerSecond
-      },
-      get reader() {
-        return readerLimits(limits)
-      },
+function firstAccountOf(
+  { hosts, trial, accounts: { tokenLifetime } }: Config,
+  store: Store,
+  accounts: Accounts,
+): FirstAccount {
+  return new FirstAccount({ accounts, store, host: hosts[0] ?? 'localhost', clock: systemClock, tokenLifetime, trial })
+}
+
+/** The server without its sockets. */
+async function xmppOf({ config, live, log, metrics, store, accounts }: XmppParts): Promise<Server> {
+  const { scramIterations, plain, tokenLifetime } = config.accounts
+  return startXmpp({
+    hosts: live.hosts,
+    moved: live.moved,
+    components: live.components,
+    store,
+    accounts,
+    features,
+    options: live.options,
+    admins: live.admins,
+    limits: live.limits,
+    sasl: {
+      hashes: hashesOf(config),
+      plain,
+      iterations: scramIterations,
+      fakeSecret: await store.secret('fake-verifiers'),
+      tokenLifetime,
     },
+    software,
     clock: systemClock,
     log,
     metrics,
-    networkOf,
-  }
-  return {
-    clients: new ClientListener({ ...common, accept: (link) => xmpp.accept(link) }),
-    components: new ClientListener({
-      ...common,
-      content: 'jabber:component:accept',
-      accept: (link) => xmpp.acceptComponent(link),
-    }),
-  }
-}
-
-function readerLimits({ unauthenticatedStanzaBytes: stanzaBytes, depth, attributes }: Limits): Partial<ReaderLimits> {
-  return { stanzaBytes, depth, attributes }
-}
-
-/** The web servers, without their sockets. */
-function websOf({ config, live, log, metrics, store, xmpp }: Parts, { admission }: ClientListener): Webs {
-  const { limits, hosts } = live
-  return createWeb({
-    trust: trustOf(config),
-    hosts,
-    url: config.http.url,
-    limits: {
-      get stanzaBytes() {
-        return limits.stanzaBytes
-      },
-      get sendQueueBytes() {
-        return limits.sendQueueBytes
-      },
-      get reader() {
-        return readerLimits(limits)
-      },
-    },
-    admission,
-    networkOf,
-    accept: (link) => xmpp.accept(link),
-    clock: systemClock,
-    metrics,
-    log,
-    page: () => metrics.text(),
-    health: async () => ({ store: await answers(store) }),
   })
 }
 
-function trustOf({ http }: Config): Trust {
-  return { isProxy: addressesIn([...LOOPBACK, ...http.proxies]), isLocal: addressesIn(LOOPBACK) }
-}
-
-async function listenAtAll(
-  { config }: Parts,
-  { clients, components }: Listeners,
-  { site, monitor }: Webs,
-  begun: (listening: readonly Listening[]) => void,
-): Promise<readonly ListenInfo[]> {
-  const { isProxy } = trustOf(config)
-  const forSite = { take: (socket: Connection) => site.take(socket), isProxy }
-  const forMonitor = { take: (socket: Connection) => monitor.take(socket), isProxy, most: MONITOR_CONNECTIONS }
-  const ways: Readonly<Record<ListenInfo['kind'], (addresses: readonly Address[]) => Promise<readonly Listening[]>>> = {
-    starttls: (addresses) => clients.listen(addresses, false),
-    tls: (addresses) => clients.listen(addresses, true),
-    https: (addresses) => clients.listenWeb(addresses, true, forSite),
-    http: (addresses) => clients.listenWeb(addresses, false, { ...forSite, most: PROXY_CONNECTIONS }),
-    metrics: (addresses) => clients.listenWeb(addresses, false, forMonitor),
-    components: (addresses) => components.listen(addresses, false),
+/** What administrators do with uploads. */
+function uploadsFor({ store: { uploads } }: Parts, sweeper: UploadSweeper): RunningServer['uploads'] {
+  return {
+    usage: uploads.usage,
+    list: uploads.list,
+    async remove(which) {
+      const removed = await uploads.remove(which)
+      await sweeper.sweep()
+      return removed
+    },
   }
-  const all: ListenInfo[] = []
-  for (const kind of ['starttls', 'tls', 'https', 'http', 'metrics', 'components'] as const) {
-    const wanted = kind === 'components' && config.components.size === 0 ? [] : config.listen[kind]
-    const listening = await freePorts(config, wanted, ways[kind])
-    begun(listening)
-    const got = listening.map(({ address }) => address)
-    all.push(...infos(kind, wanted, got))
-  }
-  return all
 }
 
-/** The wanted ports; in the trial the next free ones, but never one that another of our listeners wants. */
-function freePorts<T>(
-  { listen: { nextFreePort, ...wanted } }: Config,
-  addresses: readonly Address[],
-  listen: (addresses: readonly Address[]) => Promise<T>,
-): Promise<T> {
-  const ports = Object.values(wanted).flatMap((list) => list.map(({ port }) => port))
-  return withFreePort(addresses, nextFreePort, new Set(ports), listen)
-}
-
-function infos(kind: ListenInfo['kind'], wanted: readonly Address[], got: readonly Address[]): readonly ListenInfo[] {
-  return got.map(({ host, port }, index) => ({ kind, host, port, wanted: wanted[index]?.port ?? port }))
+/** Uploaded files, and what removes them in time. */
+async function openUploads({ config, store, accounts, log }: Parts, stops: Stops) {
+  const files = new UploadFiles(join(config.data, 'uploads'))
+  await files.clean()
+  const sweeper = new UploadSweeper({ uploads: store.uploads, files, clock: systemClock, log })
+  stops.push(() => sweeper.stop())
+  stops.push(
+    accounts.onChange(({ kind }) => {
+      if (kind === 'removed') void sweeper.sweep()
+    }),
+  )
+  sweeper.start()
+  return { files, sweeper }
 }
 
 /** The given ones; those of the trial are made if need be. */
@@ -306,15 +228,6 @@ function observe(metrics: Metrics, log: Log): StoreObserver {
       metrics.storeErrors++
       log.error('store failed', { error })
     },
-  }
-}
-
-async function answers(store: Store): Promise<boolean> {
-  try {
-    await store.accounts.count()
-    return true
-  } catch {
-    return false // that is the answer: the reason is in the log already
   }
 }
 

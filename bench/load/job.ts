@@ -38,6 +38,7 @@ export type Job = { readonly settle: number } & (
       readonly send: number
       readonly queries: number
     }
+  | { readonly scenario: 'upload'; readonly mebibytes: number; readonly many: number }
   | {
       readonly scenario: 'muc'
       /** Goes into the figures' names. */

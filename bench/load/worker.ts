@@ -8,6 +8,7 @@ import type { Job, Measured, Report } from './job.ts'
 import { login } from './login.ts'
 import { mam } from './mam.ts'
 import { muc } from './muc.ts'
+import { upload } from './upload.ts'
 
 function work(target: Measured, job: Job): Promise<Report> {
   switch (job.scenario) {
@@ -17,6 +18,8 @@ function work(target: Measured, job: Job): Promise<Report> {
       return idle(target, job)
     case 'mam':
       return mam(target, job)
+    case 'upload':
+      return upload(target, job)
     case 'muc':
       return muc(target, job)
     case 'chat':

@@ -19,7 +19,7 @@ import {
 
 const CONTROL = '/usr/sbin/ejabberdctl'
 
-function configuration(port: number, options: ServerOptions): string {
+function configuration(port: number, http: number, dir: string, options: ServerOptions): string {
   const names = ['adhoc', 'blocking', 'caps', 'carboncopy', 'client_state', 'disco', 'last', 'muc', 'offline', 'ping']
   const more = ['privacy', 'private', 'roster', 'stream_mgmt', 'vcard', 'version']
   const modules = Object.fromEntries([...names, ...more].map((name) => [`mod_${name}`, {}]))
@@ -33,15 +33,33 @@ function configuration(port: number, options: ServerOptions): string {
     auth_password_format: 'scram',
     auth_scram_hash: 'sha256',
     c2s_protocol_options: ['no_sslv3', 'no_tlsv1', 'no_tlsv1_1', 'no_tlsv1_2', 'no_compression'],
-    listen: [{ port, ip: '127.0.0.1', module: 'ejabberd_c2s', tls: true, shaper: 'none', backlog: 511 }],
+    listen: [
+      { port, ip: '127.0.0.1', module: 'ejabberd_c2s', tls: true, shaper: 'none', backlog: 511 },
+      ...(options.uploads ? [uploadListener(http)] : []),
+    ],
     shaper_rules: { max_user_offline_messages: 'infinity' },
     modules: {
       ...modules,
+      ...(options.uploads ? { mod_http_upload: uploadModule(http, dir) } : {}),
       mod_offline: { access_max_user_messages: 'max_user_offline_messages' },
       mod_pubsub: { plugins: ['flat', 'pep'] },
       ...(options.archive ? { mod_mam: { default: 'always' }, mod_muc: { default_room_options: { mam: true } } } : {}),
     },
   })
+}
+
+function uploadListener(port: number) {
+  const handlers = { '/upload': 'mod_http_upload' }
+  return { port, ip: '127.0.0.1', module: 'ejabberd_http', request_handlers: handlers, backlog: 511 }
+}
+
+function uploadModule(http: number, dir: string) {
+  return {
+    put_url: `http://127.0.0.1:${http}/upload`,
+    docroot: join(dir, 'files'),
+    max_size: 'infinity',
+    access: 'all',
+  }
 }
 
 function command(dir: string, config: string, more: readonly string[] = []): Command {
@@ -61,10 +79,10 @@ function command(dir: string, config: string, more: readonly string[] = []): Com
 }
 
 async function configure(dir: string, options: ServerOptions): Promise<{ config: string; port: number }> {
-  const port = await freePort()
+  const [port, http] = [await freePort(), await freePort()]
   const config = join(dir, 'ejabberd.yml')
   mkdirSync(join(dir, 'spool'), { recursive: true })
-  writeFileSync(config, configuration(port, options))
+  writeFileSync(config, configuration(port, http, dir, options))
   return { config, port }
 }
 

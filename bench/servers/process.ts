@@ -20,6 +20,8 @@ export interface ServerOptions {
   readonly users: number
   /** The core it is pinned to, if any. */
   readonly core: string | undefined
+  /** Whether files can be uploaded, without TLS and without limits. */
+  readonly uploads: boolean
   /** Whether each fsync takes 50 ms longer. */
   readonly delayed: boolean
 }

@@ -13,7 +13,7 @@ const MODULES = [
   ...['private', 'vcard4', 'vcard_legacy', 'version', 'bookmarks', 'offline'],
 ]
 
-function configuration(dir: string, port: number, options: ServerOptions): string {
+function configuration(dir: string, port: number, http: number, options: ServerOptions): string {
   const modules = options.archive ? [...MODULES, 'mam'] : MODULES
   const { cert, key } = options.certificate
   return `
@@ -26,7 +26,8 @@ interfaces = { "127.0.0.1" }
 c2s_ports = {}
 c2s_direct_tls_ports = { ${port} }
 s2s_ports = {}
-http_ports = {}
+http_ports = { ${options.uploads ? http : ''} }
+http_interfaces = { "127.0.0.1" }
 https_ports = {}
 ssl = { certificate = "${cert}", key = "${key}", protocol = "tlsv1_3" }
 c2s_direct_tls_ssl = { certificate = "${cert}", key = "${key}", protocol = "tlsv1_3" }
@@ -40,6 +41,15 @@ modules_disabled = { "s2s" }
 VirtualHost "${DOMAIN}"
 Component "conference.${DOMAIN}" "muc"
   modules_enabled = { ${options.archive ? '"muc_mam"' : ''} }
+${options.uploads ? uploads(http) : ''}`
+}
+
+function uploads(http: number): string {
+  return `Component "upload.${DOMAIN}" "http_file_share"
+  http_host = "127.0.0.1"
+  http_external_url = "http://127.0.0.1:${http}/"
+  http_file_share_size_limit = 4 * 1024 * 1024 * 1024
+  http_file_share_daily_quota = 1000 * 1024 * 1024 * 1024
 `
 }
 
@@ -60,10 +70,10 @@ async function createUsers(dir: string, options: ServerOptions): Promise<void> {
 }
 
 async function start(dir: string, options: ServerOptions): Promise<Server> {
-  const port = await freePort()
+  const [port, http] = [await freePort(), await freePort()]
   const config = join(dir, 'prosody.cfg.lua')
   mkdirSync(join(dir, 'data'), { recursive: true })
-  writeFileSync(config, configuration(dir, port, options))
+  writeFileSync(config, configuration(dir, port, http, options))
   const target = { protocol: 'xmpp', port, domain: DOMAIN, ca: options.certificate.cert } as const
   return startProcess(dir, options, target, { program: PROGRAM, args: ['--config', config, '-F'] })
 }

@@ -13,6 +13,7 @@ import { addSessions } from './sessions.ts'
 import { addStatus } from './status.ts'
 import { addStop } from './stop.ts'
 import { addUp } from './up.ts'
+import { addUploads } from './uploads.ts'
 import { addUser } from './user.ts'
 
 const EXAMPLES = `
@@ -37,6 +38,7 @@ function program(): Command {
     addSessions,
     addPush,
     addReports,
+    addUploads,
     addReload,
     addRestart,
     addStop,

@@ -4,14 +4,22 @@ import { basename, relative } from 'node:path'
 import type { ListenInfo, ServerInfo } from '../ops/running-server.ts'
 import { placeText } from './status.ts'
 
-/** The whole greeting. @param password of the first account, if it was made just now */
-export function greeting(info: ServerInfo, password: string | undefined): string {
+/** How somebody gets in who was never here. */
+export interface FirstSteps {
+  /** Of the trial's administrator, if that was made just now. */
+  readonly password?: string
+  /** Where the first account is made in a browser, if there is none. */
+  readonly link?: string
+}
+
+/** The whole greeting. */
+export function greeting(info: ServerInfo, first: FirstSteps): string {
   const moved = info.listening.filter(({ port, wanted }) => port !== wanted)
-  const lines = info.trial ? trialLines(info, password) : realLines(info)
+  const lines = info.trial ? trialLines(info, first) : realLines(info, first)
   return [...lines, ...new Set(moved.map(movedLine))].join('\n')
 }
 
-function realLines({ hosts, listening, data }: ServerInfo): readonly string[] {
+function realLines({ hosts, listening, data }: ServerInfo, { link }: FirstSteps): readonly string[] {
   const places = (kind: ListenInfo['kind']) =>
     listening.filter((one) => one.kind === kind).map(({ host, port }) => placeText(host, port))
   return [
@@ -21,26 +29,44 @@ function realLines({ hosts, listening, data }: ServerInfo): readonly string[] {
     `  web        ${[...places('https'), ...places('http')].join(', ') || 'nowhere'}`,
     `  health     ${places('metrics').join(', ') || 'nowhere'}`,
     `  data       ${data}`,
+    ...(link === undefined ? [] : ['', `Make the first account in a browser, within a day: ${link}`]),
   ]
 }
 
-function trialLines(
-  { hosts, listening, data, authority }: ServerInfo,
-  password: string | undefined,
-): readonly string[] {
+/** The address of the page for the first account. @param secret of the link */
+export function linkText(info: ServerInfo, secret: string | undefined): string | undefined {
+  const origin = originOf(info)
+  return origin && secret !== undefined ? `${origin}/start#${secret}` : undefined
+}
+
+/** Where a browser finds the pages: as the configuration says, or on the first port that serves them. */
+function originOf({ hosts, listening, trial, url }: ServerInfo): string | undefined {
+  if (url !== undefined) return url
+  const port = (wanted: ListenInfo['kind']) => listening.find(({ kind }) => kind === wanted)?.port
+  const [https, http] = [trial ? undefined : port('https'), port('http')]
+  if (https !== undefined) return `https://${hosts[0]}${https === 443 ? '' : `:${https}`}`
+  return http === undefined ? undefined : `http://localhost:${http}`
+}
+
+function trialLines(info: ServerInfo, { password, link }: FirstSteps): readonly string[] {
+  const { hosts, listening, data, authority } = info
   const host = hosts[0] ?? 'localhost'
   const port = (kind: ListenInfo['kind']) => listening.find((one) => one.kind === kind)?.port ?? 0
   const account =
     password === undefined ? [] : [`  account    admin@${host}`, `  password   ${password}   (shown only this once)`]
+  const browser = link ? 'Make your account in a browser, within a day:' : 'Chat in a browser:'
   const near = relative(process.cwd(), data)
   const where = near === 'data' ? '' : ` --data ${near.startsWith('..') ? data : near || '.'}`
   return [
     'aenigma is ready: a trial server, for this machine only.',
     '',
+    browser,
+    `  ${link ?? `${originOf(info)}/chat/`}`,
+    '',
     ...account,
     `  data       ${data}`,
     '',
-    'Connect with any XMPP client:',
+    'Or connect with any XMPP client:',
     `  server     ${host}, port ${port('starttls')} (STARTTLS) or ${port('tls')} (TLS)`,
     `  trust      ${authority ?? '–'}`,
     `  health     http://127.0.0.1:${port('metrics')}/healthz`,

@@ -14,7 +14,7 @@ import { say } from './output.ts'
 import { randomPassword } from './passwords.ts'
 import { reloadText } from './reload.ts'
 import { assertReplaceable, End, replace } from './succession.ts'
-import { greeting } from './up-text.ts'
+import { greeting, linkText } from './up-text.ts'
 import { type CommonOptions, configOf, withCommonOptions } from './where.ts'
 
 const EXAMPLES = `
@@ -54,8 +54,10 @@ async function up(options: CommonOptions): Promise<void> {
     const control = controlOf(options, server, end, quiet)
     answer = await commandsOf(server, control)
     const forgetSignals = onSignals(control, log)
-    if (options.json) say(JSON.stringify({ ...server.info, pid: process.pid, ...(password ? { password } : {}) }))
-    else say(greeting(server.info, password))
+    const link = linkText(server.info, await server.firstAccount.issue())
+    const first = { ...(password ? { password } : {}), ...(link ? { link } : {}) }
+    if (options.json) say(JSON.stringify({ ...server.info, pid: process.pid, ...first }))
+    else say(greeting(server.info, first))
     await end.come
     if (!options.json) say(end.restarts ? 'Restarting…' : 'Stopping…')
     await server.stop().catch((error: unknown) => {

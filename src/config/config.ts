@@ -41,6 +41,15 @@ export interface Limits {
   readonly privateBytes: number
 }
 
+/** Bounds on files that users upload; times in ms. */
+export interface UploadRules {
+  readonly maxBytes: number
+  readonly bytesPerAccount: number
+  readonly bytesPerDay: number
+  readonly filesPerAccount: number
+  readonly retention: number
+}
+
 /** How passwords are kept and proved. */
 interface AccountRules {
   readonly scramIterations: number
@@ -74,6 +83,7 @@ export interface Config {
   readonly listen: {
     readonly starttls: readonly Address[]
     readonly tls: readonly Address[]
+    readonly proxy: readonly Address[]
     readonly https: readonly Address[]
     readonly http: readonly Address[]
     /** Where `components` connect, if there are any. */
@@ -88,6 +98,9 @@ export interface Config {
     /** Addresses and networks of reverse proxies beside this machine. */
     readonly proxies: readonly string[]
   }
+  readonly uploads: UploadRules
+  /** Where clients reach the proxy (undefined: at the domain), and how fast it is (0: as fast as it can). */
+  readonly proxy: { readonly host?: string | undefined; readonly bytesPerSecond: number }
   /** One for each domain, in the order of `hosts`. */
   readonly certificates: ReadonlyMap<string, CertificateFiles>
   readonly store: StoreChoice

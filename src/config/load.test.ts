@@ -34,6 +34,7 @@ test('one line and a certificate are a whole configuration', () => {
   assert.deepEqual(config.listen, {
     starttls: [{ host: '::', port: 5222 }],
     tls: [{ host: '::', port: 5223 }],
+    proxy: [{ host: '::', port: 7777 }],
     components: [{ host: '127.0.0.1', port: 5347 }],
     https: [{ host: '::', port: 5443 }],
     http: [{ host: '127.0.0.1', port: 5280 }],
@@ -222,10 +223,10 @@ test('files that cannot be read are mistakes', async (t) => {
 
 test('the trial mode is reachable from this machine only', () => {
   const config = trialConfig('/tmp/trial', [registration])
-  const { starttls, tls, http, components, nextFreePort } = config.listen
+  const { starttls, tls, proxy, http, components, nextFreePort } = config.listen
   assert.deepEqual(components, [])
   assert.equal(nextFreePort, true)
-  for (const { host } of [...starttls, ...tls, ...http]) assert.match(host, /^(127\.0\.0\.1|::1)$/)
+  for (const { host } of [...starttls, ...tls, ...proxy, ...http]) assert.match(host, /^(127\.0\.0\.1|::1)$/)
   assert.deepEqual(config.hosts, ['localhost'])
   assert.deepEqual(config.features, { registration: 'closed' })
   assert.equal(config.trial, true)

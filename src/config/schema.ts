@@ -23,6 +23,10 @@ const listen = section(
       help: 'The same without TLS, for a reverse proxy; clients behind it must have used `https`.',
     }),
     metrics: addresses({ default: ['127.0.0.1:5281'], help: 'Where `/healthz` and `/metrics` answer, without TLS.' }),
+    proxy: addresses({
+      default: ['[::]:7777'],
+      help: 'Where clients that cannot reach each other meet to transfer files (XEP-0065).',
+    }),
   },
   'Where the server can be reached.',
 )
@@ -54,6 +58,29 @@ const http = section(
     ),
   },
   'The HTTP server, as others see it.',
+)
+
+const proxy = section(
+  {
+    host: z
+      .string()
+      .min(1)
+      .optional()
+      .meta(told('The name or IP address where clients reach `listen.proxy`; otherwise the domain.', 'host')),
+    bytesPerSecond: size({ default: 0, min: 0, help: 'The most for one transfer; 0 for as fast as it goes.' }),
+  },
+  'The proxy for file transfers between clients (XEP-0065).',
+)
+
+const uploads = section(
+  {
+    maxBytes: size({ default: '100MiB', min: 0, help: 'Largest file; 0 turns uploads off.' }),
+    bytesPerAccount: size({ default: '2GiB', min: 0, help: 'What the files of one account may take together.' }),
+    bytesPerDay: size({ default: '1GiB', min: 0, help: 'What one account may upload in 24 hours.' }),
+    filesPerAccount: count({ default: 10_000, min: 1, help: 'Files that one account may have.' }),
+    retention: duration({ default: '30d', min: '1h', max: '3650d', help: 'How long a file is kept.' }),
+  },
+  'Files that users send by way of this server (XEP-0363).',
 )
 
 const certificate = z.strictObject({
@@ -231,6 +258,8 @@ export const baseShape = {
     .meta({ description: 'A certificate for each domain, instead of `certificate`.' }),
   listen,
   http,
+  uploads,
+  proxy,
   store,
   admins: texts(
     { default: [], help: 'Accounts that may administer the server, beside those made with `--admin`.' },

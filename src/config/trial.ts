@@ -16,7 +16,7 @@ const TRIAL_HOST = 'localhost'
  */
 export function trialConfig(directory: string, features: readonly OptionSource[] = []): Config {
   const data = resolve(directory)
-  const { limits, accounts, contacts, http } = z.object(baseShape).parse({})
+  const { limits, accounts, contacts, http, uploads, proxy } = z.object(baseShape).parse({})
   return {
     hosts: [TRIAL_HOST],
     moved: new Map(),
@@ -25,12 +25,15 @@ export function trialConfig(directory: string, features: readonly OptionSource[]
       starttls: loopback(5222),
       tls: loopback(5223),
       https: loopback(5443),
+      proxy: loopback(7777),
       http: loopback(5280),
       metrics: loopback(5281),
       components: [],
       nextFreePort: true,
     },
     http,
+    uploads,
+    proxy,
     certificates: new Map([
       [TRIAL_HOST, { cert: join(data, 'tls', 'localhost.crt'), key: join(data, 'tls', 'localhost.key') }],
     ]),

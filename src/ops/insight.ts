@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// What administrators may look into through the admin socket: the state of push notifications, and reports of abuse.
+// What administrators may look into through the admin socket: push notifications, reports of abuse, uploaded files.
 import { z } from 'zod'
 import { AdminError } from '../net/admin-socket.ts'
 import type { PushRegistration, Report } from '../store/store.ts'
+import type { Upload, UploadUsage } from '../store/upload-store.ts'
 import { Jid } from '../xmpp/jid.ts'
+import { slotIn, slotKey } from '../xmpp/upload-path.ts'
 import type { RunningServer } from './running-server.ts'
 
 /** Where an account wants push notifications, and what became of them; times in ms since 1970, null for never. */
@@ -36,11 +38,32 @@ export interface ReportInfo {
   readonly stanzas: Report['stanzas']
 }
 
-/** How many of either are shown. */
+/** What the files of an account take; times in ms since 1970. */
+export interface UsageInfo {
+  readonly jid: string
+  readonly files: number
+  readonly bytes: number
+  readonly oldest: number
+  readonly newest: number
+}
+
+/** An uploaded file. */
+export interface UploadInfo {
+  readonly id: number
+  readonly jid: string
+  readonly name: string
+  readonly type: string | null
+  readonly size: number
+  /** ms since 1970. */
+  readonly created: number
+  readonly expires: number
+}
+
+/** How many of each are shown. */
 const SHOWN = 1000
 
 /** The commands, as in `admin.ts`. */
-export function insightCommands({ pushes, reports }: Pick<RunningServer, 'pushes' | 'reports'>) {
+export function insightCommands({ pushes, reports, uploads }: Pick<RunningServer, 'pushes' | 'reports' | 'uploads'>) {
   return {
     async push(args: unknown): Promise<readonly PushInfo[]> {
       const { jid } = z.object({ jid: z.string().optional() }).parse(args)
@@ -50,6 +73,15 @@ export function insightCommands({ pushes, reports }: Pick<RunningServer, 'pushes
     async 'reports.rm'(args: unknown): Promise<{ readonly removed: number }> {
       const { ids } = z.object({ ids: z.array(z.int()).max(SHOWN).optional() }).parse(args)
       return { removed: await reports.remove(ids) }
+    },
+    uploads: async (): Promise<readonly UsageInfo[]> => (await uploads.usage(SHOWN)).map(usageInfo),
+    async 'uploads.list'(args: unknown): Promise<readonly UploadInfo[]> {
+      return (await uploads.list(accountOf(z.object({ jid: z.string() }).parse(args).jid), SHOWN)).map(uploadInfo)
+    },
+    async 'uploads.rm'(args: unknown): Promise<{ readonly removed: number }> {
+      const which = { ids: z.array(z.int()).max(SHOWN).default([]), urls: z.array(z.string()).max(SHOWN).default([]) }
+      const { ids, urls } = z.object(which).parse(args)
+      return { removed: await uploads.remove({ ids, slots: urls.map(slotOf) }) }
     },
   }
 }
@@ -75,6 +107,20 @@ function pushInfo(registration: PushRegistration): PushInfo {
     error: error ?? null,
     errors,
   }
+}
+
+function slotOf(url: string): string {
+  const slot = slotIn(url)
+  if (slot !== undefined) return slotKey(slot)
+  throw new AdminError('bad-address', `"${url}" is not the address of an uploaded file.`)
+}
+
+function usageInfo({ owner, files, bytes, oldest, newest }: UploadUsage): UsageInfo {
+  return { jid: owner.toString(), files, bytes, oldest, newest }
+}
+
+function uploadInfo({ id, owner, name, type, size, created, expires }: Upload): UploadInfo {
+  return { id, jid: owner.toString(), name, type: type ?? null, size, created, expires }
 }
 
 function reportInfo({ id, time, subject, reason, reporter, text, stanzas }: Report): ReportInfo {

@@ -3,10 +3,12 @@
 import type { Accounts } from '../accounts/accounts.ts'
 import type { Config } from '../config/config.ts'
 import type { PushStore, ReportStore } from '../store/store.ts'
+import type { UploadStore } from '../store/upload-store.ts'
+import type { FirstAccount } from './first-account.ts'
 
 /** A socket that listens. */
 export interface ListenInfo {
-  readonly kind: 'starttls' | 'tls' | 'https' | 'http' | 'metrics' | 'components'
+  readonly kind: 'starttls' | 'tls' | 'https' | 'http' | 'metrics' | 'components' | 'proxy'
   readonly host: string
   readonly port: number
   /** The port that was wanted; another one if that was taken. */
@@ -19,6 +21,8 @@ export interface ServerInfo {
   readonly listening: readonly ListenInfo[]
   readonly data: string
   readonly trial: boolean
+  /** Where everybody reaches the web server, if the configuration says so: an origin. */
+  readonly url: string | undefined
   /** The file that clients must trust, when the certificate is our own authority's. */
   readonly authority: string | undefined
 }
@@ -68,10 +72,13 @@ export interface SessionInfo {
 export interface RunningServer {
   readonly info: ServerInfo
   readonly accounts: Accounts
+  readonly firstAccount: Pick<FirstAccount, 'issue'>
   status(): Promise<Status>
   sessions(): readonly SessionInfo[]
   readonly pushes: Pick<PushStore, 'list'>
   readonly reports: Pick<ReportStore, 'list' | 'remove'>
+  /** What is removed is gone from the disk, too, when that resolves. */
+  readonly uploads: Pick<UploadStore, 'usage' | 'list' | 'remove'>
   /** @returns false if there is no such session */
   endSession(id: string): boolean
   /** Rejects if a server could not start with this configuration. */

@@ -6,6 +6,7 @@ import { forgetClients } from './clients.ts'
 import type { Answer, Database, Statement } from './db.ts'
 import type { Messages } from './messages.ts'
 import type { Account, AccountRange, AccountStore, NewAccount, ScramHash, Verifier } from './store.ts'
+import { abandonLeftUploads, abandonUploads } from './uploads.ts'
 
 interface AccountRow {
   readonly jid: string
@@ -146,6 +147,7 @@ function removeAccount(db: Database, { key }: Jid): readonly Statement[] {
     db.sql`delete from pubsub_affiliation where owner = (select jid from account where jid = ${key})`,
     db.sql`delete from pubsub_subscription where owner = (select jid from account where jid = ${key})`,
     ...leaveServices(db, { key }),
+    ...abandonUploads(db, { key }),
     ...leaveRooms(db, { key }),
     db.sql`delete from verifier where jid = ${key}`,
     db.sql`delete from account where jid = ${key} returning jid`,
@@ -184,6 +186,7 @@ function removeLeftovers(db: Database, { key }: Jid): readonly Statement[] {
     db.sql`delete from pubsub_item where owner = ${key} and not exists (select 1 from account where jid = ${key})`,
     db.sql`delete from pubsub_affiliation where owner = ${key} and not exists (select 1 from account where jid = ${key})`,
     db.sql`delete from pubsub_subscription where owner = ${key} and not exists (select 1 from account where jid = ${key})`,
+    ...abandonLeftUploads(db, { key }),
   ]
 }
 

@@ -14,6 +14,7 @@ import { rosterStore } from './rosters.ts'
 import { sessionStore } from './sessions.ts'
 import { setStore } from './sets.ts'
 import type { Store } from './store.ts'
+import { uploadStore } from './uploads.ts'
 
 /** The store in this database, whose schema is up to date. */
 export async function assembleStore(db: Database, clock: Clock): Promise<Store> {
@@ -39,6 +40,7 @@ export async function assembleStore(db: Database, clock: Clock): Promise<Store> 
     reports: reportStore(db),
     sessions: sessionStore(db),
     pubsub: pubsubStore(db, clock),
+    uploads: uploadStore(db),
     rooms: roomStore(db, messages, () => sweeper.start()),
     secret: (name) => secret(db, name),
     durable: () => db.durable(),

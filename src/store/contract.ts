@@ -10,6 +10,7 @@ import { pushContract } from './push-contract.ts'
 import { roomsContract } from './rooms-contract.ts'
 import { sessionTests } from './session-contract.ts'
 import type { KeptMessage, NewAccount, NewMessage, RosterItem, Store, StoreObserver, Verifier } from './store.ts'
+import { uploadTests } from './uploads-contract.ts'
 
 /** One place for data, which can be opened, closed and opened again. */
 interface Place {
@@ -101,6 +102,7 @@ export function storeContract(engine: string, newPlace: NewPlace): void {
   pushContract(check)
   clientTests((name, body) => check(name, (store, _place, clock) => body(store, clock)), account(romeo))
   sessionTests(check)
+  uploadTests(check)
   pubsubContract(engine, newPlace)
   roomsContract(engine, newPlace)
 }

@@ -4,6 +4,7 @@
 import type { Jid } from '../xmpp/jid.ts'
 import type { PubsubStore } from './pubsub-store.ts'
 import type { RoomStore } from './rooms-store.ts'
+import type { UploadStore } from './upload-store.ts'
 
 /** The hash of a SCRAM mechanism. */
 export type ScramHash = 'SCRAM-SHA-1' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512'
@@ -419,6 +420,7 @@ export interface Store {
   readonly reports: ReportStore
   readonly sessions: SessionStore
   readonly pubsub: PubsubStore
+  readonly uploads: UploadStore
   readonly rooms: RoomStore
   /** A random secret of 32 bytes that is made on first use and then stays. */
   secret(name: string): Promise<Buffer>

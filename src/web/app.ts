@@ -4,8 +4,10 @@ import type { RequestListener } from 'node:http'
 import { getRequestListener, type HttpBindings } from '@hono/node-server'
 import { type Context, Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
+import { addChat } from './chat.ts'
 import { type Peer, peerOf, type Trust } from './exchange.ts'
 import { addHostMeta } from './host-meta.ts'
+import { addStart, type StartParts } from './start-page.ts'
 
 /** Bytes of a body; what may be larger has a raw route. */
 const BODY_BYTES = 65_536
@@ -16,10 +18,11 @@ export interface AppParts {
   readonly hosts: ReadonlySet<string>
   /** Where everybody reaches our web server, as `https://chat.example.org`, if the configuration says so. */
   readonly url: string | undefined
+  readonly firstAccount: StartParts['firstAccount']
 }
 
 /** Pages in groups, each in a file of its own: what comes here gets the headers below unless it sets its own. */
-const PAGES = [addHostMeta] as const
+const PAGES = [addHostMeta, addChat, addStart] as const
 
 /** Everything that is answered, as a listener of Node's HTTP servers. */
 export function createApp(parts: AppParts): RequestListener {
@@ -32,6 +35,7 @@ export function createApp(parts: AppParts): RequestListener {
 
 function secured(peer: (context: Context) => Peer) {
   return async (context: Context, next: () => Promise<void>): Promise<void> => {
+    const { scheme, authority } = peer(context)
     await next()
     const defaults: Readonly<Record<string, string>> = {
       'X-Content-Type-Options': 'nosniff',
@@ -42,7 +46,6 @@ function secured(peer: (context: Context) => Peer) {
     for (const [name, value] of Object.entries(defaults)) {
       if (!context.res.headers.has(name)) context.header(name, value)
     }
-    const { scheme, authority } = peer(context)
     // It holds for every port of the host, so only where the customary one is ours.
     if (scheme === 'https' && authority !== undefined && !/:\d+$/.test(authority)) {
       context.header('Strict-Transport-Security', 'max-age=31536000')

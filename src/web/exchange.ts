@@ -48,13 +48,13 @@ export interface Trust {
 }
 
 /**
- * Who asks. A proxy says so by `X-Forwarded-For` (the last entry is what it saw itself) and must say by `X-Forwarded-Proto`
+ * Who asks. A proxy says so by `X-Forwarded-For` (whom it saw itself comes last) and must say by `X-Forwarded-Proto`
  * that its client used TLS; a request from this machine without either has never been outside.
  */
 export function peerOf(request: Pick<IncomingMessage, 'headers' | 'socket'>, { isProxy, isLocal }: Trust): Peer {
   const { headers, socket } = request
   const from = socket.remoteAddress ?? ''
-  const forwarded = isProxy(from) ? lastOf(headers['x-forwarded-for']) : undefined
+  const forwarded = isProxy(from) ? clientOf(headers['x-forwarded-for'], isProxy) : undefined
   const secured = 'encrypted' in socket && socket.encrypted === true
   const scheme = forwarded === undefined ? (secured ? 'https' : 'http') : lastOf(headers['x-forwarded-proto'])
   return {
@@ -71,6 +71,15 @@ export function peerOf(request: Pick<IncomingMessage, 'headers' | 'socket'>, { i
 function authorityOf(headers: IncomingMessage['headers']): string | undefined {
   const pseudo = headers[':authority']
   return typeof pseudo === 'string' ? pseudo : headers.host
+}
+
+/** Proxies add at the end whom they got it from: the last one that is not a proxy of ours is the client. */
+function clientOf(header: string | string[] | undefined, isProxy: Trust['isProxy']): string | undefined {
+  const hops = header
+    ?.toString()
+    .split(',')
+    .map((hop) => hop.trim())
+  return hops?.findLast((hop) => !isProxy(hop)) ?? hops?.[0]
 }
 
 function lastOf(header: string | string[] | undefined): string | undefined {

@@ -18,6 +18,8 @@ const BODY_TIME = 10_000
 const KEEP_ALIVE = 60_000
 /** How long an HTTP/2 connection, or the sending of an answer, may stand still, in ms: longer than BOSH holds a request back. */
 const SILENCE = 120_000
+/** How long an answer may take to leave when the server stops, in ms. */
+const LAST_WORDS = 1_000
 /** Requests at a time in one HTTP/2 connection. */
 const STREAMS = 100
 
@@ -62,9 +64,12 @@ export class WebServer {
   /** Ends all connections but those that became something else, after what is being said. */
   stop(): void {
     for (const socket of this.#open) {
-      if (socket.writableNeedDrain || socket.writableLength > 0) socket.end(() => socket.destroy())
-      else socket.destroy()
+      if (socket.writableLength === 0) socket.destroy()
+      else socket.end(() => socket.destroy())
     }
+    setTimeout(() => {
+      for (const socket of this.#open) socket.destroy()
+    }, LAST_WORDS).unref()
     this.#first?.close()
     this.#second?.close()
   }

@@ -1,25 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 // The two web servers: the public one, and the one that shows how the server is.
-import { boshRoute } from './bosh/route.ts'
+import type { RequestListener } from 'node:http'
+import { UPLOAD_PREFIX } from '../xmpp/upload-path.ts'
+import type { AppParts } from './app.ts'
 import { Doorman, type DoormanParts } from './doorman.ts'
-import { type RawRoute, refuseUpgrade, type Trust, type Upgrade } from './exchange.ts'
+import { type RawRoute, refuseUpgrade, type Upgrade } from './exchange.ts'
 import type { MonitorParts } from './monitor.ts'
 import { PATHS } from './paths.ts'
 import { pathOf, WebServer } from './server.ts'
 
 /** What both work with. */
-export interface WebSites extends DoormanParts, MonitorParts {
-  readonly trust: Trust
-  readonly hosts: ReadonlySet<string>
-  /** Where everybody reaches us, as `https://chat.example.org`, if the configuration says so. */
-  readonly url: string | undefined
+export interface WebSites extends DoormanParts, MonitorParts, AppParts {
+  /** Answers all below `/upload/`. */
+  readonly uploads?: RequestListener
 }
 
 /** Makes both. */
 export function createWeb(sites: WebSites): { readonly site: WebServer; readonly monitor: WebServer } {
   const { trust } = sites
   const doorman = new Doorman(sites)
-  const routes: readonly RawRoute[] = [boshRoute(doorman)]
+  const { uploads } = sites
+  const files: readonly RawRoute[] = uploads
+    ? [{ path: UPLOAD_PREFIX, answer: ({ request, response }) => uploads(request, response) }]
+    : []
+  const routes: readonly RawRoute[] = [...files, boshWith(doorman)]
   const site = new WebServer({
     trust,
     routes,
@@ -28,6 +32,25 @@ export function createWeb(sites: WebSites): { readonly site: WebServer; readonly
   })
   const monitor = new WebServer({ trust, app: async () => (await import('./monitor.ts')).createMonitor(sites) })
   return { site, monitor }
+}
+
+/** BOSH is loaded with the first request for it. */
+function boshWith(doorman: Doorman): RawRoute {
+  let loaded: Promise<RawRoute> | undefined
+  return {
+    path: PATHS.bosh,
+    answer(exchange) {
+      loaded ??= import('./bosh/route.ts').then(({ boshRoute }) => boshRoute(doorman))
+      loaded.then(
+        (route) => route.answer(exchange),
+        () => {
+          loaded = undefined // a module could not be read: perhaps it can the next time
+          exchange.response.writeHead(503)
+          exchange.response.end()
+        },
+      )
+    },
+  }
 }
 
 /** The WebSocket library is loaded with the first that wants one. */

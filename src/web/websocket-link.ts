@@ -80,7 +80,7 @@ export class WebSocketLink implements Link {
     this.#ws.on('message', (data, isBinary) => this.#read(data as Buffer, isBinary))
     this.#ws.on('ping', () => this.#signs())
     this.#ws.on('pong', () => this.#signs())
-    this.#ws.on('error', () => this.#lost()) // ws has said by its close code what was wrong
+    this.#ws.on('error', () => this.#ended('error')) // ws says by its close code what was wrong, and ends the connection
     this.#ws.on('close', () => this.#lost())
   }
 

@@ -8,6 +8,7 @@ import { privateXml } from './0049-private-xml.ts'
 import { commands } from './0050-commands.ts'
 import { vcard } from './0054-vcard.ts'
 import { pubsub } from './0060-pubsub/feature.ts'
+import { proxy } from './0065-proxy.ts'
 import { registration } from './0077-registration.ts'
 import { version } from './0092-version.ts'
 import { caps } from './0115-caps.ts'
@@ -25,6 +26,7 @@ import { carbons } from './0280-carbons.ts'
 import { archive } from './0313-archive.ts'
 import { csi } from './0352-csi.ts'
 import { push } from './0357-push/feature.ts'
+import { upload } from './0363-upload.ts'
 import { reports } from './0377-reports.ts'
 import { avatarConversion } from './0398-avatar-conversion.ts'
 import { bookmarks } from './0402-bookmarks.ts'
@@ -53,6 +55,8 @@ export const features: readonly Feature[] = [
   privateXml,
   vcard,
   pubsub, // a service: its place does not matter
+  upload, // a service
+  proxy, // a service
   bookmarks,
   registration,
   commands,

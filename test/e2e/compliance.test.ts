@@ -33,7 +33,18 @@ test('a trial server is looked at by accounts that are gone afterwards', async (
   )
   const found = new Set(all(report).filter((one) => one.found))
   const ids = new Set([...found].map(({ id }) => id))
-  for (const id of ['starttls', 'tls', 'xep0115', 'roster_versioning', 'xep0191', 'xep0160', 'xep0368']) {
+  for (const id of [
+    'starttls',
+    'tls',
+    'xep0115',
+    'roster_versioning',
+    'xep0191',
+    'xep0160',
+    'xep0368',
+    'xep0065',
+    'xep0363',
+    'xep0363_cors',
+  ]) {
     assert.ok(ids.has(id), `${id} is found: ${JSON.stringify(all(report).find((one) => one.id === id))}`)
   }
   for (const id of ['websocket', 'bosh', 'xep0156', 'rfc7395', 'xep0206']) {

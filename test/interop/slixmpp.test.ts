@@ -2,7 +2,7 @@
 // Debian's slixmpp against the real program in its trial mode. The scenarios are Python (`slixmpp/`), and print what they saw.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { type Aenigma, bench, startAenigma } from '../support/process.ts'
+import { type Aenigma, bench, needs, startAenigma } from '../support/process.ts'
 import { only, slixmpp } from '../support/slixmpp.ts'
 
 const of = bench({ after })
@@ -311,4 +311,19 @@ test('XEP-0133: an administrator adds a user by a command; others cannot', async
     { saw: 'commands', nodes: [] },
     { saw: 'answer', refusal: 'forbidden' },
   ])
+})
+
+test('XEP-0363: a file is uploaded, and anybody who knows its address gets it', async () => {
+  needs('/usr/lib/python3/dist-packages/aiohttp/__init__.py', 'python3-aiohttp')
+  const facts = await play('files.py', 'upload', { user: await newUser('romeo') })
+  only(facts, { saw: 'service', jid: 'upload.localhost', most: '104857600' })
+  const { url } = only(facts, { saw: 'upload' })
+  assert.match(String(url), /^http:\/\/localhost:\d+\/upload\/[\w-]{32}\/tr%C3%A8s%20cool\.png$/)
+  only(facts, { saw: 'download', same: true, kind: 'image/png' })
+})
+
+test('XEP-0065: two clients find the proxy and send through it', async () => {
+  const facts = await play('files.py', 'stream', await couple())
+  only(facts, { saw: 'proxies' })
+  only(facts, { saw: 'stream', same: true })
 })

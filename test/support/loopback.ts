@@ -17,15 +17,25 @@ import { trialCertificate } from '../../src/ops/trial-certificate.ts'
 import { type Server, startXmpp } from '../../src/server.ts'
 import { openSqlite } from '../../src/store/sqlite.ts'
 import type { ScramHash } from '../../src/store/store.ts'
-import { createWeb } from '../../src/web/web.ts'
+import { createWeb, type WebSites } from '../../src/web/web.ts'
 import { ping } from '../../src/xep/0199-ping.ts'
 import { LIMITS } from './cast.ts'
+
+/** What a server answers where somebody is already. */
+export const NO_FIRST_ACCOUNT: WebSites['firstAccount'] = {
+  host: 'localhost',
+  open: () => Promise.resolve(false),
+  usable: () => Promise.resolve(false),
+  create: () => Promise.resolve('link'),
+}
 
 /** What a test may change. */
 export interface Setting {
   readonly hosts?: readonly string[]
   readonly features?: readonly Feature[]
   readonly hashes?: readonly ScramHash[]
+  /** SCRAM's; far fewer than anybody should have if not told. */
+  readonly iterations?: number
   readonly clock?: Clock
   readonly limits?: Partial<ConnectionLimits>
   /** Whether what comes without TLS from this machine is believed as a proxy's word; it is if not told. */
@@ -68,6 +78,7 @@ export async function loopback(setting: Setting = {}): Promise<Loopback> {
   const dir = mkdtempSync(join(tmpdir(), 'aenigma-loopback-'))
   const clock = setting.clock ?? systemClock
   const hosts = new Set(setting.hosts ?? ['localhost'])
+  const iterations = setting.iterations ?? ITERATIONS
   const hashes = setting.hashes ?? ['SCRAM-SHA-256']
   const metrics = new Metrics()
   let issued = 0
@@ -79,7 +90,7 @@ export async function loopback(setting: Setting = {}): Promise<Loopback> {
   const certificates = new Certificates()
   await certificates.load(new Map([['localhost', await issue()]]))
   const store = await openSqlite({ file: join(dir, 'store.db'), clock, commitInterval: 1 })
-  const accounts = createAccounts({ store, hosts, iterations: ITERATIONS, mechanisms: hashes, clock })
+  const accounts = createAccounts({ store, hosts, iterations, mechanisms: hashes, clock })
   const server = await startXmpp({
     hosts,
     moved: new Map(),
@@ -92,7 +103,7 @@ export async function loopback(setting: Setting = {}): Promise<Loopback> {
     sasl: {
       hashes,
       plain: true,
-      iterations: ITERATIONS,
+      iterations,
       tokenLifetime: 2_592_000_000,
       fakeSecret: Buffer.alloc(32, 7),
     },
@@ -115,6 +126,7 @@ export async function loopback(setting: Setting = {}): Promise<Loopback> {
   const local = addressesIn(['127.0.0.0/8'])
   const trust = { isProxy: setting.proxies === false ? () => false : local, isLocal: local }
   const { site } = createWeb({
+    firstAccount: NO_FIRST_ACCOUNT,
     trust,
     hosts,
     url: setting.url,

@@ -250,6 +250,7 @@ async function writeConfig(
       starttls: [`127.0.0.1:${starttls}`],
       tls: [`127.0.0.1:${tls}`],
       http: [`127.0.0.1:${http}`],
+      proxy: [],
       https: [],
       metrics: [],
     },

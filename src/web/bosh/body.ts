@@ -9,6 +9,9 @@ import { NS_CLIENT, NS_STREAMS } from '../framing.ts'
 export const NS_BOSH = 'http://jabber.org/protocol/httpbind'
 const NS_XBOSH = 'urn:xmpp:xbosh'
 
+/** What else is said at the start of a session (XEP-0206 §4), with the prefix that clients look for. */
+const XMPP_ATTRS = ` xmlns:xmpp='${NS_XBOSH}' xmpp:version='1.0' xmpp:restartlogic='true'`
+
 /** Why a binding ends (XEP-0124 §17.2). */
 export type Condition =
   | 'bad-request'
@@ -81,7 +84,8 @@ function renamed({ name, ns, attrs, children }: Element): Element {
 /** Writes a body. @param content payloads that need nothing around them but the prefix `stream` */
 export function bodyXml(attrs: Attributes, content: string): string {
   const streams = content.includes('<stream:') ? ` xmlns:stream='${NS_STREAMS}'` : ''
-  const start = `<body xmlns='${NS_BOSH}'${streams}${attributesXml(attrs)}`
+  const xmpp = attrs.sid === undefined ? '' : XMPP_ATTRS
+  const start = `<body xmlns='${NS_BOSH}'${streams}${xmpp}${attributesXml(attrs)}`
   return content === '' ? `${start}/>` : `${start}>${content}</body>`
 }
 
@@ -89,6 +93,3 @@ export function bodyXml(attrs: Attributes, content: string): string {
 export function terminateXml(condition: Condition | undefined, content = ''): string {
   return bodyXml(condition === undefined ? { type: 'terminate' } : { type: 'terminate', condition }, content)
 }
-
-/** XEP-0206 §4: what else is said at the start of a session. */
-export const XMPP_ATTRS: Attributes = { [`{${NS_XBOSH}}version`]: '1.0', [`{${NS_XBOSH}}restartlogic`]: 'true' }

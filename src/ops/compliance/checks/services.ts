@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Services beside the messages: files, calls, contacts.
+import { createHash, randomUUID } from 'node:crypto'
+import { SocksClient } from '../../../net/socks-client.ts'
 import { type Element, el } from '../../../xml/element.ts'
 import type { Lab } from '../lab.ts'
 import { Missing, needs } from '../missing.ts'
@@ -9,7 +11,7 @@ const NS_UPLOAD = 'urn:xmpp:http:upload:0'
 const NS_SERVICES = 'urn:xmpp:extdisco:2'
 const NS_DATA = 'jabber:x:data'
 
-/** XEP-0065: a proxy that tells where it is. */
+/** XEP-0065: a proxy that tells where it is, and through which two send to each other. */
 export async function proxy(lab: Lab): Promise<string> {
   const [jid] = await lab.services('proxy', 'bytestreams')
   if (jid === undefined) throw new Missing('there is no proxy for file transfers')
@@ -17,7 +19,21 @@ export async function proxy(lab: Lab): Promise<string> {
   const answer = await client.asks('get', 'asking the proxy', el('query', NS_BYTESTREAMS), jid)
   const host = answer.child('query', NS_BYTESTREAMS)?.child('streamhost')
   needs(host, 'the proxy does not tell where it is')
-  return `${jid} at ${host.attrs.host} port ${host.attrs.port}`
+  const place = { host: host.attrs.host ?? '', port: Number(host.attrs.port ?? 1080) }
+  const [sid, target] = [randomUUID(), (await lab.other()).jid]
+  const hash = createHash('sha1').update(`${sid}${client.jid}${target}`).digest('hex')
+  const sides: SocksClient[] = []
+  try {
+    for (let side = 0; side < 2; side++) sides.push(await SocksClient.join(place, hash))
+    const wish = el('query', NS_BYTESTREAMS, { sid }, el('activate', NS_BYTESTREAMS, null, target))
+    await client.asks('set', 'activating the bytestream', wish, jid)
+    sides[0]?.write(CONTENT)
+    const heard = await sides[1]?.hears(CONTENT.length)
+    needs(heard?.toString() === CONTENT, 'the proxy passed on something else than was sent')
+  } finally {
+    for (const side of sides) side.leaves()
+  }
+  return `two sent to each other through ${jid} at ${place.host} port ${place.port}`
 }
 
 /** A place for a file (XEP-0363 §4), asked for once. */

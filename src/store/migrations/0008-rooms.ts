@@ -2,9 +2,9 @@
 // Rooms (XEP-0045): what they are, who has to do with them, and who is in them.
 import type { Migration } from './migration.ts'
 
-/** Version 7. */
+/** Version 8. */
 export const rooms: Migration = {
-  version: 7,
+  version: 8,
   statements: ({ integer, text, strict, clustered }) => [
     // config and subject are JSON; name and the flags stand in config too, and are here for lists.
     `create table room (

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { publicUrl } from './public-url.ts'
+
+const http = { kind: 'http', port: 5280 }
+const https = { kind: 'https', port: 5443 }
+
+test('the address is what the configuration says, else where HTTPS is', () => {
+  const url = 'https://files.example.org'
+  assert.equal(publicUrl('example.org', { url, trial: false, listening: [http, https] }), url)
+  const found = (port: number) =>
+    publicUrl('example.org', { url: undefined, trial: false, listening: [http, { kind: 'https', port }] })
+  assert.equal(found(5443), 'https://example.org:5443')
+  assert.equal(found(443), 'https://example.org')
+})
+
+test('a trial has an address for this machine only, which no certificate stands before', () => {
+  const found = (trial: boolean) =>
+    publicUrl('localhost', { url: undefined, trial, listening: trial ? [https, http] : [http] })
+  assert.equal(found(true), 'http://localhost:5280')
+  assert.equal(found(false), undefined)
+})

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where others find our HTTP server: the address that stands in links to uploads and in host-meta.
+
+/** What decides it. */
+export interface WebReach {
+  /** The option `http.url`, without a slash at its end. */
+  readonly url: string | undefined
+  /** Whether everything is for this machine only: then it is plain HTTP, since no browser trusts our certificate. */
+  readonly trial: boolean
+  /** What listens; only `https` and `http` count. */
+  readonly listening: readonly { readonly kind: string; readonly port: number }[]
+}
+
+/**
+ * The address that the paths of a domain's pages are appended to, such as `https://example.org:5443`: no slash at the end.
+ * @returns undefined if nobody but a proxy that we know nothing of could reach us
+ */
+export function publicUrl(host: string, { url, trial, listening }: WebReach): string | undefined {
+  if (url !== undefined) return url
+  const plain = trial ? listening.find(({ kind }) => kind === 'http') : undefined
+  if (plain) return `http://localhost:${plain.port}`
+  const tls = listening.find(({ kind }) => kind === 'https')
+  return tls && `https://${host}${tls.port === 443 ? '' : `:${tls.port}`}`
+}
