@@ -201,6 +201,7 @@ test('they chat in a room, encrypted too', async () => {
   await encrypted(juliet)
   await says(juliet, 'where we lay our scene')
   await reads(romeo, 'where we lay our scene')
+  assert.match((await romeo.textContent('.occupants-heading')) ?? '', /^2 /)
   await shot(romeo, 'room-desktop')
   await shot(juliet, 'room-phone-it')
 })

@@ -17,8 +17,16 @@ converse.plugins.add('aenigma-look', {
     api.elements.define('converse-brand-logo', Brand)
     api.elements.define('converse-footer', Footer) // the original shows pictures of sponsors, from elsewhere
     api.elements.define('converse-controlbox-navbar', Nothing) // links to the site of Converse.js
+    api.listen.on('chatRoomInitialized', oneOfEach)
   },
 })
+
+/** Converse.js shows members twice that it knew by their address before they came in: it looks for their occupant id alone. */
+function oneOfEach({ occupants }) {
+  if (!occupants) return
+  const find = occupants.findOccupant.bind(occupants)
+  occupants.findOccupant = (who) => find(who) ?? (who.jid && find({ jid: who.jid })) ?? undefined
+}
 
 class Brand extends HTMLElement {
   connectedCallback() {
