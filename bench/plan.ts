@@ -4,7 +4,7 @@
 import type { Job, Phase } from './load/job.ts'
 
 /** The scenarios by name. */
-export const SCENARIOS = ['login', 'idle', 'chat', 'mam', 'upload', 'start', 'crash'] as const
+export const SCENARIOS = ['login', 'idle', 'chat', 'mam', 'muc', 'upload', 'start', 'crash'] as const
 
 /** One of them. */
 export type Scenario = (typeof SCENARIOS)[number]
@@ -71,6 +71,15 @@ export function stepsOf(scenario: Scenario, fast: boolean, quick: boolean): Step
     case 'upload': {
       const [mebibytes, many] = quick ? [fast ? 64 : 16, 20] : [fast ? 1024 : 128, 200]
       return [{ ...common, users: 2, job: { scenario, settle, mebibytes, many } }]
+    }
+    case 'muc': {
+      const step = (name: string, users: number, messages: number): Step => ({
+        ...common,
+        users,
+        job: { scenario, settle, name, users, messages, shown: name === 'muc.small' },
+      })
+      const small = step('muc.small', quick ? 20 : 200, quick ? 20 : 500)
+      return fast && !quick ? [small, step('muc.large', 2000, 100)] : [small]
     }
     case 'crash':
       return [{ ...common, users: 2 * (quick ? 1 : 10), job: undefined, starts: 0 }]

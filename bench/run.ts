@@ -71,7 +71,7 @@ async function runScenario(
   const reports: Report[] = []
   for (const [index, step] of stepsOf(scenario, contestant.fast, quick).entries()) {
     // The relay has neither archive nor accounts: once is enough.
-    if (name === 'floor' && (index > 0 || ['mam', 'crash', 'upload'].includes(scenario))) break
+    if (name === 'floor' && (index > 0 || ['mam', 'crash', 'upload', 'muc'].includes(scenario))) break
     if (step.archived !== undefined && !contestant.fillArchive) continue
     if (step.job?.scenario === 'idle' && step.job.web && !contestant.ours) continue
     const dir = join(place.dir, `${name}-${scenario}-${index}`)

@@ -35,6 +35,14 @@ function mamRows(name: string, size: string): Row[] {
   ]
 }
 
+function mucRows(name: string, size: string): Row[] {
+  return [
+    { figure: `${name}.cpu`, label: `muc, ${size} occupants: CPU µs/copy`, digits: 1 },
+    { figure: `${name}.rate`, label: '  copies/s', digits: 0, more: true },
+    { figure: `${name}.join`, label: '  joining: CPU µs/presence', digits: 1 },
+  ]
+}
+
 const ROWS: readonly Row[] = [
   { figure: 'login.cpu', label: 'login: CPU ms each', digits: 2 },
   { figure: 'login.first', label: '  just after the start', digits: 2 },
@@ -60,6 +68,8 @@ const ROWS: readonly Row[] = [
   { figure: 'uploads.grown', label: '  MiB RSS more', digits: 0 },
   { figure: 'downloads.cpu', label: '200 downloads of 1 MiB at once: CPU ms each', digits: 2 },
   { figure: 'downloads.grown', label: '  MiB RSS more', digits: 0 },
+  ...mucRows('muc.small', '200'),
+  ...mucRows('muc.large', '2,000'),
   { figure: 'start.ms', label: 'start: ms to stream features', digits: 0 },
   { figure: 'crash.acknowledged', label: 'crash: messages acknowledged before kill -9', digits: 0, more: true },
   { figure: 'crash.missing', label: '  missing after it', digits: 0 },

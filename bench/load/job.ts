@@ -39,6 +39,15 @@ export type Job = { readonly settle: number } & (
       readonly queries: number
     }
   | { readonly scenario: 'upload'; readonly mebibytes: number; readonly many: number }
+  | {
+      readonly scenario: 'muc'
+      /** Goes into the figures' names. */
+      readonly name: string
+      readonly users: number
+      readonly messages: number
+      /** Whether all get to know who enters. */
+      readonly shown: boolean
+    }
   | { readonly scenario: 'chat'; readonly pairs: number; readonly phases: readonly Phase[] }
   | { readonly scenario: 'flood'; readonly pair: number; readonly perSecond: number; readonly seconds: number }
   | { readonly scenario: 'collect'; readonly pair: number; readonly acknowledged: number }

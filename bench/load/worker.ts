@@ -7,6 +7,7 @@ import { idle } from './idle.ts'
 import type { Job, Measured, Report } from './job.ts'
 import { login } from './login.ts'
 import { mam } from './mam.ts'
+import { muc } from './muc.ts'
 import { upload } from './upload.ts'
 
 function work(target: Measured, job: Job): Promise<Report> {
@@ -19,6 +20,8 @@ function work(target: Measured, job: Job): Promise<Report> {
       return mam(target, job)
     case 'upload':
       return upload(target, job)
+    case 'muc':
+      return muc(target, job)
     case 'chat':
       return chat(target, job)
     case 'flood':

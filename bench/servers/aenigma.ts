@@ -2,6 +2,7 @@
 // Our own server, from this checkout.
 
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { stringify } from 'yaml'
 import { systemClock } from '../../src/clock.ts'
@@ -21,6 +22,10 @@ import {
 
 const ROOT = join(import.meta.dirname, '..', '..')
 const PROGRAM = join(ROOT, 'bin', 'aenigma')
+/** As `bin/aenigma` starts the runtime that comes with it. */
+const { ENGINE_OPTIONS } = createRequire(import.meta.url)('../../bin/runtime.js') as {
+  ENGINE_OPTIONS: readonly string[]
+}
 
 /** Where it keeps everything. */
 type Store = 'sqlite' | 'postgres'
@@ -49,6 +54,7 @@ async function configure(
     uploads: { maxBytes: '4GiB', bytesPerAccount: '1000GiB', bytesPerDay: '1000GiB' },
     certificates: { [DOMAIN]: options.certificate },
     archive: options.archive ? 'on' : 'off',
+    roomMessageRate: 1_000_000,
     store: store === 'sqlite' ? store : { postgres: clusterUrl(dir) },
     limits: {
       connectionsPerAddress: 100_000,
@@ -91,7 +97,7 @@ async function fillArchive(dir: string, messages: number): Promise<void> {
 async function start(dir: string, options: ServerOptions, store: Store): Promise<Server> {
   const { file, tls, https, metrics } = await configure(dir, options, store)
   const target = { protocol: 'xmpp', port: tls, web: https, domain: DOMAIN, ca: options.certificate.cert } as const
-  const command = { program: process.execPath, args: [PROGRAM, 'up', '--config', file] }
+  const command = { program: process.execPath, args: [...ENGINE_OPTIONS, PROGRAM, 'up', '--config', file] }
   const server = await startProcess(dir, options, target, command)
   return { ...server, metrics: `http://127.0.0.1:${metrics}/metrics` }
 }

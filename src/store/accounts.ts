@@ -148,6 +148,7 @@ function removeAccount(db: Database, { key }: Jid): readonly Statement[] {
     db.sql`delete from pubsub_subscription where owner = (select jid from account where jid = ${key})`,
     ...leaveServices(db, { key }),
     ...abandonUploads(db, { key }),
+    ...leaveRooms(db, { key }),
     db.sql`delete from verifier where jid = ${key}`,
     db.sql`delete from account where jid = ${key} returning jid`,
   ]
@@ -160,6 +161,14 @@ function leaveServices(db: Database, { key }: Pick<Jid, 'key'>): readonly Statem
     db.sql`delete from pubsub_affiliation where jid = ${key} and owner not like '%@%'`,
     db.sql`delete from pubsub_subscription where owner not like '%@%'
       and (jid = ${key} or substr(jid, 1, ${[...prefix].length}) = ${prefix})`,
+  ]
+}
+
+/** Nor may they have its place in rooms. Rooms without an owner are seen to by who knows them. */
+function leaveRooms(db: Database, { key }: Pick<Jid, 'key'>): readonly Statement[] {
+  return [
+    db.sql`delete from room_affiliation where jid = ${key}`,
+    db.sql`update room set creator = '' where creator = ${key}`,
   ]
 }
 

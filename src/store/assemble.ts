@@ -9,6 +9,7 @@ import { openMessages } from './messages.ts'
 import { pubsubStore } from './pubsub.ts'
 import { pushStore } from './pushes.ts'
 import { reportStore } from './reports.ts'
+import { roomStore } from './rooms.ts'
 import { rosterStore } from './rosters.ts'
 import { sessionStore } from './sessions.ts'
 import { setStore } from './sets.ts'
@@ -40,6 +41,7 @@ export async function assembleStore(db: Database, clock: Clock): Promise<Store> 
     sessions: sessionStore(db),
     pubsub: pubsubStore(db, clock),
     uploads: uploadStore(db),
+    rooms: roomStore(db, messages, () => sweeper.start()),
     secret: (name) => secret(db, name),
     durable: () => db.durable(),
     get failures() {

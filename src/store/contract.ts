@@ -7,6 +7,7 @@ import { Jid } from '../xmpp/jid.ts'
 import { clientTests } from './clients-contract.ts'
 import { pubsubContract } from './pubsub-contract.ts'
 import { pushContract } from './push-contract.ts'
+import { roomsContract } from './rooms-contract.ts'
 import { sessionTests } from './session-contract.ts'
 import type { KeptMessage, NewAccount, NewMessage, RosterItem, Store, StoreObserver, Verifier } from './store.ts'
 import { uploadTests } from './uploads-contract.ts'
@@ -103,6 +104,7 @@ export function storeContract(engine: string, newPlace: NewPlace): void {
   sessionTests(check)
   uploadTests(check)
   pubsubContract(engine, newPlace)
+  roomsContract(engine, newPlace)
 }
 
 /** Registers one test. */

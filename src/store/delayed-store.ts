@@ -20,6 +20,7 @@ export function delayedStore(store: Store, random: () => number): Store {
     sessions: delayed(store.sessions, random),
     pubsub: delayed(store.pubsub, random),
     uploads: delayed(store.uploads, random),
+    rooms: delayed(store.rooms, random),
     secret: (name) => later(store.secret(name), random),
     durable: () => store.durable(),
     get failures() {

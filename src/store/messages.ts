@@ -27,6 +27,8 @@ export interface Messages extends MessageStore {
   forget(owner: Jid): readonly Statement[]
   /** The same for owners who have no account (any more). */
   forgetLeftovers(owners: readonly Jid[]): readonly Statement[]
+  /** The same for a room. @param existing whether there is such a room at this moment; otherwise these are leftovers */
+  forgetRoom(room: Jid, existing: 0 | 1): readonly Statement[]
   /** Whether a sweep was interrupted when the database was last closed. */
   readonly unswept: boolean
   /** Removes, in steps of a few hundred, what no owner indexes any more. */
@@ -191,6 +193,16 @@ class KeptMessages implements Messages {
           where jid = ${key} and not exists (select 1 from account where jid = ${key})`,
         sql`delete from owner where jid = ${key} and not exists (select 1 from account where jid = ${key})`,
       ]),
+    ]
+  }
+
+  forgetRoom({ key }: Jid, existing: 0 | 1): readonly Statement[] {
+    const { sql } = this.#db
+    return [
+      ...indexFresh(this.#db),
+      sql`insert into doomed (owner) select id from owner
+        where jid = ${key} and (select count(*) from room where jid = ${key}) = ${existing}`,
+      sql`delete from owner where jid = ${key} and (select count(*) from room where jid = ${key}) = ${existing}`,
     ]
   }
 

@@ -3,6 +3,7 @@
 // A promise resolves when what it did is on disk (fsync), never earlier; reads see everything written before them.
 import type { Jid } from '../xmpp/jid.ts'
 import type { PubsubStore } from './pubsub-store.ts'
+import type { RoomStore } from './rooms-store.ts'
 import type { UploadStore } from './upload-store.ts'
 
 /** The hash of a SCRAM mechanism. */
@@ -66,7 +67,7 @@ export interface AccountStore {
   /** Who is disabled loses the tokens of all clients. */
   setDisabled(jid: Jid, disabled: boolean): Promise<boolean>
   setAdmin(jid: Jid, admin: boolean): Promise<boolean>
-  /** Removes the account and everything that belongs to it: roster, messages, archive, documents, sets, clients, nodes. */
+  /** Removes the account and everything that belongs to it: roster, messages, archive, documents, sets, clients, nodes, its place in rooms. */
   remove(jid: Jid): Promise<boolean>
   /** Notes the end of a session. @param time ms since 1970 */
   seen(jid: Jid, time: number, status: string | undefined): Promise<void>
@@ -170,7 +171,7 @@ export interface NewMessage {
   readonly xml: string
   readonly from: Jid
   readonly to: Jid
-  /** Local accounts in whose archive it appears; may be empty. */
+  /** Local accounts and rooms in whose archive it appears; may be empty. */
   readonly archiveFor: readonly Jid[]
   /** The local account in whose offline queue it waits. */
   readonly offlineFor: Jid | undefined
@@ -262,7 +263,7 @@ export interface MessageStore {
   delivered(owner: Jid, upTo: MessageId): Promise<void>
 }
 
-/** One text per owner and key: vCards, private XML. An owner is an account's bare JID or one of our domains. */
+/** One text per owner and key: vCards, private XML. An owner is an account's bare JID, a room or one of our domains. */
 export interface DocumentStore {
   get(owner: Jid, key: string): Promise<string | undefined>
   put(owner: Jid, key: string, text: string): Promise<void>
@@ -420,6 +421,7 @@ export interface Store {
   readonly sessions: SessionStore
   readonly pubsub: PubsubStore
   readonly uploads: UploadStore
+  readonly rooms: RoomStore
   /** A random secret of 32 bytes that is made on first use and then stays. */
   secret(name: string): Promise<Buffer>
   /** Resolves when everything written so far is on disk; at once when nothing waits. Rejects if some of it could not be kept. */

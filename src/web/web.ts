@@ -3,7 +3,6 @@
 import type { RequestListener } from 'node:http'
 import { UPLOAD_PREFIX } from '../xmpp/upload-path.ts'
 import type { AppParts } from './app.ts'
-import { boshRoute } from './bosh/route.ts'
 import { Doorman, type DoormanParts } from './doorman.ts'
 import { type RawRoute, refuseUpgrade, type Upgrade } from './exchange.ts'
 import type { MonitorParts } from './monitor.ts'
@@ -24,7 +23,7 @@ export function createWeb(sites: WebSites): { readonly site: WebServer; readonly
   const files: readonly RawRoute[] = uploads
     ? [{ path: UPLOAD_PREFIX, answer: ({ request, response }) => uploads(request, response) }]
     : []
-  const routes: readonly RawRoute[] = [...files, boshRoute(doorman)]
+  const routes: readonly RawRoute[] = [...files, boshWith(doorman)]
   const site = new WebServer({
     trust,
     routes,
@@ -33,6 +32,25 @@ export function createWeb(sites: WebSites): { readonly site: WebServer; readonly
   })
   const monitor = new WebServer({ trust, app: async () => (await import('./monitor.ts')).createMonitor(sites) })
   return { site, monitor }
+}
+
+/** BOSH is loaded with the first request for it. */
+function boshWith(doorman: Doorman): RawRoute {
+  let loaded: Promise<RawRoute> | undefined
+  return {
+    path: PATHS.bosh,
+    answer(exchange) {
+      loaded ??= import('./bosh/route.ts').then(({ boshRoute }) => boshRoute(doorman))
+      loaded.then(
+        (route) => route.answer(exchange),
+        () => {
+          loaded = undefined // a module could not be read: perhaps it can the next time
+          exchange.response.writeHead(503)
+          exchange.response.end()
+        },
+      )
+    },
+  }
 }
 
 /** The WebSocket library is loaded with the first that wants one. */

@@ -27,6 +27,8 @@ import { wantsKept } from './0441-archive-preferences.ts'
 
 /** XEP-0334: Message Processing Hints. */
 const NS_HINTS = 'urn:xmpp:hints'
+/** XEP-0045 §7.5. */
+const NS_MUC_USER = 'http://jabber.org/protocol/muc#user'
 /** XEP-0085. */
 const NS_CHAT_STATES = 'http://jabber.org/protocol/chatstates'
 /** At most one line of the log in so many ms tells of messages that could not be kept. */
@@ -50,6 +52,7 @@ const FLEETING: ReadonlySet<string> = new Set([
   'jabber:x:delay', // XEP-0091
   'urn:xmpp:delay', // XEP-0203
   'urn:xmpp:sid:0', // XEP-0359
+  'urn:xmpp:occupant-id:0', // XEP-0421
   'http://jabber.org/protocol/nick', // XEP-0172
   NS_MAM, // what an archive answered: it is there already
 ])
@@ -65,7 +68,11 @@ export type Keeping = 'archive' | 'queue' | 'deny' | 'nothing'
  * (chat states above all). So receipts, markers and encrypted content are kept, and what future protocols may bring.
  */
 export function keepingOf(message: Stanza): Keeping {
-  if (message.type !== 'chat' && message.type !== 'normal') return 'nothing'
+  return message.type === 'chat' || message.type === 'normal' ? contentKeeping(message) : 'nothing'
+}
+
+/** The same whatever the type of the message is: rooms have archives too. */
+export function contentKeeping(message: Stanza): Keeping {
   let lasts = false
   let archive = true
   for (const child of message.element.children) {
@@ -118,7 +125,7 @@ export const archive: Feature = {
   },
   setup(ctx) {
     const complain = complaints(ctx)
-    const desk = new Desk(ctx)
+    const desk = new ArchiveDesk(ctx)
     const trimmer = new Trimmer(ctx)
     return {
       iq: [
@@ -173,25 +180,25 @@ interface Portion {
   readonly complete: boolean
 }
 
-/** Answers what an account asks of its archive. */
-class Desk {
+/** Answers what is asked of the archive of an account, or of a room. */
+export class ArchiveDesk {
   readonly #ctx: FeatureContext
 
   constructor(ctx: FeatureContext) {
     this.#ctx = ctx
   }
 
-  /** §4: the messages first, then the end. */
-  async answer(request: IqRequest): Promise<Element> {
+  /** §4: the messages first, then the end. @param seen a message's text as the asker may see it */
+  async answer(request: IqRequest, seen: (xml: string) => string = (xml) => xml): Promise<Element> {
     const { owner, account, payload, from, session } = request
     // What is asked for a node belongs to XEP-0442.
-    if (payload.attrs.node) throw new StanzaError('cancel', 'item-not-found', 'An account has no nodes here.')
+    if (payload.attrs.node) throw new StanzaError('cancel', 'item-not-found', 'There are no nodes here.')
     const query = readQuery(payload)
     if (account) await buried(account)
     const { messages, complete } = await this.#page(owner, query)
     const { router } = this.#ctx
     for (const kept of query.flipped ? messages.toReversed() : messages) {
-      const message = Stanza.of(resultMessage(kept, query.queryId), owner, from)
+      const message = Stanza.of(resultMessage({ ...kept, xml: seen(kept.xml) }, query.queryId), owner, from)
       const waiting = session ? router.toClient(message, session) : router.route(message)
       if (waiting) await waiting
     }
@@ -299,9 +306,10 @@ class Desk {
   }
 }
 
-function isFleeting({ name, ns }: Element): boolean {
+function isFleeting({ name, ns, children }: Element): boolean {
   if (FLEETING.has(ns)) return true
   if (ns === NS_CLIENT) return name === 'thread'
+  if (ns === NS_MUC_USER) return children.length === 0 // what tells a private message in a room
   return (name === 'request' && ns === 'urn:xmpp:receipts') || (name === 'markable' && ns === 'urn:xmpp:chat-markers:0')
 }
 

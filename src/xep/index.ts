@@ -3,6 +3,7 @@
 import type { Feature } from '../core/feature.ts'
 import { lastActivity } from './0012-last-activity.ts'
 import { disco } from './0030-disco.ts'
+import { rooms } from './0045-rooms/feature.ts'
 import { privateXml } from './0049-private-xml.ts'
 import { commands } from './0050-commands.ts'
 import { vcard } from './0054-vcard.ts'
@@ -48,6 +49,7 @@ export const features: readonly Feature[] = [
   caps, // only listens
   csi, // what it holds back has passed all others, and is counted when it goes; gives it back before `streamManagement` ends
   streamManagement, // counts what is sent, after all others had their say
+  rooms, // a service, which starts when the sessions are there again
   lastActivity, // only listens, and refuses questions to clients
   disco,
   privateXml,

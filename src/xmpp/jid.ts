@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // XMPP addresses (RFC 7622). A Jid exists only in its one prepared form: comparing two is comparing their text, and nothing
 // behind the door has to prepare anything again.
+import { escapeAttribute } from '../xml/element.ts'
 import { prepareDomain } from './domain.ts'
 import { StanzaError } from './errors.ts'
 import { opaqueString, usernameCaseMapped } from './precis.ts'
@@ -27,6 +28,7 @@ export class Jid {
   readonly resource: string | undefined
   readonly #text: string
   #bare: Jid | undefined
+  #attribute: string | undefined
 
   private constructor(local: string | undefined, domain: string, resource: string | undefined) {
     this.local = local
@@ -72,6 +74,12 @@ export class Jid {
   /** The address as text, for use as a key: equal addresses have equal keys. */
   get key(): string {
     return this.#text
+  }
+
+  /** The address as it stands in an attribute: what a room sends bears the same two addresses again and again. */
+  get attribute(): string {
+    this.#attribute ??= escapeAttribute(this.#text)
+    return this.#attribute
   }
 
   toString(): string {

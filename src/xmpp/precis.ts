@@ -64,6 +64,25 @@ export function opaqueString(text: string): string | undefined {
   })
 }
 
+/**
+ * A nickname in its one form, or undefined if it is none: Nickname (RFC 8266 §2.3), as it is shown. Two are the same if
+ * their `nicknameKey`s are.
+ */
+export function nickname(text: string): string | undefined {
+  return settled(text, (nick) => {
+    const mapped = nick
+      .replace(/\p{Zs}+/gu, ' ')
+      .replace(/^ | $/g, '')
+      .normalize('NFKC')
+    return FREEFORM.test(mapped) && wellPlaced(mapped) ? mapped : undefined
+  })
+}
+
+/** What tells nicknames apart (RFC 8266 §2.4). @param nick as `nickname` gave it */
+export function nicknameKey(nick: string): string {
+  return nickname(nick.toLowerCase()) ?? nick
+}
+
 /** Whether all of it is allowed in names, context included (RFC 8264 §4.2); for text in NFC. */
 export function identifierClass(text: string): boolean {
   return IDENTIFIER.test(text) && !hasCompat(text) && wellPlaced(text)

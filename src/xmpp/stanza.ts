@@ -135,8 +135,8 @@ export class Stanza implements Writable {
     const { element } = this
     let tag = `<${this.kind}`
     if (inherited !== element.ns) tag += ` xmlns='${element.ns}'`
-    if (this.from) tag += ` from='${escapeAttribute(this.from.toString())}'`
-    if (this.to) tag += ` to='${escapeAttribute(this.to.toString())}'`
+    if (this.from) tag += ` from='${this.from.attribute}'`
+    if (this.to) tag += ` to='${this.to.attribute}'`
     if (this.id !== undefined) tag += ` id='${escapeAttribute(this.id)}'`
     tag += attributesXml(element.attrs, isAddressing)
     const content = element.contentXml()

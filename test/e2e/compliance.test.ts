@@ -53,6 +53,9 @@ test('a trial server is looked at by accounts that are gone afterwards', async (
   for (const id of ['rfc6120', 'rfc7590', 'xep0030', 'rfc6121', 'xep0054', 'xep0049']) {
     assert.ok(ids.has(id), `${id} is found: ${JSON.stringify(all(report).find((one) => one.id === id))}`)
   }
+  for (const id of ['xep0045', 'xep0249', 'xep0313muc', 'vcard_muc', 'xep0410']) {
+    assert.ok(ids.has(id), `${id} is found: ${JSON.stringify(all(report).find((one) => one.id === id))}`)
+  }
   for (const { reason } of all(report)) assert.notEqual(reason, '')
 
   const text = run()

@@ -124,6 +124,24 @@ test('BOSH over HTTP/2', async (t) => {
   assert.equal((await ask(one, { ':path': '/http-bind' }, 'x'.repeat(100_000))).status, 413)
 })
 
+test('a BOSH request whose stream was given up is answered on another one', async (t) => {
+  const one = await session(t)
+  const bosh = "xmlns='http://jabber.org/protocol/httpbind'"
+  const { text } = await ask(
+    one,
+    { ':path': '/http-bind' },
+    `<body ${bosh} rid='1' to='localhost' wait='60' hold='1'/>`,
+  )
+  const sid = /sid='([^']+)'/.exec(text)?.[1]
+  const held = `<body ${bosh} rid='2' sid='${sid}'/>`
+  const stream = one.request({ ':path': '/http-bind', ':method': 'POST' })
+  stream.on('error', () => undefined).end(held)
+  stream.close(constants.NGHTTP2_CANCEL)
+  const again = ask(one, { ':path': '/http-bind' }, held)
+  const end = await ask(one, { ':path': '/http-bind' }, `<body ${bosh} rid='3' sid='${sid}' type='terminate'/>`)
+  assert.match(`${(await again).text}${end.text}`, /type='terminate'/)
+})
+
 test('streams that are reset all the time end the connection', async (t) => {
   const one = await session(t)
   const closed = new Promise((resolve) => one.once('close', resolve))

@@ -7,7 +7,17 @@ import { sessions } from './0004-sessions.ts'
 import { pubsub } from './0005-pubsub.ts'
 import { sessionLog } from './0006-session-log.ts'
 import { uploads } from './0007-uploads.ts'
+import { rooms } from './0008-rooms.ts'
 import type { Migration } from './migration.ts'
 
 /** Every migration; the version of each is its place. */
-export const migrations: readonly Migration[] = [start, clients, pushAndReports, sessions, pubsub, sessionLog, uploads]
+export const migrations: readonly Migration[] = [
+  start,
+  clients,
+  pushAndReports,
+  sessions,
+  pubsub,
+  sessionLog,
+  uploads,
+  rooms,
+]

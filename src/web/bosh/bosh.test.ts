@@ -110,6 +110,20 @@ test('who did not get an answer gets it again, and only if the question is the s
   assert.match(await one.asks(PING), /condition='item-not-found'/, 'that was the end')
 })
 
+test('what was meant for a connection that broke is not lost', async () => {
+  const [one, other] = [await Session.enter(), await Session.enter()]
+  await one.asks("<presence xmlns='jabber:client'/>")
+  const held = one.body(++one.rid, '')
+  const broken = new AbortController()
+  const first = fetch(URL, { method: 'POST', body: held, signal: broken.signal })
+  await clock.awaited(60_000)
+  broken.abort()
+  await assert.rejects(first)
+  await clock.awaited(75_000)
+  await other.asks(`${echo('Again')}${PING}`)
+  assert.match(await post(held), /<body>Again<\/body>/)
+})
+
 test('the same question may not come all the time', async () => {
   const one = await Session.enter()
   await one.asks(PING)
@@ -235,6 +249,18 @@ test('what is no body of ours is refused', async () => {
 test('a body that a stranger makes too long is not read', async () => {
   const answer = await fetch(URL, { method: 'POST', body: `<body x='${'x'.repeat(100_000)}'/>` })
   assert.equal(answer.status, 413)
+})
+
+test('one address has so many sessions, and another one after one has ended', async () => {
+  const few = await loopback({ limits: { connectionsPerAddress: 2 } })
+  const url = `http://127.0.0.1:${few.http}/http-bind`
+  const body = "<body xmlns='http://jabber.org/protocol/httpbind' rid='7' to='localhost' wait='60' hold='1'/>"
+  const begin = async (): Promise<string> => (await fetch(url, { method: 'POST', body })).text()
+  const [one] = [await begin(), await begin()]
+  assert.match(await begin(), /condition='policy-violation'/)
+  const end = body.replace("rid='7'", `rid='8' type='terminate' sid='${/\ssid='([^']+)'/.exec(one)?.[1]}'`)
+  assert.match(await (await fetch(url, { method: 'POST', body: end })).text(), ENDED)
+  assert.match(await begin(), /<stream:features>/)
 })
 
 test('web pages from anywhere may come, with POST only', async () => {

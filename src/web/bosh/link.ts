@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A session over BOSH as a link (XEP-0124, XEP-0206): requests are taken in the order of their numbers, one is held back until
 // there is something to say, and the last answers are kept for a client that did not get them.
-import { createHash } from 'node:crypto'
 import type { Cancel, Clock } from '../../clock.ts'
 import type { Log } from '../../log.ts'
 import type { Metrics } from '../../metrics.ts'
@@ -10,15 +9,13 @@ import { type Attributes, type Element, el, type Writable } from '../../xml/elem
 import type { ReaderLimits } from '../../xml/reader.ts'
 import { StreamError } from '../../xmpp/errors.ts'
 import { NS_CLIENT, NS_STREAMS } from '../framing.ts'
-import { bodyXml, type Condition, type RequestBody, terminateXml, xbosh } from './body.ts'
+import { bodyXml, type Condition, terminateXml, xbosh } from './body.ts'
+import { type BoshRequest, Replies, replaced } from './replies.ts'
+import { pauseOf, Rules, restarts } from './rules.ts'
 import { sessionTerms, type Terms } from './terms.ts'
 
 /** Characters of an answer; the rest goes into the next one. */
 const ANSWER_MAX = 512 * 1024
-/** How often the same request may come again. */
-const REPEATS_MAX = 10
-/** XEP-0124 §17.3. */
-const RECOVERABLE = bodyXml({ type: 'error' }, '')
 const EMPTY = bodyXml({}, '')
 const NO_BINDINGS: ChannelBindings = Object.freeze({})
 /** Stream errors that the binding has a name for. */
@@ -26,18 +23,6 @@ const CONDITIONS: Readonly<Record<string, Condition>> = {
   'host-gone': 'host-gone',
   'host-unknown': 'host-unknown',
   'system-shutdown': 'system-shutdown',
-}
-
-/** A request on its way through a session. */
-export interface BoshRequest extends RequestBody {
-  readonly rid: number
-  /** Of the whole body: who asks again must ask the same. */
-  readonly digest: string
-  readonly bytes: number
-  /** Whether the client has given up waiting for the answer. */
-  readonly gone: boolean
-  /** Answers; called once. */
-  answer(body: string): void
 }
 
 /** What a link works with. */
@@ -57,18 +42,6 @@ export interface BoshLinkOptions {
   readonly forget: () => void
 }
 
-interface Held {
-  readonly request: BoshRequest
-  readonly since: number
-}
-
-interface Answered {
-  readonly rid: number
-  readonly digest: string
-  readonly body: string
-  repeats: number
-}
-
 /** One session of a client. */
 export class BoshLink implements Link {
   readonly id: string
@@ -78,6 +51,8 @@ export class BoshLink implements Link {
   readonly serverName = undefined
   readonly #options: BoshLinkOptions
   readonly #terms: Terms
+  readonly #rules: Rules
+  readonly #replies: Replies
   #limits: Partial<ReaderLimits>
   #events: LinkEvents | undefined
   /** The answer to all that still comes; the session is over. */
@@ -92,11 +67,6 @@ export class BoshLink implements Link {
   #last: number
   /** Requests that have overtaken others. */
   readonly #early = new Map<number, BoshRequest>()
-  /** Requests that have not been answered, in their order. */
-  #held: Held[] = []
-  #answered: Answered[] = []
-  #key: string | undefined
-  #emptyAt = Number.NEGATIVE_INFINITY
 
   /** What requests brought, to be done one after the other, and how many bytes that is. */
   #todo: (() => MaybeAsync<void>)[] = []
@@ -115,6 +85,8 @@ export class BoshLink implements Link {
     this.#options = options
     this.#limits = options.limits
     this.#terms = sessionTerms(first.attrs)
+    this.#rules = new Rules(this.#terms, options.clock)
+    this.#replies = new Replies(this.#terms.requests)
     this.#first = first.rid
     this.#last = first.rid - 1
     this.#greeting = { sid: options.sid, ...this.#terms.attrs }
@@ -167,10 +139,11 @@ export class BoshLink implements Link {
     const { rid } = request
     if (this.#farewell !== undefined) this.#sayFarewell(request)
     else if (rid <= this.#last) this.#repeat(request)
-    else if (rid > this.#last + this.#window(request) || this.#differs(request)) {
+    else if (rid > this.#last + this.#rules.window(request) || this.#differs(request)) {
       this.#terminate('item-not-found', request)
     } else {
-      this.#early.get(rid)?.answer(RECOVERABLE)
+      const same = this.#early.get(rid)
+      if (same) replaced(same)
       this.#early.set(rid, request)
       this.#takeInOrder()
     }
@@ -191,16 +164,11 @@ export class BoshLink implements Link {
     this.#terminate(condition, request)
   }
 
-  /** XEP-0124 §14.2; §11: one more for who leaves. */
-  #window({ attrs }: BoshRequest): number {
-    return this.#terms.requests + (attrs.type === 'terminate' || attrs.pause !== undefined ? 1 : 0)
-  }
-
   #takeInOrder(): void {
     for (let next = this.#early.get(this.#last + 1); next; next = this.#early.get(this.#last + 1)) {
       this.#early.delete(next.rid)
       this.#last = next.rid
-      const wrong = this.#judge(next)
+      const wrong = this.#rules.judge(next, this.#replies.waiting)
       if (wrong) {
         this.#terminate(wrong, next)
         return
@@ -210,25 +178,9 @@ export class BoshLink implements Link {
     this.#watch()
   }
 
-  /** Whether a request keeps the rules: keys (XEP-0124 §15), pauses (§10), not too many (§11), not too often (§12). */
-  #judge(request: BoshRequest): Condition | undefined {
-    const { attrs, payloads } = request
-    const before = this.#key
-    if (before !== undefined && sha1(attrs.key ?? '') !== before.toLowerCase()) return 'item-not-found'
-    this.#key = attrs.newkey ?? attrs.key
-    const pause = pauseOf(attrs)
-    if (pause !== undefined && !(pause <= this.#terms.maxpause)) return 'policy-violation'
-    if (this.#held.length >= this.#window(request)) return 'policy-violation'
-    const isEmpty = payloads.length === 0 && attrs.type === undefined && pause === undefined && !restarts(attrs)
-    const now = this.#options.clock.now()
-    if (this.#terms.polling && isEmpty && now - this.#emptyAt < this.#terms.polling * 1000) return 'policy-violation'
-    this.#emptyAt = isEmpty ? now : Number.NEGATIVE_INFINITY
-    return undefined
-  }
-
   #accept(request: BoshRequest): void {
     const { attrs, payloads, bytes } = request
-    this.#held.push({ request, since: this.#options.clock.now() })
+    this.#replies.hold(request, this.#options.clock.now())
     this.#options.metrics.bytesIn += bytes
     this.#pause = pauseOf(attrs)
     this.#events?.alive?.()
@@ -244,7 +196,7 @@ export class BoshLink implements Link {
 
   #opened(attrs: Attributes): MaybeAsync<void> {
     if (!this.#awaitsOpen) throw new StreamError('bad-format', 'The stream is open already.')
-    const version = xbosh(attrs, 'version') ?? '1.0' // XEP-0206 §4 asks for it at the start only, and not always
+    const version = xbosh(attrs, 'version') ?? '1.0' // XEP-0206 §3 asks for it at the start only, and not always
     const header = { to: attrs.to, from: attrs.from, version, 'xml:lang': attrs['xml:lang'] }
     const element = el('stream', NS_STREAMS, header)
     return this.#events?.opened({ element, contentNamespace: NS_CLIENT, prefix: 'stream' })
@@ -301,7 +253,8 @@ export class BoshLink implements Link {
   #settle(): void {
     if (this.#farewell !== undefined || (this.#busy && this.#todoBytes > (this.#limits.stanzaBytes ?? 0))) return
     if (this.#out.length > 0 && this.#pause === undefined) this.#answer(this.#takeOut())
-    while (this.#held.length > (this.#pause === undefined ? this.#terms.hold : 0) && !this.#greets()) this.#answer('')
+    const hold = this.#pause === undefined ? this.#terms.hold : 0
+    while (this.#replies.waiting > hold && !this.#greets()) this.#answer('')
     this.#watch()
   }
 
@@ -311,7 +264,7 @@ export class BoshLink implements Link {
   }
 
   #takeOut(): string {
-    if (this.#held.length === 0) return ''
+    if (this.#replies.waiting === 0) return ''
     let content = ''
     let taken = 0
     for (const text of this.#out) {
@@ -326,32 +279,18 @@ export class BoshLink implements Link {
 
   /** Answers the oldest request. */
   #answer(content: string): void {
-    const held = this.#held.shift()
-    if (!held) return
-    const { rid, digest } = held.request
+    if (this.#replies.waiting === 0) return
     const body = this.#greeting || content !== '' ? bodyXml(this.#greeting ?? {}, content) : EMPTY
     this.#greeting = undefined
-    if (content !== '') this.#emptyAt = Number.NEGATIVE_INFINITY
-    this.#answered.push({ rid, digest, body, repeats: 0 })
-    if (this.#answered.length > this.#terms.requests) this.#answered.shift()
+    if (content !== '') this.#rules.gave()
     this.#options.metrics.bytesOut += body.length
-    held.request.answer(body)
-    if (this.#out.length > 0 && this.#held.length > 0) this.#schedule()
+    this.#replies.answer(body)
+    if (this.#out.length > 0 && this.#replies.waiting > 0) this.#schedule()
   }
 
-  /** XEP-0124 §14.3. */
   #repeat(request: BoshRequest): void {
-    const { rid, digest } = request
-    const place = this.#held.findIndex((one) => one.request.rid === rid)
-    const held = this.#held[place]
-    const answered = this.#answered.find((one) => one.rid === rid)
-    const known = held?.request ?? answered
-    if (known?.digest !== digest) this.#terminate('item-not-found', request)
-    else if (held) {
-      held.request.answer(RECOVERABLE)
-      this.#held[place] = { ...held, request }
-    } else if (answered && ++answered.repeats <= REPEATS_MAX) request.answer(answered.body)
-    else this.#terminate('policy-violation', request)
+    const wrong = this.#replies.repeat(request)
+    if (wrong) this.#terminate(wrong, request)
     this.#events?.alive?.()
     this.#watch()
   }
@@ -362,9 +301,9 @@ export class BoshLink implements Link {
     if (this.#farewell !== undefined) return
     const { clock } = this.#options
     const { wait, inactivity } = this.#terms
-    const [oldest] = this.#held
-    if (oldest && this.#held.some(({ request }) => !request.gone)) {
-      const left = Math.max(0, oldest.since + wait * 1000 - clock.now())
+    const { since } = this.#replies
+    if (since !== undefined) {
+      const left = Math.max(0, since + wait * 1000 - clock.now())
       this.#cancelTimer = clock.after(left, () => {
         this.#answer('')
         this.#watch()
@@ -389,12 +328,10 @@ export class BoshLink implements Link {
 
   /** The session is over: the oldest request learns why; if there is none, the next one does. */
   #finish(farewell: string, reason: 'closed' | 'error' | 'lost', asks?: Pick<BoshRequest, 'answer'>): void {
-    const waiting = [...this.#held.map(({ request }) => request), ...this.#early.values()].filter((one) => one !== asks)
+    const waiting = [...this.#replies.clear(), ...this.#early.values()].filter((one) => one !== asks)
     this.#farewell = farewell
     this.#cancelTimer()
-    this.#held = []
     this.#early.clear()
-    this.#answered = []
     this.#out = []
     this.#todo = []
     const told = waiting.find((one) => !one.gone)
@@ -409,17 +346,4 @@ export class BoshLink implements Link {
     this.#cancelTimer()
     this.#options.forget()
   }
-}
-
-/** How long the client will be silent, in seconds; everything is answered then (XEP-0124 §10). */
-function pauseOf({ pause }: Attributes): number | undefined {
-  return pause === undefined ? undefined : /^\d{1,6}$/.test(pause) ? Number(pause) : Number.NaN
-}
-
-function restarts(attrs: Attributes): boolean {
-  return ['true', '1'].includes(xbosh(attrs, 'restart') ?? '')
-}
-
-function sha1(text: string): string {
-  return createHash('sha1').update(text).digest('hex')
 }

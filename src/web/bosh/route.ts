@@ -7,7 +7,8 @@ import type { Doorman } from '../doorman.ts'
 import type { Exchange, RawRoute } from '../exchange.ts'
 import { PATHS } from '../paths.ts'
 import { BadBody, parseBody, type RequestBody, terminateXml } from './body.ts'
-import { BoshLink, type BoshRequest } from './link.ts'
+import { BoshLink } from './link.ts'
+import type { BoshRequest } from './replies.ts'
 
 /** What a body may have beside one stanza of the largest size. */
 const AROUND = 16_384
@@ -135,7 +136,11 @@ function requestOf(
 ): BoshRequest {
   const rid = RID.test(attrs.rid ?? '') ? Number(attrs.rid) : 0
   if (rid < 1 || rid > RID_MAX) throw new BadBody('bad-request', attrs.sid)
-  if (link) response.once('close', () => link.left())
+  let gone = false
+  response.once('close', () => {
+    gone = true
+    link?.left()
+  })
   return {
     rid,
     attrs,
@@ -143,7 +148,7 @@ function requestOf(
     bytes: bytes.length,
     digest: createHash('sha256').update(bytes).digest('base64'),
     get gone() {
-      return response.destroyed || response.closed
+      return gone
     },
     answer: (body) => say(response, 200, body),
   }

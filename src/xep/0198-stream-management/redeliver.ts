@@ -34,7 +34,8 @@ function redeliverMessage(
   { router, store, log }: FeatureContext,
 ): void {
   const { from, to } = message
-  if (!from || !to || isCarbon(message)) return
+  // What a room sent was for that client alone; the others got theirs, and the room's archive has it.
+  if (!from || !to || message.type === 'groupchat' || isCarbon(message)) return
   let somebody = false
   for (const client of account.sessions.values()) {
     if ((client.priority ?? -1) < 0) continue

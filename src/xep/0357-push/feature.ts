@@ -30,6 +30,11 @@ export function connectionLost(ctx: FeatureContext, client: Session, unacknowled
   if (unacknowledged.some(wakesDevices)) byServer.get(ctx.router)?.lost(client)
 }
 
+/** For rooms (XEP-0045): something important was said where an account has its place and no client. Nobody waits for it. */
+export function wakeAccount(ctx: FeatureContext, account: LocalAccount): void {
+  byServer.get(ctx.router)?.wakeAll(account)
+}
+
 /** XEP-0357: Push Notifications. */
 export const push: Feature = {
   name: 'push',
@@ -123,6 +128,13 @@ class Pushes {
   lost({ account, resource }: Session): void {
     this.#later(account, (devices) => {
       for (const device of devices.values()) if (device.resource === resource) device.remind()
+    })
+  }
+
+  /** As the function `wakeAccount`. */
+  wakeAll(account: LocalAccount): void {
+    this.#later(account, (devices) => {
+      for (const device of devices.values()) if (!device.awake) device.wake()
     })
   }
 

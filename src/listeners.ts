@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where the server can be reached: every listener, made from the configuration and put on its port.
+import { networkOf } from './accounts/throttle.ts'
+import { systemClock } from './clock.ts'
+import type { Address, Config, Limits } from './config/config.ts'
+import type { LiveConfig } from './live-config.ts'
+import type { Log } from './log.ts'
+import type { Metrics } from './metrics.ts'
+import { ClientListener, type Listening, withFreePort } from './net/listen.ts'
+import { addressesIn } from './net/proxies.ts'
+import { SocksProxy } from './net/socks-proxy.ts'
+import type { Certificates } from './net/tls.ts'
+import type { FirstAccount } from './ops/first-account.ts'
+import type { ListenInfo } from './ops/running-server.ts'
+import type { Server } from './server.ts'
+import type { Store } from './store/store.ts'
+import type { UploadFiles } from './store/upload-files.ts'
+import type { Trust } from './web/exchange.ts'
+import type { WebServer } from './web/server.ts'
+import { uploadListener } from './web/uploads.ts'
+import { createWeb } from './web/web.ts'
+import type { BytestreamProxy } from './xep/0065-proxy.ts'
+import type { ReaderLimits } from './xml/reader.ts'
+
+/** This machine. */
+const LOOPBACK = ['127.0.0.0/8', '::1']
+/** Connections without TLS, of which reverse proxies have many. */
+const PROXY_CONNECTIONS = 10_000
+/** Connections of those who watch. */
+const MONITOR_CONNECTIONS = 100
+
+/** The web servers. */
+type Webs = ReturnType<typeof createWeb>
+type Connection = Parameters<WebServer['take']>[0]
+
+/** What stands behind the listeners. */
+interface Behind {
+  readonly config: Config
+  readonly live: LiveConfig
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly store: Store
+  readonly certificates: Certificates
+  readonly xmpp: Server
+  readonly firstAccount: FirstAccount
+}
+
+/** Every listener, not on its port yet. */
+export interface Listeners {
+  readonly clients: ClientListener
+  readonly components: ClientListener
+  readonly webs: Webs
+  readonly proxy: SocksProxy
+}
+
+/** Makes all listeners. @param files where uploads are */
+export function makeListeners(behind: Behind, files: UploadFiles): Listeners {
+  const listeners = streamListeners(behind)
+  return { ...listeners, webs: websOf(behind, listeners.clients, files), proxy: bytestreamProxy(behind) }
+}
+
+/** Who takes the connections of clients, and of components. */
+function streamListeners({
+  live: { limits },
+  certificates,
+  log,
+  metrics,
+  xmpp,
+}: Behind): Pick<Listeners, 'clients' | 'components'> {
+  const common = {
+    certificates,
+    limits: {
+      get connectionsPerAddress() {
+        return limits.connectionsPerAddress
+      },
+      get connectionsPerMinute() {
+        return limits.connectionsPerMinutePerAddress
+      },
+      get sendQueueBytes() {
+        return limits.sendQueueBytes
+      },
+      get bytesPerSecond() {
+        return limits.bytesPerSecond
+      },
+      get reader() {
+        return readerLimits(limits)
+      },
+    },
+    clock: systemClock,
+    log,
+    metrics,
+    networkOf,
+  }
+  return {
+    clients: new ClientListener({ ...common, accept: (link) => xmpp.accept(link) }),
+    components: new ClientListener({
+      ...common,
+      content: 'jabber:component:accept',
+      accept: (link) => xmpp.acceptComponent(link),
+    }),
+  }
+}
+
+/** The sockets of the proxy of XEP-0065. */
+function bytestreamProxy({ config, live, log }: Behind): SocksProxy {
+  const limits = {
+    bytesPerSecond: config.proxy.bytesPerSecond,
+    get connectionsPerAddress() {
+      return live.limits.connectionsPerAddress
+    },
+  }
+  return new SocksProxy({ limits, clock: systemClock, log, networkOf })
+}
+
+/** The proxy as its feature finds it among the options. @param listening where all listeners are */
+export function bytestreamsBy({ proxy }: Listeners, config: Config, listening: readonly ListenInfo[]): BytestreamProxy {
+  const port = listening.find(({ kind }) => kind === 'proxy')?.port
+  return {
+    placeOf: (host) => (port === undefined ? undefined : { host: config.proxy.host ?? host, port }),
+    activate: (hash) => proxy.activate(hash),
+  }
+}
+
+function readerLimits({ unauthenticatedStanzaBytes: stanzaBytes, depth, attributes }: Limits): Partial<ReaderLimits> {
+  return { stanzaBytes, depth, attributes }
+}
+
+/** The web servers, without their sockets. */
+function websOf(
+  { config, live, log, metrics, store, xmpp, firstAccount }: Behind,
+  { admission }: ClientListener,
+  files: UploadFiles,
+): Webs {
+  const { limits, hosts } = live
+  return createWeb({
+    trust: trustOf(config),
+    hosts,
+    url: config.http.url,
+    firstAccount,
+    limits: {
+      get stanzaBytes() {
+        return limits.stanzaBytes
+      },
+      get sendQueueBytes() {
+        return limits.sendQueueBytes
+      },
+      get reader() {
+        return readerLimits(limits)
+      },
+    },
+    admission,
+    networkOf,
+    accept: (link) => xmpp.accept(link),
+    uploads: uploadListener({ uploads: store.uploads, files, clock: systemClock, log }),
+    clock: systemClock,
+    metrics,
+    log,
+    page: () => metrics.text(),
+    health: async () => ({ store: await answers(store) }),
+  })
+}
+
+function trustOf({ http }: Config): Trust {
+  return { isProxy: addressesIn([...LOOPBACK, ...http.proxies]), isLocal: addressesIn(LOOPBACK) }
+}
+
+/** Puts them on their ports. Rejects if one cannot be had. @param begun told of those that listen, as they begin to */
+export async function listenAtAll(
+  config: Config,
+  { clients, components, webs: { site, monitor }, proxy }: Listeners,
+  begun: (listening: readonly Listening[]) => void,
+): Promise<readonly ListenInfo[]> {
+  const { isProxy } = trustOf(config)
+  const forSite = { take: (socket: Connection) => site.take(socket), isProxy }
+  const forMonitor = { take: (socket: Connection) => monitor.take(socket), isProxy, most: MONITOR_CONNECTIONS }
+  const ways: Readonly<Record<ListenInfo['kind'], (addresses: readonly Address[]) => Promise<readonly Listening[]>>> = {
+    starttls: (addresses) => clients.listen(addresses, false),
+    tls: (addresses) => clients.listen(addresses, true),
+    https: (addresses) => clients.listenWeb(addresses, true, forSite),
+    http: (addresses) => clients.listenWeb(addresses, false, { ...forSite, most: PROXY_CONNECTIONS }),
+    metrics: (addresses) => clients.listenWeb(addresses, false, forMonitor),
+    proxy: (addresses) => proxy.listen(addresses),
+    components: (addresses) => components.listen(addresses, false),
+  }
+  const all: ListenInfo[] = []
+  for (const kind of ['starttls', 'tls', 'https', 'http', 'metrics', 'components', 'proxy'] as const) {
+    const wanted = kind === 'components' && config.components.size === 0 ? [] : config.listen[kind]
+    const listening = await freePorts(config, wanted, ways[kind])
+    begun(listening)
+    const got = listening.map(({ address }) => address)
+    all.push(...infos(kind, wanted, got))
+  }
+  return all
+}
+
+/** The wanted ports; in the trial the next free ones, but never one that another of our listeners wants. */
+function freePorts<T>(
+  { listen: { nextFreePort, ...wanted } }: Config,
+  addresses: readonly Address[],
+  listen: (addresses: readonly Address[]) => Promise<T>,
+): Promise<T> {
+  const ports = Object.values(wanted).flatMap((list) => list.map(({ port }) => port))
+  return withFreePort(addresses, nextFreePort, new Set(ports), listen)
+}
+
+function infos(kind: ListenInfo['kind'], wanted: readonly Address[], got: readonly Address[]): readonly ListenInfo[] {
+  return got.map(({ host, port }, index) => ({ kind, host, port, wanted: wanted[index]?.port ?? port }))
+}
+
+async function answers(store: Store): Promise<boolean> {
+  try {
+    await store.accounts.count()
+    return true
+  } catch {
+    return false // that is the answer: the reason is in the log already
+  }
+}
