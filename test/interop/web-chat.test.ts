@@ -228,6 +228,16 @@ test('who logs out leaves no token behind, neither here nor there', async () => 
   assert.deepEqual(JSON.parse(await server.command(['user', 'clients', 'romeo@localhost', '--json'])), [])
 })
 
+test('where no WebSocket gets through, BOSH does, and the token too', async () => {
+  await server.addUser('mercutio', 'a plague on both')
+  const mercutio = await profile(DESKTOP)
+  await mercutio.addInitScript(`const Real = WebSocket
+    window.WebSocket = function (url, name) { return new Real(url.replace('xmpp-websocket', 'nothing'), name) }`)
+  await logsIn(mercutio, 'mercutio', 'a plague on both')
+  await mercutio.reload()
+  await isIn(mercutio)
+})
+
 test('the pages asked nobody else for anything, and did nothing that their policy forbids', () => {
   assert.deepEqual([...wrong], [])
 })
