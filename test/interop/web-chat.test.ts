@@ -201,6 +201,7 @@ test('they chat in a room, encrypted too', async () => {
   await encrypted(juliet)
   await says(juliet, 'where we lay our scene')
   await reads(romeo, 'where we lay our scene')
+  assert.match((await romeo.textContent('.occupants-heading')) ?? '', /^2 /)
   await shot(romeo, 'room-desktop')
   await shot(juliet, 'room-phone-it')
 })
@@ -225,6 +226,16 @@ test('who logs out leaves no token behind, neither here nor there', async () => 
   await romeo.waitForSelector('#converse-login')
   assert.equal(await romeo.evaluate("localStorage.getItem('aenigma-login')"), null)
   assert.deepEqual(JSON.parse(await server.command(['user', 'clients', 'romeo@localhost', '--json'])), [])
+})
+
+test('where no WebSocket gets through, BOSH does, and the token too', async () => {
+  await server.addUser('mercutio', 'a plague on both')
+  const mercutio = await profile(DESKTOP)
+  await mercutio.addInitScript(`const Real = WebSocket
+    window.WebSocket = function (url, name) { return new Real(url.replace('xmpp-websocket', 'nothing'), name) }`)
+  await logsIn(mercutio, 'mercutio', 'a plague on both')
+  await mercutio.reload()
+  await isIn(mercutio)
 })
 
 test('the pages asked nobody else for anything, and did nothing that their policy forbids', () => {

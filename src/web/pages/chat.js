@@ -5,7 +5,8 @@ import { addLogin } from './login.js'
 
 const meta = (name) => document.querySelector(`meta[name="aenigma-${name}"]`)?.content ?? ''
 const host = meta('host')
-const socket = location.protocol === 'https:' ? 'wss:' : 'ws:'
+const webSocket = `${location.protocol === 'https:' ? 'wss:' : 'ws:'}//${location.host}/xmpp-websocket`
+const bosh = `${location.origin}/http-bind`
 const files = meta('files').split(' ')
 const { converse } = window
 
@@ -17,8 +18,16 @@ converse.plugins.add('aenigma-look', {
     api.elements.define('converse-brand-logo', Brand)
     api.elements.define('converse-footer', Footer) // the original shows pictures of sponsors, from elsewhere
     api.elements.define('converse-controlbox-navbar', Nothing) // links to the site of Converse.js
+    api.listen.on('chatRoomInitialized', oneOfEach)
   },
 })
+
+/** Converse.js shows members twice that it knew by their address before they came in: it looks for their occupant id alone. */
+function oneOfEach({ occupants }) {
+  if (!occupants) return
+  const find = occupants.findOccupant.bind(occupants)
+  occupants.findOccupant = (who) => find(who) ?? (who.jid && find({ jid: who.jid })) ?? undefined
+}
 
 class Brand extends HTMLElement {
   connectedCallback() {
@@ -46,11 +55,32 @@ class Footer extends HTMLElement {
   }
 }
 
+/** Whether something on the way lets HTTP through but no WebSocket. Without any network a WebSocket may do later. */
+async function onlyBosh() {
+  const opened = await new Promise((resolve) => {
+    const probe = new WebSocket(webSocket, 'xmpp')
+    const timer = setTimeout(() => resolve(false), 4000)
+    probe.onerror = () => resolve(false)
+    probe.onopen = () => {
+      clearTimeout(timer)
+      probe.close()
+      resolve(true)
+    }
+  })
+  return (
+    !opened &&
+    (await fetch(bosh, { method: 'HEAD' }).then(
+      () => true,
+      () => false,
+    ))
+  )
+}
+
 await converse.initialize({
   // This server, and no other.
   assets_path: meta('converse'),
-  websocket_url: `${socket}//${location.host}/xmpp-websocket`,
-  bosh_service_url: `${location.origin}/http-bind`,
+  websocket_url: (await onlyBosh()) ? undefined : webSocket,
+  bosh_service_url: bosh,
   discover_connection_methods: false,
   authentication: 'login',
   locked_domain: host,

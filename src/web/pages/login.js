@@ -131,6 +131,8 @@ class Login {
     connection._sasl_data = {}
     this.keepToken(childrenOf(success, 'token', FAST)[0])
     // The features follow without a new stream (XEP-0388 §2.5); from there on it is all as Strophe knows it.
+    const together = success.nextElementSibling // with BOSH, where a body has both
+    if (together?.localName === 'features') return connection._onStreamFeaturesAfterSASL(together)
     const handlers = ['stream:features', 'features'].map((name) =>
       connection._addSysHandler(
         (element) => {
