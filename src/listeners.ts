@@ -144,6 +144,9 @@ function websOf(
       get sendQueueBytes() {
         return limits.sendQueueBytes
       },
+      get bytesPerSecond() {
+        return limits.bytesPerSecond
+      },
       get reader() {
         return readerLimits(limits)
       },

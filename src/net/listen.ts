@@ -114,6 +114,8 @@ export class ClientListener {
         const server = createServer({ noDelay: true }, (socket) => this.#connected(socket, way))
         if (way.most !== undefined) server.maxConnections = way.most
         const { address: bound, stop } = await begin(server, address)
+        // The system may be unable to take one connection (it has no memory, a firewall says no); that is no end of the others.
+        server.on('error', (error) => this.#parts.log.warn('connection could not be taken', { error }))
         listening.push({ address: bound, stop: () => this.#stop(stop) })
       }
       return listening

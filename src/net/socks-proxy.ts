@@ -62,6 +62,7 @@ export class SocksProxy {
       for (const address of addresses) {
         const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#connected(socket))
         listening.push({ address: await begin(server, address), stop: () => this.#stop(server) })
+        server.on('error', (error) => this.#parts.log.warn('connection could not be taken', { error })) // as in `listen.ts`
       }
       return listening
     } catch (error) {

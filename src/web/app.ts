@@ -4,6 +4,7 @@ import type { RequestListener } from 'node:http'
 import { getRequestListener, type HttpBindings } from '@hono/node-server'
 import { type Context, Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
+import type { Log } from '../log.ts'
 import { addChat } from './chat.ts'
 import { type Peer, peerOf, type Trust } from './exchange.ts'
 import { addHostMeta } from './host-meta.ts'
@@ -19,6 +20,7 @@ export interface AppParts {
   /** Where everybody reaches our web server, as `https://chat.example.org`, if the configuration says so. */
   readonly url: string | undefined
   readonly firstAccount: StartParts['firstAccount']
+  readonly log: Log
 }
 
 /** Pages in groups, each in a file of its own: what comes here gets the headers below unless it sets its own. */
@@ -29,6 +31,11 @@ export function createApp(parts: AppParts): RequestListener {
   const app = new Hono()
   const peer = (context: Context): Peer => peerOf((context.env as HttpBindings).incoming, parts.trust)
   app.use(secured(peer), bodyLimit({ maxSize: BODY_BYTES }))
+  app.onError((error, context) => {
+    if ('getResponse' in error) return error.getResponse() // one of Hono's own refusals
+    parts.log.error('web page failed', { error })
+    return context.text('Internal Server Error', 500)
+  })
   for (const add of PAGES) add(app, { ...parts, peerOf: peer })
   return getRequestListener(app.fetch, { overrideGlobalObjects: false })
 }

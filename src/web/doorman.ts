@@ -13,6 +13,8 @@ export interface WebLinkLimits {
   /** Bytes of the largest stanza that anybody may send. */
   readonly stanzaBytes: number
   readonly sendQueueBytes: number
+  /** What one stream may send in a second, over some time (see `net/allowance.ts`). */
+  readonly bytesPerSecond: number
   /** For streams that did not log in yet. */
   readonly reader: Partial<ReaderLimits>
 }

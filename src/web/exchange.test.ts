@@ -44,3 +44,21 @@ test('what the client wrote before the proxy did counts for nothing', () => {
   assert.equal(chain('203.0.113.9, 192.0.2.1, 10.0.0.7'), '192.0.2.1', 'through a second proxy of ours')
   assert.equal(chain('10.0.0.8'), '10.0.0.8', 'who is on the network of the proxies')
 })
+
+test('a port beside the address tells nothing about who it is', () => {
+  for (const [said, meant] of [
+    ['192.0.2.1:4711', '192.0.2.1'],
+    ['[2001:db8::1]:4711', '2001:db8::1'],
+    ['[2001:db8::1]', '2001:db8::1'],
+    ['2001:db8::1', '2001:db8::1'],
+    ['192.0.2.1:4711, 10.0.0.7:80', '192.0.2.1'],
+  ] as const) {
+    assert.equal(who('127.0.0.1', { 'x-forwarded-for': said }).address, meant)
+  }
+})
+
+test('a proxy on this machine that does not say who asks is believed that it came in the clear', () => {
+  const proxied = { address: '127.0.0.1', proxied: true }
+  assert.deepEqual(who('127.0.0.1', { 'x-forwarded-proto': 'http' }), { ...proxied, safe: false, scheme: 'http' })
+  assert.deepEqual(who('127.0.0.1', { 'x-forwarded-proto': 'https' }), { ...proxied, safe: true, scheme: 'https' })
+})

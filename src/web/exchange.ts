@@ -54,7 +54,9 @@ export interface Trust {
 export function peerOf(request: Pick<IncomingMessage, 'headers' | 'socket'>, { isProxy, isLocal }: Trust): Peer {
   const { headers, socket } = request
   const from = socket.remoteAddress ?? ''
-  const forwarded = isProxy(from) ? clientOf(headers['x-forwarded-for'], isProxy) : undefined
+  // A proxy that does not say who asks still says how: it is no request of this machine.
+  const by = isProxy(from) && (headers['x-forwarded-for'] ?? headers['x-forwarded-proto']) !== undefined
+  const forwarded = by ? (clientOf(headers['x-forwarded-for'], isProxy) ?? from) : undefined
   const secured = 'encrypted' in socket && socket.encrypted === true
   const scheme = forwarded === undefined ? (secured ? 'https' : 'http') : lastOf(headers['x-forwarded-proto'])
   return {
@@ -78,8 +80,13 @@ function clientOf(header: string | string[] | undefined, isProxy: Trust['isProxy
   const hops = header
     ?.toString()
     .split(',')
-    .map((hop) => hop.trim())
+    .map((hop) => withoutPort(hop.trim()))
   return hops?.findLast((hop) => !isProxy(hop)) ?? hops?.[0]
+}
+
+/** Some proxies tell the port, too: then every connection would count as a network of its own. */
+function withoutPort(hop: string): string {
+  return /^\[([^\]]*)\](?::\d+)?$/.exec(hop)?.[1] ?? /^([\d.]+):\d+$/.exec(hop)?.[1] ?? hop
 }
 
 function lastOf(header: string | string[] | undefined): string | undefined {

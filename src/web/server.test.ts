@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import type { RequestListener } from 'node:http'
+import { connect as connectHttp2 } from 'node:http2'
 import { connect, createServer } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { createMonitor } from './monitor.ts'
@@ -11,8 +12,8 @@ const hello = async (): Promise<RequestListener> => (_, response) => void respon
 const trust = { isProxy: () => false, isLocal: () => true }
 
 /** Serves until the test is over. @returns the port */
-async function serve(t: TestContext, web: WebServer): Promise<number> {
-  const server = createServer((socket) => web.take(socket)).listen(0, '127.0.0.1')
+async function serve(t: TestContext, web: WebServer, alpnProtocol = 'http/1.1'): Promise<number> {
+  const server = createServer((socket) => web.take(Object.assign(socket, { alpnProtocol }))).listen(0, '127.0.0.1')
   await once(server, 'listening')
   t.after(() => {
     web.stop()
@@ -107,4 +108,38 @@ test('a server that stops lets nobody wait', async (t) => {
   await once(idle, 'data')
   web.stop()
   await once(idle, 'close')
+})
+
+test('what is being said when a server stops is still heard, over HTTP/2, too', async (t) => {
+  const text = 'x'.repeat(50_000)
+  const app = async (): Promise<RequestListener> => (_, response) => {
+    response.end(text)
+    web.stop()
+  }
+  const web = new WebServer({ trust, app })
+  const client = connectHttp2(`http://127.0.0.1:${await serve(t, web, 'h2')}`)
+  t.after(() => client.destroy())
+  client.on('error', () => undefined)
+  const idle = connectHttp2(`http://127.0.0.1:${await serve(t, web, 'h2')}`)
+  await once(idle, 'remoteSettings')
+  const stream = client.request({ ':path': '/' })
+  let heard = ''
+  stream.on('data', (data) => {
+    heard += data
+  })
+  await once(stream, 'close')
+  assert.equal(heard.length, text.length)
+  if (!client.closed) await once(client, 'close')
+  if (!idle.closed) await once(idle, 'close')
+})
+
+test('who would rather speak something else is answered all the same (RFC 9110 §7.8)', async (t) => {
+  const upgrade = (): void => assert.fail('it is no WebSocket')
+  const port = await serve(t, new WebServer({ trust, app: hello, upgrade }))
+  const socket = connect(port, '127.0.0.1')
+  socket.write(
+    'GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: \r\n\r\n',
+  )
+  const [answer] = await once(socket, 'data')
+  assert.match(String(answer), /^HTTP\/1.1 200 OK/)
 })

@@ -3,7 +3,7 @@
 // out. What it answers is loaded with the first request: Hono works with `Request` and `Response`, which bring Node's whole
 // HTTP client (15 MiB), and an `import` of `node:http` does the same, since it touches all exports.
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http'
-import type { Http2Server } from 'node:http2'
+import type { Http2Server, ServerHttp2Session } from 'node:http2'
 import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import { peerOf, type RawRoute, refuseUpgrade, type Trust, type Upgrade } from './exchange.ts'
@@ -42,6 +42,7 @@ export interface WebParts {
 export class WebServer {
   readonly #parts: WebParts
   readonly #open = new Set<Duplex>()
+  readonly #sessions = new Set<ServerHttp2Session>()
   #app: Promise<RequestListener> | undefined
   #first: Server | undefined
   #second: Http2Server | undefined
@@ -55,7 +56,7 @@ export class WebServer {
     socket.on('error', () => socket.destroy())
     socket.on('close', () => this.#open.delete(socket))
     this.#open.add(socket)
-    if (socket.alpnProtocol === 'h2') {
+    if (isSecond(socket)) {
       this.#http2.emit('connection', socket)
       socket.emit('secureConnect') // Node waits for this, which comes by itself to clients and to sockets of its own servers only
     } else this.#http1.emit('connection', socket)
@@ -63,7 +64,9 @@ export class WebServer {
 
   /** Ends all connections but those that became something else, after what is being said. */
   stop(): void {
+    for (const session of this.#sessions) session.close() // what it writes is not in `writableLength`
     for (const socket of this.#open) {
+      if (isSecond(socket)) continue
       if (socket.writableLength === 0) socket.destroy()
       else socket.end(() => socket.destroy())
     }
@@ -92,6 +95,7 @@ export class WebServer {
       keepAliveTimeout: KEEP_ALIVE,
       headersTimeout: headerTime,
       connectionsCheckingInterval: headerTime / 2,
+      shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === 'websocket',
     })
     server.requestTimeout = 0 // an upload takes its time; who reads a body sees to it (`body.ts`)
     server.timeout = SILENCE
@@ -115,7 +119,11 @@ export class WebServer {
       streamResetBurst: 200, // CVE-2023-44487
       streamResetRate: 10,
     })
-    server.on('session', (session) => session.setTimeout(SILENCE, () => session.destroy()))
+    server.on('session', (session) => {
+      this.#sessions.add(session)
+      session.once('close', () => this.#sessions.delete(session))
+      session.setTimeout(SILENCE, () => session.destroy())
+    })
     // Node's objects for HTTP/2 are used as those of HTTP/1.1.
     const answer = (request: unknown, response: unknown): void =>
       this.#answer(request as IncomingMessage, response as ServerResponse)
@@ -167,6 +175,10 @@ function limitArrival(request: IncomingMessage): void {
   const timer = setTimeout(() => request.destroy(), BODY_TIME).unref()
   const arrived = (): void => clearTimeout(timer)
   request.once('end', arrived).once('close', arrived)
+}
+
+function isSecond(socket: Duplex & Pick<Connection, 'alpnProtocol'>): boolean {
+  return socket.alpnProtocol === 'h2'
 }
 
 /** The path of a request without its query. */

@@ -2,14 +2,16 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { rawGet, testWeb } from '../../test/support/web.ts'
+import { silentLog } from '../log.ts'
 import type { FirstAccountRequest } from '../ops/first-account.ts'
+import type { AppParts } from './app.ts'
 import type { StartParts } from './start-page.ts'
 
 const wish = { link: 'secret', name: 'romeo', password: 'wherefore art thou', agent: 'a', device: 'Firefox' }
 const login = { jid: 'romeo@montague.lit', token: 't', expiry: '2030-01-01T00:00:00Z' }
 
 /** A server whose answers are given, and what was asked of it. */
-async function stage(t: TestContext, answer: Partial<StartParts['firstAccount']> = {}) {
+async function stage(t: TestContext, answer: Partial<StartParts['firstAccount']> = {}, more: Partial<AppParts> = {}) {
   const asked: FirstAccountRequest[] = []
   const web = await testWeb({
     firstAccount: {
@@ -22,6 +24,7 @@ async function stage(t: TestContext, answer: Partial<StartParts['firstAccount']>
       },
       ...answer,
     },
+    ...more,
   })
   t.after(() => web.stop())
   const post = async (path: string, body: unknown, headers: Readonly<Record<string, string>> = {}) => {
@@ -110,4 +113,23 @@ test('who tries often has to wait', async (t) => {
   const { post } = await stage(t, { create: () => Promise.resolve('link') })
   for (let n = 0; n < 60; n++) assert.equal((await post('/start/account', wish)).status, 403)
   assert.deepEqual(await post('/start/account', wish), { status: 429, body: { problem: 'often' } })
+})
+
+test('no password is taken where others could read along', async (t) => {
+  const far = await stage(t, {}, { trust: { isProxy: () => false, isLocal: () => false } })
+  for (const path of ['/start/check', '/start/account']) {
+    assert.deepEqual(await far.post(path, wish), { status: 403, body: { problem: 'insecure' } })
+  }
+  assert.deepEqual(far.asked, [])
+})
+
+test('what fails is in the log, and nowhere else', async (t) => {
+  const logged: unknown[] = []
+  const log = { ...silentLog, error: (event: string, fields = {}) => logged.push({ event, ...fields }) }
+  const printed = t.mock.method(console, 'error', () => undefined)
+  const failure = new Error('the disk is full')
+  const broken = await stage(t, { create: () => Promise.reject(failure) }, { log })
+  assert.deepEqual(await broken.post('/start/account', wish), { status: 500, body: undefined })
+  assert.deepEqual(logged, [{ event: 'web page failed', error: failure }])
+  assert.equal(printed.mock.callCount(), 0)
 })

@@ -62,6 +62,7 @@ export function addStart(app: Hono, { firstAccount, peerOf }: StartParts): void 
   )
   app.post('/start/*', bodyLimit({ maxSize: MAX_BODY }), async (context, next) => {
     if (!fromOurPage(context, peerOf(context).authority)) return context.json({ problem: 'origin' }, 403)
+    if (!peerOf(context).safe) return context.json({ problem: 'insecure' }, 403)
     if (tooMany(peerOf(context).address)) return context.json({ problem: 'often' }, 429)
     return next()
   })

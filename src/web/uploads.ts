@@ -89,16 +89,16 @@ class UploadDesk {
       response.writeHead(304, rest).end()
       return
     }
+    if (request.method === 'HEAD') {
+      response.writeHead(200, headers).end() // a range is a matter of GET (RFC 9110 §14.2)
+      return
+    }
     const range = rangeOf(request.headers, headers, upload.size)
     if (range === 'none')
       throw new Refusal(416, 'There is no such part.', { 'content-range': `bytes */${upload.size}` })
     const { start, end } = range ?? { start: 0, end: upload.size - 1 }
     const part = range && { 'content-range': `bytes ${start}-${end}/${upload.size}` }
     const head = { ...headers, 'content-length': String(end - start + 1), ...part }
-    if (request.method === 'HEAD') {
-      response.writeHead(part ? 206 : 200, head).end()
-      return
-    }
     const file = await this.#parts.files.open(upload.file)
     const watch = watchSilence(() => response.destroy())
     try {

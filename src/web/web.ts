@@ -3,6 +3,7 @@
 import type { RequestListener } from 'node:http'
 import { UPLOAD_PREFIX } from '../xmpp/upload-path.ts'
 import type { AppParts } from './app.ts'
+import { notCrowded } from './crowd.ts'
 import { Doorman, type DoormanParts } from './doorman.ts'
 import { type RawRoute, refuseUpgrade, type Upgrade } from './exchange.ts'
 import type { MonitorParts } from './monitor.ts'
@@ -21,7 +22,12 @@ export function createWeb(sites: WebSites): { readonly site: WebServer; readonly
   const doorman = new Doorman(sites)
   const { uploads } = sites
   const files: readonly RawRoute[] = uploads
-    ? [{ path: UPLOAD_PREFIX, answer: ({ request, response }) => uploads(request, response) }]
+    ? [
+        notCrowded(
+          { path: UPLOAD_PREFIX, answer: ({ request, response }) => uploads(request, response) },
+          sites.networkOf,
+        ),
+      ]
     : []
   const routes: readonly RawRoute[] = [...files, boshWith(doorman)]
   const site = new WebServer({

@@ -3,8 +3,10 @@
 // stream. As in `net/tcp-link.ts`, what one turn of the event loop sends leaves in one write, and who does not read is cut off.
 import type { Duplex } from 'node:stream'
 import type { WebSocket } from 'ws'
+import type { Cancel, Clock } from '../clock.ts'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
+import { Allowance } from '../net/allowance.ts'
 import type { ChannelBindings, Link, LinkEvents, MaybeAsync, OwnHeader } from '../stream/link.ts'
 import { type Element, el, escapeAttribute, type Writable } from '../xml/element.ts'
 import { ReadError } from '../xml/errors.ts'
@@ -18,6 +20,8 @@ const FRAME = Buffer.from(`<frame xmlns='${NS_CLIENT}'>`)
 const CLOSE = `<close xmlns='${NS_FRAMING}'/>`
 /** Bytes of a message that are no XML: the head of each of its frames. */
 const FRAMING = 1024
+/** Bytes of a control frame of a client beside its payload (RFC 6455 §5.2, §5.5). */
+const CONTROL = 6
 /** RFC 6455 §7.4.1. */
 const NORMAL = 1000
 const BINARY_REFUSED = 1003
@@ -33,6 +37,9 @@ export interface WebSocketLinkOptions {
   readonly limits: Partial<ReaderLimits>
   /** Bytes that may wait to be sent. */
   readonly sendQueueBytes: number
+  /** Bytes that the peer may send in a second, over some time. */
+  readonly bytesPerSecond: number
+  readonly clock: Clock
   readonly metrics: Metrics
   readonly log: Log
   /** The connection below. */
@@ -63,6 +70,9 @@ export class WebSocketLink implements Link {
   #queue: Buffer[] = []
   /** Bytes of a message that has not come whole. */
   #unfinished = 0
+  readonly #allowance: Allowance
+  /** While the peer has sent too much: what ends that. */
+  #rest: Cancel | undefined
 
   constructor(ws: WebSocket, options: WebSocketLinkOptions) {
     this.id = options.id
@@ -72,14 +82,15 @@ export class WebSocketLink implements Link {
     this.#ws = ws
     this.#socket = options.socket
     this.#reader = framedReader(options.limits)
+    this.#allowance = new Allowance(options.bytesPerSecond, options.clock)
   }
 
   start(events: LinkEvents): void {
     this.#events = events
     this.#socket.prependListener('data', (chunk: Buffer) => this.#count(chunk))
     this.#ws.on('message', (data, isBinary) => this.#read(data as Buffer, isBinary))
-    this.#ws.on('ping', () => this.#signs())
-    this.#ws.on('pong', () => this.#signs())
+    this.#ws.on('ping', (data: Buffer) => this.#signs(data))
+    this.#ws.on('pong', (data: Buffer) => this.#signs(data))
     this.#ws.on('error', () => this.#ended('error')) // ws says by its close code what was wrong, and ends the connection
     this.#ws.on('close', () => this.#lost())
   }
@@ -147,18 +158,32 @@ export class WebSocketLink implements Link {
     this.#lost()
   }
 
-  /** RFC 7395 §3.8. */
-  #signs(): void {
-    this.#unfinished = 0
+  /** RFC 7395 §3.8. It may come in the middle of a message, which is no shorter for that. */
+  #signs(data: Buffer): void {
+    this.#unfinished = Math.max(0, this.#unfinished - data.length - CONTROL)
+    this.#allowance.spendStanza()
     this.#events?.alive?.()
   }
 
   /** Before the login a message may be much shorter than ws was told. */
   #count(chunk: Buffer): void {
+    const pause = this.#allowance.spend(chunk.length)
+    if (pause > 0 && this.#state === 'open') this.#restFor(pause)
     this.#unfinished += chunk.length
     const most = this.#limits.stanzaBytes
     if (most === undefined || this.#waiting || this.#unfinished - chunk.length <= most + FRAMING) return
     this.#tooLong()
+  }
+
+  /** What is here already is dealt with, and more is not read for a while. */
+  #restFor(ms: number): void {
+    this.#options.metrics.rests++
+    this.#ws.pause()
+    this.#rest?.()
+    this.#rest = this.#options.clock.after(ms, () => {
+      this.#rest = undefined
+      if (!this.#waiting && this.#state === 'open') this.#ws.resume()
+    })
   }
 
   #tooLong(): void {
@@ -169,6 +194,7 @@ export class WebSocketLink implements Link {
 
   #read(data: Buffer, isBinary: boolean): void {
     this.#unfinished = 0
+    this.#allowance.spendStanza()
     if (this.#state === 'ended') return
     if (isBinary) {
       this.#finish(BINARY_REFUSED, 'error') // RFC 7395 §3.2
@@ -202,7 +228,7 @@ export class WebSocketLink implements Link {
         this.#waiting = undefined
         if (this.#state === 'ended') return
         this.#pump(this.#queue.shift())
-        if (!this.#waiting) this.#ws.resume()
+        if (!this.#waiting && !this.#rest) this.#ws.resume()
       },
       (error: unknown) => this.#refuse(error),
     )
@@ -255,6 +281,7 @@ export class WebSocketLink implements Link {
     if (this.#state === 'ended') return
     this.#state = 'ended'
     this.#queue = []
+    this.#rest?.()
     this.#events?.ended(reason)
   }
 }

@@ -6,6 +6,7 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import WebSocket from 'ws'
+import { FakeClock } from '../../test/support/fake-clock.ts'
 import { loopback } from '../../test/support/loopback.ts'
 import { Jid } from '../xmpp/jid.ts'
 
@@ -26,8 +27,13 @@ class Frames {
   readonly #heard: string[] = []
   #changed: () => void = () => undefined
 
-  constructor(t: TestContext, headers: Readonly<Record<string, string>> = {}, protocols = ['other', 'xmpp']) {
-    this.ws = new WebSocket(URL, protocols, { headers })
+  constructor(
+    t: TestContext,
+    headers: Readonly<Record<string, string>> = {},
+    protocols = ['other', 'xmpp'],
+    port = place.http,
+  ) {
+    this.ws = new WebSocket(`ws://127.0.0.1:${port}/xmpp-websocket`, protocols, { headers })
     this.closed = new Promise((resolve) => this.ws.on('close', resolve))
     this.ws.on('error', () => undefined)
     this.ws.on('message', (data, isBinary) => {
@@ -207,6 +213,52 @@ test('behind a proxy each client counts for itself', async (t) => {
   const gone = (): boolean => few.server.connections < 3
   while (!gone()) await new Promise((resolve) => setImmediate(resolve))
   await once(dial('192.0.2.1'), 'open')
+})
+
+test('who sends too much is read later', async (t) => {
+  const clock = new FakeClock()
+  const slow = await loopback({ clock, limits: { bytesPerSecond: 4096 } })
+  await slow.accounts.add(Jid.of('romeo', 'localhost'), 'secret')
+  const [one, other] = [new Frames(t, {}, ['xmpp'], slow.http), new Frames(t, {}, ['xmpp'], slow.http)]
+  await one.enters()
+  await other.enters()
+  while (slow.metrics.rests === 0) {
+    await one.says(PING)
+    await one.hears()
+  }
+  await one.says(PING.replace("'p'", "'late'"))
+  let early = true
+  const late = one.hears().then((text) => ({ text, early }))
+  await other.says(PING)
+  await other.hears()
+  early = false
+  clock.advance(20_000)
+  assert.deepEqual((await late).early, false)
+  assert.match((await late).text, /id='late'/)
+})
+
+test('a ping in the middle of a message does not make it shorter', async (t) => {
+  const stranger = new Frames(t)
+  await stranger.says(OPEN)
+  for (let piece = 0; piece < 20; piece++) {
+    stranger.ws.send('x'.repeat(10_000), { fin: false })
+    stranger.ws.ping()
+  }
+  assert.equal(await stranger.closed, 1009)
+})
+
+test('pings between messages do not add up', async (t) => {
+  const stranger = new Frames(t)
+  await stranger.says(OPEN)
+  await stranger.hears()
+  await stranger.hears()
+  for (let count = 0; count < 300; count++) {
+    const pong = once(stranger.ws, 'pong')
+    stranger.ws.ping('x'.repeat(100))
+    await pong
+  }
+  await stranger.says(CLOSE)
+  assert.equal(await stranger.closed, 1000)
 })
 
 test('what one turn says leaves in one write', async () => {

@@ -36,6 +36,8 @@ export function webSockets(doorman: Doorman): Upgrade {
           address: peer.address,
           limits: doorman.limits.reader,
           sendQueueBytes: doorman.limits.sendQueueBytes,
+          bytesPerSecond: doorman.limits.bytesPerSecond,
+          clock: doorman.clock,
           metrics: doorman.metrics,
           log: doorman.log,
           socket,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The HTTP server on a free port, with parts that a test replaces as it needs.
 import { createServer, request } from 'node:http'
+import { silentLog } from '../../src/log.ts'
 import { type AppParts, createApp } from '../../src/web/app.ts'
 import { NO_FIRST_ACCOUNT } from './loopback.ts'
 
@@ -18,6 +19,7 @@ export async function testWeb(parts: Partial<AppParts> = {}): Promise<TestWeb> {
       hosts: new Set(['montague.lit', 'capulet.lit']),
       url: undefined,
       firstAccount: NO_FIRST_ACCOUNT,
+      log: silentLog,
       ...parts,
     }),
   )

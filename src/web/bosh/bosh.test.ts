@@ -16,8 +16,8 @@ const AUTH = `<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>$
 const BIND = "<iq type='set' id='b' xmlns='jabber:client'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>"
 const PING = "<iq type='get' id='p' to='localhost' xmlns='jabber:client'><ping xmlns='urn:xmpp:ping'/></iq>"
 
-async function post(body: string, headers: Readonly<Record<string, string>> = {}): Promise<string> {
-  const answer = await fetch(URL, { method: 'POST', body, headers: { 'content-type': 'text/xml', ...headers } })
+async function post(body: string, headers: Readonly<Record<string, string>> = {}, url = URL): Promise<string> {
+  const answer = await fetch(url, { method: 'POST', body, headers: { 'content-type': 'text/xml', ...headers } })
   assert.equal(answer.status, 200)
   assert.equal(answer.headers.get('content-type'), 'text/xml; charset=utf-8')
   assert.equal(answer.headers.get('access-control-allow-origin'), '*')
@@ -29,20 +29,24 @@ class Session {
   rid = 1_000_000
   sid = ''
   greeting = ''
+  url = URL
 
-  static async begin(more = "wait='60' hold='1'"): Promise<Session> {
+  static async begin(more = "wait='60' hold='1'", port = place.http): Promise<Session> {
     const one = new Session()
+    one.url = `http://127.0.0.1:${port}/http-bind`
     const xmpp = "xmpp:version='1.0' xmlns:xmpp='urn:xmpp:xbosh'"
     one.greeting = await post(
       `<body xmlns='http://jabber.org/protocol/httpbind' rid='${one.rid}' to='localhost' ver='1.11' ${xmpp} ${more}/>`,
+      {},
+      one.url,
     )
     one.sid = /\ssid='([^']+)'/.exec(one.greeting)?.[1] ?? ''
     return one
   }
 
   /** Logged in, with nothing waiting. */
-  static async enter(more?: string): Promise<Session> {
-    const one = await Session.begin(more)
+  static async enter(more?: string, port?: number): Promise<Session> {
+    const one = await Session.begin(more, port)
     assert.match(await one.asks(AUTH), /<success /)
     assert.match(await one.asks('', "xmpp:restart='true' xmlns:xmpp='urn:xmpp:xbosh' to='localhost'"), /<bind /)
     assert.match(await one.asks(BIND), /<jid>romeo@localhost\//)
@@ -55,7 +59,7 @@ class Session {
 
   /** The next request. */
   asks(payload = '', attrs = ''): Promise<string> {
-    return post(this.body(++this.rid, payload, attrs))
+    return post(this.body(++this.rid, payload, attrs), {}, this.url)
   }
 }
 
@@ -130,6 +134,15 @@ test('the same question may not come all the time', async () => {
   const again = one.body(one.rid, PING)
   for (let time = 1; time <= 10; time++) assert.match(await post(again), /id='p'/)
   assert.match(await post(again), /condition='policy-violation'/)
+})
+
+test('nor the one that waits for its answer', async () => {
+  const one = await Session.enter()
+  const waits = one.body(++one.rid, '')
+  const answers: Promise<string>[] = []
+  for (let time = 0; time <= 11; time++) answers.push(post(waits))
+  const all = (await Promise.all(answers)).join('')
+  assert.match(all, /condition='policy-violation'/)
 })
 
 test('a question that is asked again while it waits is answered on the newer connection', async () => {
@@ -275,4 +288,25 @@ test('behind a proxy, what did not come by https is refused', async () => {
   assert.equal((await ask({ 'x-forwarded-for': '192.0.2.7' })).status, 403)
   assert.equal((await ask({ 'x-forwarded-for': '192.0.2.7', 'x-forwarded-proto': 'http' })).status, 403)
   assert.equal((await ask({ 'x-forwarded-for': '192.0.2.7', 'x-forwarded-proto': 'https' })).status, 200)
+})
+
+test('who sends too much is answered later', async () => {
+  const time = new FakeClock()
+  const slow = await loopback({ clock: time, limits: { bytesPerSecond: 4096 } })
+  await slow.accounts.add(Jid.of('romeo', 'localhost'), 'secret')
+  const [one, other] = [await Session.enter(undefined, slow.http), await Session.enter(undefined, slow.http)]
+  let answered = true
+  let last = Promise.resolve('')
+  while (answered) {
+    answered = false
+    last = one.asks(PING).then((text) => {
+      answered = true
+      return text
+    })
+    while (!answered && slow.metrics.rests === 0) await new Promise((resolve) => setImmediate(resolve))
+  }
+  assert.match(await other.asks(PING), /id='p'/)
+  assert.equal(answered, false)
+  time.advance(20_000)
+  assert.match(await last, /id='p'/)
 })

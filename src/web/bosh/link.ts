@@ -4,6 +4,7 @@
 import type { Cancel, Clock } from '../../clock.ts'
 import type { Log } from '../../log.ts'
 import type { Metrics } from '../../metrics.ts'
+import { Allowance } from '../../net/allowance.ts'
 import type { ChannelBindings, Link, LinkEvents, MaybeAsync, OwnHeader } from '../../stream/link.ts'
 import { type Attributes, type Element, el, type Writable } from '../../xml/element.ts'
 import type { ReaderLimits } from '../../xml/reader.ts'
@@ -16,6 +17,8 @@ import { sessionTerms, type Terms } from './terms.ts'
 
 /** Characters of an answer; the rest goes into the next one. */
 const ANSWER_MAX = 512 * 1024
+/** How many requests that came before may come again, until a new one comes. */
+const REPEATS_MAX = 10
 const EMPTY = bodyXml({}, '')
 const NO_BINDINGS: ChannelBindings = Object.freeze({})
 /** Stream errors that the binding has a name for. */
@@ -35,6 +38,8 @@ export interface BoshLinkOptions {
   readonly limits: Partial<ReaderLimits>
   /** Bytes that may wait to be sent. */
   readonly sendQueueBytes: number
+  /** Bytes that the client may send in a second, over some time. */
+  readonly bytesPerSecond: number
   readonly clock: Clock
   readonly metrics: Metrics
   readonly log: Log
@@ -67,11 +72,15 @@ export class BoshLink implements Link {
   #last: number
   /** Requests that have overtaken others. */
   readonly #early = new Map<number, BoshRequest>()
+  #repeats = 0
 
   /** What requests brought, to be done one after the other, and how many bytes that is. */
   #todo: (() => MaybeAsync<void>)[] = []
   #todoBytes = 0
   #busy = false
+  readonly #allowance: Allowance
+  /** While the client has sent too much: what ends that. */
+  #rest: Cancel | undefined
 
   #out: string[] = []
   #outBytes = 0
@@ -87,6 +96,7 @@ export class BoshLink implements Link {
     this.#terms = sessionTerms(first.attrs)
     this.#rules = new Rules(this.#terms, options.clock)
     this.#replies = new Replies(this.#terms.requests)
+    this.#allowance = new Allowance(options.bytesPerSecond, options.clock)
     this.#first = first.rid
     this.#last = first.rid - 1
     this.#greeting = { sid: options.sid, ...this.#terms.attrs }
@@ -137,8 +147,11 @@ export class BoshLink implements Link {
   /** Takes a request of this session. */
   take(request: BoshRequest): void {
     const { rid } = request
+    this.#spend(request)
     if (this.#farewell !== undefined) this.#sayFarewell(request)
-    else if (rid <= this.#last) this.#repeat(request)
+    else if ((rid <= this.#last || this.#early.has(rid)) && ++this.#repeats > REPEATS_MAX) {
+      this.#terminate('policy-violation', request)
+    } else if (rid <= this.#last) this.#repeat(request)
     else if (rid > this.#last + this.#rules.window(request) || this.#differs(request)) {
       this.#terminate('item-not-found', request)
     } else {
@@ -147,6 +160,19 @@ export class BoshLink implements Link {
       this.#early.set(rid, request)
       this.#takeInOrder()
     }
+  }
+
+  /** What came is dealt with; without an answer, a client may not send more than one more (XEP-0124 §11). */
+  #spend({ bytes, payloads }: BoshRequest): void {
+    for (const _ of payloads) this.#allowance.spendStanza()
+    const pause = this.#allowance.spend(bytes)
+    if (pause === 0 || this.#farewell !== undefined) return
+    this.#options.metrics.rests++
+    this.#rest?.()
+    this.#rest = this.#options.clock.after(pause, () => {
+      this.#rest = undefined
+      this.#settle()
+    })
   }
 
   /** Whether another one with its number waits for its turn. */
@@ -180,6 +206,7 @@ export class BoshLink implements Link {
 
   #accept(request: BoshRequest): void {
     const { attrs, payloads, bytes } = request
+    this.#repeats = 0
     this.#replies.hold(request, this.#options.clock.now())
     this.#options.metrics.bytesIn += bytes
     this.#pause = pauseOf(attrs)
@@ -251,7 +278,8 @@ export class BoshLink implements Link {
 
   /** Answers what can be answered; as long as much waits to be done, that is nothing, so that no more comes. */
   #settle(): void {
-    if (this.#farewell !== undefined || (this.#busy && this.#todoBytes > (this.#limits.stanzaBytes ?? 0))) return
+    if (this.#farewell !== undefined || this.#rest) return
+    if (this.#busy && this.#todoBytes > (this.#limits.stanzaBytes ?? 0)) return
     if (this.#out.length > 0 && this.#pause === undefined) this.#answer(this.#takeOut())
     const hold = this.#pause === undefined ? this.#terms.hold : 0
     while (this.#replies.waiting > hold && !this.#greets()) this.#answer('')
@@ -298,7 +326,7 @@ export class BoshLink implements Link {
   /** Waits for whatever comes first: it is time to answer, or the client is gone. */
   #watch(): void {
     this.#cancelTimer()
-    if (this.#farewell !== undefined) return
+    if (this.#farewell !== undefined || this.#rest) return
     const { clock } = this.#options
     const { wait, inactivity } = this.#terms
     const { since } = this.#replies
@@ -331,6 +359,7 @@ export class BoshLink implements Link {
     const waiting = [...this.#replies.clear(), ...this.#early.values()].filter((one) => one !== asks)
     this.#farewell = farewell
     this.#cancelTimer()
+    this.#rest?.()
     this.#early.clear()
     this.#out = []
     this.#todo = []

@@ -2,8 +2,6 @@
 // Requests that wait for their answers, in their order, and the last answers, for clients that did not get them (XEP-0124 §14.3).
 import { bodyXml, type Condition, type RequestBody } from './body.ts'
 
-/** How often the same request may come again. */
-const REPEATS_MAX = 10
 /** XEP-0124 §17.3. */
 const RECOVERABLE = bodyXml({ type: 'error' }, '')
 
@@ -28,7 +26,6 @@ interface Answered {
   readonly rid: number
   readonly digest: string
   readonly body: string
-  repeats: number
 }
 
 /** What waits and what was said. */
@@ -62,7 +59,7 @@ export class Replies {
     const held = this.#held.shift()
     if (!held) return
     const { rid, digest } = held.request
-    this.#answered.push({ rid, digest, body, repeats: 0 })
+    this.#answered.push({ rid, digest, body })
     if (this.#answered.length > this.#most) this.#answered.shift()
     held.request.answer(body)
   }
@@ -77,8 +74,7 @@ export class Replies {
     if (held) {
       replaced(held.request)
       this.#held[place] = { ...held, request }
-    } else if (answered && ++answered.repeats <= REPEATS_MAX) request.answer(answered.body)
-    else return 'policy-violation'
+    } else if (answered) request.answer(answered.body)
     return undefined
   }
 

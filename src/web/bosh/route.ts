@@ -109,6 +109,7 @@ class BoshDesk {
       address: peer.address,
       limits: limits.reader,
       sendQueueBytes: limits.sendQueueBytes,
+      bytesPerSecond: limits.bytesPerSecond,
       clock,
       metrics,
       log,
