@@ -16,6 +16,7 @@ import {
   type SaslStep,
   utf8,
 } from './exchange.ts'
+import { bindingTypes } from './scram.ts'
 
 /** Which channel binding each mechanism has; `UNIQ` is missing, as `tls-unique` means nothing with TLS 1.3 (RFC 9266 §1). */
 const BINDINGS: Readonly<Record<string, BindingType | undefined>> = {
@@ -48,9 +49,10 @@ export interface HtContext {
 }
 
 /** The mechanisms by token that this connection can do, those with channel binding first. */
-export function tokenMechanisms({ encrypted, bindings }: Pick<HtContext, 'encrypted' | 'bindings'>): readonly string[] {
-  if (!encrypted) return []
-  return Object.entries(BINDINGS).flatMap(([name, type]) => (type && bindings[type] === undefined ? [] : [name]))
+export function tokenMechanisms(context: Pick<HtContext, 'encrypted' | 'bindings'>): readonly string[] {
+  if (!context.encrypted) return []
+  const types = bindingTypes(context)
+  return Object.entries(BINDINGS).flatMap(([name, type]) => (type && !types.includes(type) ? [] : [name]))
 }
 
 /** Begins a login by token. @returns undefined if the mechanism was not offered */
