@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+// What people try who want more of a room than it gives them.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { type Actor, nothingFor, theatre } from '../../../test/support/cast.ts'
+import { assertLike, error } from '../../../test/support/match.ts'
+import { admin, asks, enters, gathers, hasCode, makes, newRoom, OPEN } from '../../../test/support/rooms.ts'
+
+const stage = await theatre()
+const RETRACT = 'urn:xmpp:message-retract:1'
+const MODERATE = 'urn:xmpp:message-moderate:1'
+const SID = 'urn:xmpp:sid:0'
+const RESULT = `<iq type='result'/>`
+const SECRET = { ...OPEN, passwordprotectedroom: '1', roomsecret: 'cauldronburn' }
+
+function registers(actor: Actor, room: string, nick: string) {
+  return actor.sets(
+    `<query xmlns='jabber:iq:register'><x xmlns='jabber:x:data' type='submit'><field var='FORM_TYPE'><value>http://jabber.org/protocol/muc#register</value></field><field var='muc#register_roomnick'><value>${nick}</value></field></x></query>`,
+    room,
+  )
+}
+
+function groupchat(room: string, content: string): string {
+  return `<message to='${room}' type='groupchat' id='m'>${content}</message>`
+}
+
+function moderate(id: string): string {
+  return `<moderate id='${id}' xmlns='${MODERATE}'><retract xmlns='${RETRACT}'/></moderate>`
+}
+
+test('§7.10: who does not know the password does not become a member, and reads nothing', async () => {
+  const { crone, hag } = await stage.scene('crone', 'hag')
+  const room = newRoom()
+  await makes(crone, room, 'crone', SECRET)
+  await registers(hag, room, 'hag')
+  assertLike(
+    await hag.sets(`<query xmlns='urn:xmpp:mam:2'/>`, room),
+    `<iq type='error'>${error('auth', 'forbidden')}</iq>`,
+  )
+  await enters(hag, room, 'hag', '<password>cauldronburn</password>')
+  assertLike(await registers(hag, room, 'hag'), RESULT)
+})
+
+test('§7.10: who has no voice does not get one by registering', async () => {
+  const { crone, hag } = await stage.scene('crone', 'hag')
+  const room = newRoom()
+  await gathers(room, { ...OPEN, moderatedroom: '1' }, { crone, hag })
+  await registers(hag, room, 'hag')
+  hag.sends(groupchat(room, '<body>Now I may!</body>'))
+  await hag.receives(`<message type='error'>${error('auth', 'forbidden')}</message>`)
+})
+
+test('§9.9: who asks again and again to become a member does not bother anybody with it', async () => {
+  const { crone, hag } = await stage.scene('crone', 'hag')
+  const room = newRoom()
+  await makes(crone, room, 'crone')
+  assertLike(await registers(hag, room, 'hag'), RESULT)
+  await crone.receives(`<message from='${room}'><x xmlns='jabber:x:data' type='form'/></message>`)
+  assertLike(await registers(hag, room, 'hag2'), `<iq type='error'>${error('wait', 'policy-violation')}</iq>`)
+  await nothingFor(crone)
+})
+
+test('XEP-0425: nothing that somebody says is safe from moderators', async () => {
+  const { crone, hag } = await stage.scene('crone', 'hag')
+  const room = newRoom()
+  await gathers(room, OPEN, { crone, hag })
+  for (const shield of [
+    `<retract xmlns='${RETRACT}' id='none'/>`,
+    `<retracted xmlns='${RETRACT}' stamp='2026-01-01T00:00:00Z'><moderated by='${room}/crone' xmlns='${MODERATE}'/></retracted>`,
+  ]) {
+    hag.sends(groupchat(room, `<body>Buy!</body>${shield}`))
+    const heard = await crone.receives(`<message type='groupchat' from='${room}/hag'><body>Buy!</body></message>`)
+    assert.ok(!heard.child('retracted', RETRACT))
+    const id = heard.child('stanza-id', SID)?.attrs.id ?? ''
+    assertLike(await crone.sets(moderate(id), room), RESULT)
+  }
+})
+
+test('§7.2.13: a time that the room did not give is not said to be the room’s, however its name is written', async () => {
+  const { crone, hag } = await stage.scene('crone', 'hag')
+  const room = newRoom()
+  await gathers(room, OPEN, { crone, hag })
+  for (const from of [room.toUpperCase(), `${room}/crone`]) {
+    hag.sends(
+      groupchat(room, `<body>Hi</body><delay xmlns='urn:xmpp:delay' from='${from}' stamp='2026-01-01T00:00:00Z'/>`),
+    )
+    const heard = await crone.receives(`<message type='groupchat'><body>Hi</body></message>`)
+    assert.ok(!heard.child('delay', 'urn:xmpp:delay'))
+  }
+})
+
+test('§10.1.1: a room whose maker did not get in is not kept from others', async () => {
+  const { crone, hag } = await stage.scene('crone', 'hag')
+  const room = newRoom()
+  asks(crone, room, 'crone', `<history since='yesterday'/>`)
+  await crone.receives(`<presence type='error'>${error('modify', 'bad-request')}</presence>`)
+  asks(crone, room, 'crone', '', `<status>${'x'.repeat(20_000)}</status>`)
+  await crone.receives(`<presence type='error'>${error('modify', 'not-acceptable')}</presence>`)
+  assert.ok((await enters(hag, room, 'hag')).some((one) => hasCode(one, '201')))
+})
+
+test('§7.6: who may not enter under another nick is still there under the old one', async () => {
+  const { crone, hag } = await stage.scene('crone', 'hag')
+  const room = newRoom()
+  await gathers(room, OPEN, { crone, hag })
+  asks(hag, room, 'oldhag', '', `<status>${'x'.repeat(20_000)}</status>`)
+  await hag.receives(`<presence type='error'>${error('modify', 'not-acceptable')}</presence>`)
+  await nothingFor(crone)
+  hag.sends(groupchat(room, '<body>Here</body>'))
+  await crone.receives(`<message from='${room}/hag'><body>Here</body></message>`)
+})
+
+test('§8.5: who was put out has no role any more, in the same request neither', async () => {
+  const { crone, hag, wicca } = await stage.scene('crone', 'hag', 'wicca')
+  const room = newRoom()
+  await gathers(room, { ...OPEN, moderatedroom: '1' }, { crone, hag, wicca })
+  await admin(crone, room, `<item nick='hag' role='none'/>`, `<item nick='hag' role='participant'/>`)
+  const heard = await wicca.hearsOut()
+  assert.deepEqual(
+    heard.filter(({ name }) => name === 'presence').map(({ attrs }) => attrs.type),
+    ['unavailable'],
+  )
+})
+
+test('§9.5: one nick is reserved for one person, in one request too', async () => {
+  const { crone, hag, wicca } = await stage.scene('crone', 'hag', 'wicca')
+  const room = newRoom()
+  await makes(crone, room, 'crone', OPEN)
+  const member = (actor: Actor, nick: string): string =>
+    `<item jid='${actor.bare}' affiliation='member' nick='${nick}'/>`
+  assertLike(
+    await admin(crone, room, member(hag, 'Witch'), member(wicca, 'witch')),
+    `<iq type='error'>${error('cancel', 'conflict')}</iq>`,
+  )
+  assertLike(await admin(crone, room, member(hag, 'Witch')), RESULT)
+  asks(wicca, room, 'witch')
+  await wicca.receives(`<presence type='error'>${error('cancel', 'conflict')}</presence>`)
+})
+
+test('§7.2.5: passwords cannot be tried out fast', async () => {
+  const slow = await theatre({ options: { roomMessageRate: 0.2 } })
+  const { crone, hag } = await slow.scene('crone', 'hag')
+  const room = newRoom()
+  await makes(crone, room, 'crone', SECRET)
+  for (const guess of ['one', 'two']) {
+    asks(hag, room, 'hag', `<password>${guess}</password>`)
+    await hag.receives(`<presence type='error'>${error('auth', 'not-authorized')}</presence>`)
+  }
+  asks(hag, room, 'hag', '<password>cauldronburn</password>')
+  await hag.receives(`<presence type='error'>${error('wait', 'policy-violation')}</presence>`)
+})
+
+test('§7.8.2: many invitations in one message are many', async () => {
+  const slow = await theatre({ options: { roomMessageRate: 0.4 } })
+  const { crone, hag } = await slow.scene('crone', 'hag')
+  const room = newRoom()
+  await gathers(room, OPEN, { crone })
+  const invites = `<invite to='${hag.bare}'/>`.repeat(10)
+  crone.sends(`<message to='${room}'><x xmlns='http://jabber.org/protocol/muc#user'>${invites}</x></message>`)
+  await crone.receives(`<message type='error'>${error('wait', 'policy-violation')}</message>`)
+  await nothingFor(hag)
+})
