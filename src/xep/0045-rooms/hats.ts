@@ -63,6 +63,7 @@ export async function command({ payload, from }: IqRequest, room: Room, rooms: R
     return answer('executing', el('actions', NS_COMMANDS, { execute: 'complete' }, el('complete', NS_COMMANDS)), form)
   }
   await room.inTurn(async () => {
+    if (room.affiliation(from) !== 'owner') throw refusal(room.jid, 'auth', 'forbidden')
     const before = room.config
     await rooms.configure(room, known.change(answers, room))
     tell(before, room, rooms)

@@ -3,8 +3,25 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Actor, nothingFor, theatre } from '../../../test/support/cast.ts'
+import { FakeClock } from '../../../test/support/fake-clock.ts'
 import { assertLike, error } from '../../../test/support/match.ts'
-import { admin, asks, enters, gathers, hasCode, makes, newRoom, OPEN } from '../../../test/support/rooms.ts'
+import { enableResume, resume, SM } from '../../../test/support/resume.ts'
+import {
+  ADMIN,
+  admin,
+  asks,
+  configuration,
+  enters,
+  gathers,
+  hasCode,
+  makes,
+  newRoom,
+  OPEN,
+  OWNER,
+  seen,
+  USER,
+} from '../../../test/support/rooms.ts'
+import { Jid } from '../../xmpp/jid.ts'
 
 const stage = await theatre()
 const RETRACT = 'urn:xmpp:message-retract:1'
@@ -159,4 +176,73 @@ test('§7.8.2: many invitations in one message are many', async () => {
   crone.sends(`<message to='${room}'><x xmlns='http://jabber.org/protocol/muc#user'>${invites}</x></message>`)
   await crone.receives(`<message type='error'>${error('wait', 'policy-violation')}</message>`)
   await nothingFor(hag)
+})
+
+test('§9.1: who was banned when the server died is not in the room after it, and reads nothing', async () => {
+  const own = await theatre({ clock: new FakeClock() })
+  const { crone, hag } = await own.scene('crone', 'hag')
+  const room = newRoom()
+  await gathers(room, OPEN, { crone, hag })
+  const ids = [await enableResume(crone), await enableResume(hag)] as const
+  await own.store.rooms.affiliate(Jid.parse(room), [
+    { jid: hag.bare, affiliation: 'outcast', nick: undefined, reason: undefined },
+  ])
+  await own.restarts()
+  const newCrone = await resume(own, crone, ids[0], 0)
+  await newCrone.receives(seen(`${room}/hag`, `affiliation='outcast' role='none'`, [301], `type='unavailable'`))
+  const newHag = await resume(own, hag, ids[1], 0)
+  await newHag.receives(seen(`${room}/hag`, `role='none'`, [110, 301], `type='unavailable'`))
+  newCrone.sends(groupchat(room, '<body>Only us</body>'))
+  await newCrone.settles()
+  newHag.sends(groupchat(room, '<body>And me</body>'))
+  assert.deepEqual(
+    (await newHag.hearsOut()).filter(({ name }) => name === 'message').map(({ attrs }) => attrs.type),
+    ['error'],
+  )
+})
+
+test('§10.2: a room that is made to last while its last occupant leaves lasts', async () => {
+  const { crone, hag } = await stage.scene('crone', 'hag')
+  const room = newRoom()
+  await makes(crone, room, 'crone', { ...OPEN, persistentroom: '0' })
+  await admin(crone, room, `<item jid='${hag.bare}' affiliation='owner'/>`)
+  hag.sends(`<iq type='set' id='keep' to='${room}'>${configuration({ persistentroom: '1' })}</iq>`)
+  crone.sends(`<presence to='${room}/crone' type='unavailable'/>`)
+  await hag.receives(`<iq id='keep' type='result'/>`)
+  await crone.settles()
+  assert.ok(!(await enters(hag, room, 'hag')).some((one) => hasCode(one, '201')))
+})
+
+test('§10.9: who is no owner any more when it is their turn destroys nothing', async () => {
+  const { crone, hag } = await stage.scene('crone', 'hag')
+  const room = newRoom()
+  await gathers(room, OPEN, { crone, hag })
+  await admin(crone, room, `<item jid='${hag.bare}' affiliation='owner'/>`)
+  for (const one of [crone, hag]) await one.settles()
+  crone.sends(
+    `<iq type='set' id='out' to='${room}'><query ${ADMIN}><item jid='${hag.bare}' affiliation='member'/></query></iq>`,
+  )
+  hag.sends(`<iq type='set' id='end' to='${room}'><query ${OWNER}><destroy/></query></iq>`)
+  await hag.receives(`<presence><x ${USER}><item affiliation='member'/></x></presence>`)
+  await hag.receives(`<iq id='end' type='error'>${error('auth', 'forbidden')}</iq>`)
+  await crone.settles()
+  crone.sends(groupchat(room, '<body>Still here</body>'))
+  await crone.receives(`<message><body>Still here</body></message>`)
+})
+
+test('what is acknowledged (XEP-0198) of what somebody says in a room is in its archive, and its subject is kept', async () => {
+  const { crone } = await stage.scene('crone')
+  const room = newRoom()
+  await gathers(room, OPEN, { crone })
+  crone.sends(`<enable xmlns='${SM}'/>`)
+  await crone.receives(`<enabled xmlns='${SM}'/>`)
+  for (let count = 0; count < 20; count++) crone.sends(groupchat(room, `<body>number ${count}</body>`))
+  crone.sends(groupchat(room, '<subject>Brews</subject>'))
+  crone.sends(`<r xmlns='${SM}'/>`)
+  let heard = await crone.hears()
+  while (heard.name !== 'a') heard = await crone.hears()
+  assert.equal(stage.store.uncommitted, 0)
+  const { messages } = await stage.store.messages.page(Jid.parse(room), { limit: 100 })
+  assert.equal(messages.length, 21)
+  assert.match((await stage.store.rooms.load(Jid.parse(room)))?.subject ?? '', /Brews/)
 })
