@@ -121,8 +121,13 @@ async function destroy(wish: Element, from: Jid, room: Room, rooms: Rooms): Prom
     const text = wish.childText(name)?.slice(0, REASON_MAX)
     return text ? [el(name, NS_USER, null, text)] : []
   })
+  await end(room, rooms, el('destroy', NS_USER, { jid: venue?.key }, ...more))
+}
+
+/** A room goes, and those in it are told. In the room's turn. */
+export async function end(room: Room, rooms: Rooms, how: Element = el('destroy', NS_USER)): Promise<void> {
   const item = el('item', NS_USER, { affiliation: 'none', role: 'none' })
-  const user = el('x', NS_USER, null, item, el('destroy', NS_USER, { jid: venue?.key }, ...more))
+  const user = el('x', NS_USER, null, item, how)
   await rooms.destroy(room)
   for (const { jid, occupant } of room.seats.values()) {
     const gone = whole('presence', { type: 'unavailable' }, [user, occupant.id])
