@@ -91,6 +91,8 @@ export function roomsContract(name: string, newPlace: NewPlace): void {
     assert.deepEqual([loaded?.config, loaded?.affiliations], ['{"b":1}', [place(juliet, 'admin')]])
     await rooms.affiliate(heath, [place(juliet, 'owner')])
     assert.deepEqual(await rooms.withPlaceOf(juliet), [coven])
+    await rooms.create(room(heath, { config: JSON.stringify({ wearers: { [juliet.key]: ['hat'] } }) }))
+    assert.deepEqual(await rooms.withPlaceOf(juliet), [coven, heath])
   })
 
   check('rooms that everybody may find are listed by pages', async ({ rooms }) => {

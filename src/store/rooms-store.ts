@@ -100,7 +100,7 @@ export interface RoomStore {
   /** All rooms, sorted by JID. */
   all(limit: number): Promise<readonly RoomSummary[]>
   countListed(domain: string): Promise<number>
-  /** The rooms in which somebody has a place. @param jid bare */
+  /** The rooms in which somebody has a place, or whose settings name them. @param jid bare */
   withPlaceOf(jid: Jid): Promise<readonly Jid[]>
   /** Those with a place in the room, outcasts apart, who want to be notified when they are away (XEP-0357). */
   wakeable(room: Jid, limit: number): Promise<readonly Jid[]>

@@ -78,7 +78,8 @@ export function roomStore(db: Database, messages: Pick<Messages, 'forgetRoom'>, 
 
     async withPlaceOf({ key }) {
       const rows = await db.read<{ room: string }>(
-        sql`select room from room_affiliation where jid = ${key} order by room`,
+        sql`select room from room_affiliation where jid = ${key}
+          union select jid as room from room where replace(config, ${JSON.stringify(key)}, '') <> config order by room`,
       )
       return rows.map(({ room }) => Jid.parse(room))
     },

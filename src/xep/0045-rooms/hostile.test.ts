@@ -178,6 +178,25 @@ test('§7.8.2: many invitations in one message are many', async () => {
   await nothingFor(hag)
 })
 
+test('XEP-0317: whoever gets the name of an account that was removed does not get its hats', async () => {
+  const { crone, hag } = await stage.scene('crone', 'hag')
+  const room = newRoom()
+  await makes(crone, room, 'crone', OPEN)
+  const hat = (name: string, ...fields: readonly (readonly [string, string])[]) => {
+    const answers = fields.map(([key, value]) => `<field var='hats#${key}'><value>${value}</value></field>`).join('')
+    return crone.sets(
+      `<command xmlns='http://jabber.org/protocol/commands' node='urn:xmpp:hats:commands:${name}'><x xmlns='jabber:x:data' type='submit'><field var='FORM_TYPE'><value>urn:xmpp:hats:commands</value></field>${answers}</x></command>`,
+      room,
+    )
+  }
+  assertLike(await hat('create', ['title', 'Staff'], ['uri', 'urn:staff']), RESULT)
+  assertLike(await hat('assign', ['jid', hag.bare], ['uri', 'urn:staff']), RESULT)
+  await stage.accounts.remove(hag.jid.bare)
+  const stored = await stage.store.rooms.load(Jid.parse(room))
+  assert.match(stored?.config ?? '', /urn:staff/)
+  assert.ok(!stored?.config.includes(hag.bare))
+})
+
 test('§9.1: who was banned when the server died is not in the room after it, and reads nothing', async () => {
   const own = await theatre({ clock: new FakeClock() })
   const { crone, hag } = await own.scene('crone', 'hag')
