@@ -178,7 +178,7 @@ test('§7.8.2: many invitations in one message are many', async () => {
   await nothingFor(hag)
 })
 
-test('XEP-0317: whoever gets the name of an account that was removed does not get its hats', async () => {
+test('XEP-0317: nobody wears more than ten hats, and whoever gets the name of an account that was removed none of them', async () => {
   const { crone, hag } = await stage.scene('crone', 'hag')
   const room = newRoom()
   await makes(crone, room, 'crone', OPEN)
@@ -191,10 +191,40 @@ test('XEP-0317: whoever gets the name of an account that was removed does not ge
   }
   assertLike(await hat('create', ['title', 'Staff'], ['uri', 'urn:staff']), RESULT)
   assertLike(await hat('assign', ['jid', hag.bare], ['uri', 'urn:staff']), RESULT)
+  for (let more = 1; more <= 10; more++) {
+    await hat('create', ['title', `Hat ${more}`], ['uri', `urn:hat:${more}`])
+    const answer = await hat('assign', ['jid', hag.bare], ['uri', `urn:hat:${more}`])
+    assertLike(answer, more < 10 ? RESULT : `<iq type='error'>${error('wait', 'resource-constraint')}</iq>`)
+  }
   await stage.accounts.remove(hag.jid.bare)
   const stored = await stage.store.rooms.load(Jid.parse(room))
   assert.match(stored?.config ?? '', /urn:staff/)
   assert.ok(!stored?.config.includes(hag.bare))
+})
+
+test('XEP-0313: what was taken back in a semi-anonymous room does not tell whose it was', async () => {
+  const { crone, hag, wicca } = await stage.scene('crone', 'hag', 'wicca')
+  const room = newRoom()
+  await gathers(room, { ...OPEN, whois: 'moderators' }, { crone, hag, wicca })
+  hag.sends(
+    groupchat(
+      room,
+      `<body>Oops</body><a xmlns='x'><x xmlns='http://jabber.org/protocol/muc#user'><item jid='${crone.full}'/></x></a>`,
+    ),
+  )
+  const said = await wicca.receives(`<message><body>Oops</body></message>`)
+  const id = said.child('stanza-id', SID)?.attrs.id ?? ''
+  const query = `<iq type='set' id='mam' to='${room}'><query xmlns='urn:xmpp:mam:2'/></iq>`
+  wicca.sends(query)
+  assert.ok((await wicca.hearsOut()).every((one) => !one.xml('').replaceAll(wicca.bare, '').includes(hag.bare)))
+  assertLike(await crone.sets(moderate(id), room), RESULT)
+  wicca.sends(query)
+  const heard = (await wicca.hearsOut()).map((one) => one.xml(''))
+  assert.ok(heard.some((one) => one.includes('retracted')))
+  assert.ok(
+    heard.every((one) => !one.includes(hag.bare)),
+    heard.join('\n'),
+  )
 })
 
 test('§9.1: who was banned when the server died is not in the room after it, and reads nothing', async () => {
