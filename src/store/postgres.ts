@@ -131,7 +131,7 @@ class PostgresDatabase implements Database {
     try {
       await this.#queue.durable()
     } finally {
-      await this.#queue.settled()
+      await this.#queue.drained()
       await Promise.all([this.#writer.end(), this.#readers.end()])
       this.#ended = true
     }

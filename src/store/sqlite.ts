@@ -95,7 +95,7 @@ class SqliteDatabase implements Database {
     try {
       await this.#queue.durable()
     } finally {
-      await this.#queue.settled()
+      await this.#queue.drained()
       const reader = await this.#reader?.catch(() => undefined)
       await reader?.close()
       await this.#writer.close()

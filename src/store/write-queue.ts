@@ -42,12 +42,16 @@ export class WriteQueue {
   #waiting: Deed[] = []
   #last: (() => Deed)[] = []
   #running = 0
+  /** How many of these come last. */
+  #lastTaken = 0
   #scheduled = false
   /** Set while only what comes last waits, and nobody for it. */
   #patience: NodeJS.Timeout | undefined
   #hurry = false
   #lastStart = Number.NEGATIVE_INFINITY
   #posted = 0
+  /** Of those that are not settled, how many do not come last. */
+  #pending = 0
   #failures = 0
   #settledCount = 0
   #waiters: Waiter[] = []
@@ -70,6 +74,7 @@ export class WriteQueue {
   post(deed: Deed): void {
     this.#waiting.push(deed)
     this.#posted++
+    this.#pending++
     if (!this.#scheduled && this.#running === 0) this.#schedule()
   }
 
@@ -83,8 +88,13 @@ export class WriteQueue {
     if (!this.#scheduled && this.#running === 0) this.#scheduleSoon()
   }
 
-  /** Resolves when everything posted so far is committed or has failed; undefined if nothing waits. */
+  /** Resolves when everything posted so far is committed or has failed; undefined if nothing waits but what comes last. */
   settled(): Promise<void> | undefined {
+    return this.#pending === 0 ? undefined : this.#waiter().settled
+  }
+
+  /** As `settled`, for what comes last too. */
+  drained(): Promise<void> | undefined {
     return this.size === 0 ? undefined : this.#waiter().settled
   }
 
@@ -155,6 +165,7 @@ export class WriteQueue {
       return waiting.slice(0, MAX_DEEDS)
     }
     this.#waiting = []
+    this.#lastTaken = this.#last.length
     for (const make of this.#last.splice(0)) waiting.push(make())
     return waiting
   }
@@ -162,6 +173,8 @@ export class WriteQueue {
   #finish(batch: readonly Deed[], { failures, rows }: Outcome): void {
     this.#running = 0
     this.#settledCount += batch.length
+    this.#pending -= batch.length - this.#lastTaken
+    this.#lastTaken = 0
     this.#failures += failures.size
     const [firstError] = failures.values()
     if (firstError) for (const waiter of this.#waiters) waiter.error ??= firstError

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // `aenigma compliance` against the program itself. What it finds grows with the server; what is asserted here stays.
 import assert from 'node:assert/strict'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import type { Finding, Report } from '../../src/ops/compliance/run.ts'
-import { bench, Child, startAenigma } from '../support/process.ts'
+import { bench, Child, freePorts, startAenigma } from '../support/process.ts'
 
 const BIN = new URL('../../bin/aenigma', import.meta.url).pathname
 
@@ -69,6 +70,42 @@ test('a trial server is looked at by accounts that are gone afterwards', async (
     accounts.map(({ jid }) => jid),
     ['admin@localhost'],
   )
+})
+
+test('with a TURN server, a contact and open registration nothing is missing', async (t) => {
+  const place = bench(t)
+  const [ports, more] = [await freePorts(), await freePorts()]
+  const at = (port: number): readonly string[] => [`127.0.0.1:${port}`]
+  const server = await startAenigma(place, ports, {
+    options: {
+      listen: {
+        starttls: at(ports.starttls),
+        tls: at(ports.tls),
+        http: at(ports.http),
+        https: at(more.tls),
+        proxy: at(more.http),
+        components: at(more.starttls),
+        metrics: [],
+      },
+      registration: 'open',
+      contacts: { abuse: 'mailto:abuse@localhost' },
+      components: { 'gateway.localhost': { secret: 'what only the two of them know' } },
+      externalServices: [
+        { type: 'stun', host: '127.0.0.1' },
+        { type: 'turn', host: '127.0.0.1', secret: 'what only the three of them know' },
+      ],
+    },
+  })
+  const look = new Child(place, {
+    program: process.execPath,
+    args: [BIN, 'compliance', '--json', '--config', join(place.directory, 'aenigma.yaml')],
+    env: { NODE_EXTRA_CA_CERTS: server.ca },
+  })
+  const report: Report = JSON.parse(await look.succeeds())
+  const missing = all(report).filter(({ found }) => !found)
+  assert.deepEqual(missing, [])
+  assert.deepEqual([report.tester.passed, report.tester.of], [25, 25])
+  for (const { name, advanced } of report.suite) assert.equal(advanced.passed, advanced.of, name)
 })
 
 test('what cannot be looked at is said, and nothing is left behind', async (t) => {
