@@ -19,6 +19,7 @@ import type { ScramHash, Store, StoreObserver } from './store/store.ts'
 import { UploadFiles } from './store/upload-files.ts'
 import { UploadSweeper } from './store/upload-sweeper.ts'
 import { publicUrl } from './web/public-url.ts'
+import { removeRoom } from './xep/0045-rooms/oversight.ts'
 import { features } from './xep/index.ts'
 
 /** What the program calls itself (XEP-0092). */
@@ -133,6 +134,7 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
     pushes: store.pushes,
     reports: store.reports,
     uploads: uploadsFor(parts, sweeper),
+    rooms: { all: store.rooms.all, remove: (jid) => removeRoom(store, jid) },
     endSession: (id) => xmpp.endSession(id),
     async check(newer) {
       live.prepare(newer)

@@ -9,6 +9,7 @@ import { addPush } from './push.ts'
 import { addReload } from './reload.ts'
 import { addReports } from './reports.ts'
 import { addRestart } from './restart.ts'
+import { addRooms } from './rooms.ts'
 import { addSessions } from './sessions.ts'
 import { addStatus } from './status.ts'
 import { addStop } from './stop.ts'
@@ -39,6 +40,7 @@ function program(): Command {
     addPush,
     addReports,
     addUploads,
+    addRooms,
     addReload,
     addRestart,
     addStop,

@@ -2,6 +2,7 @@
 // What administrators may look into through the admin socket: push notifications, reports of abuse, uploaded files.
 import { z } from 'zod'
 import { AdminError } from '../net/admin-socket.ts'
+import type { RoomSummary } from '../store/rooms-store.ts'
 import type { PushRegistration, Report } from '../store/store.ts'
 import type { Upload, UploadUsage } from '../store/upload-store.ts'
 import { Jid } from '../xmpp/jid.ts'
@@ -59,11 +60,19 @@ export interface UploadInfo {
   readonly expires: number
 }
 
+/** A room. */
+export type RoomInfo = RoomSummary
+
 /** How many of each are shown. */
 const SHOWN = 1000
 
 /** The commands, as in `admin.ts`. */
-export function insightCommands({ pushes, reports, uploads }: Pick<RunningServer, 'pushes' | 'reports' | 'uploads'>) {
+export function insightCommands({
+  pushes,
+  reports,
+  uploads,
+  rooms,
+}: Pick<RunningServer, 'pushes' | 'reports' | 'uploads' | 'rooms'>) {
   return {
     async push(args: unknown): Promise<readonly PushInfo[]> {
       const { jid } = z.object({ jid: z.string().optional() }).parse(args)
@@ -83,6 +92,13 @@ export function insightCommands({ pushes, reports, uploads }: Pick<RunningServer
       const { ids, urls } = z.object(which).parse(args)
       return { removed: await uploads.remove({ ids, slots: urls.map(slotOf) }) }
     },
+    rooms: (): Promise<readonly RoomInfo[]> => rooms.all(SHOWN),
+    async 'rooms.rm'(args: unknown): Promise<{ readonly removed: number }> {
+      const { jids } = z.object({ jids: z.array(z.string()).max(SHOWN) }).parse(args)
+      let removed = 0
+      for (const jid of jids.map(roomOf)) if (await rooms.remove(jid)) removed++
+      return { removed }
+    },
   }
 }
 
@@ -90,6 +106,12 @@ function accountOf(text: string): Jid {
   const jid = Jid.tryParse(text)
   if (jid?.local !== undefined) return jid.bare
   throw new AdminError('bad-address', `"${text}" is not the address of an account; one looks like romeo@example.org`)
+}
+
+function roomOf(text: string): Jid {
+  const jid = Jid.tryParse(text)
+  if (jid?.local !== undefined) return jid.bare
+  throw new AdminError('bad-address', `"${text}" is not the address of a room; one looks like coven@rooms.example.org`)
 }
 
 /** Without the node and the form, which are secrets between the device and its app server. */

@@ -2,8 +2,10 @@
 // What the command line and the administrators' socket may ask of a server that runs.
 import type { Accounts } from '../accounts/accounts.ts'
 import type { Config } from '../config/config.ts'
+import type { RoomStore } from '../store/rooms-store.ts'
 import type { PushStore, ReportStore } from '../store/store.ts'
 import type { UploadStore } from '../store/upload-store.ts'
+import type { Jid } from '../xmpp/jid.ts'
 import type { FirstAccount } from './first-account.ts'
 
 /** A socket that listens. */
@@ -79,6 +81,10 @@ export interface RunningServer {
   readonly reports: Pick<ReportStore, 'list' | 'remove'>
   /** What is removed is gone from the disk, too, when that resolves. */
   readonly uploads: Pick<UploadStore, 'usage' | 'list' | 'remove'>
+  readonly rooms: Pick<RoomStore, 'all'> & {
+    /** Those in it are told. Resolves, when it is gone from the disk, to whether there was such a room. */
+    remove(jid: Jid): Promise<boolean>
+  }
   /** @returns false if there is no such session */
   endSession(id: string): boolean
   /** Rejects if a server could not start with this configuration. */

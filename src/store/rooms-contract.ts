@@ -51,6 +51,24 @@ export function roomsContract(name: string, newPlace: NewPlace): void {
     await again.close()
   })
 
+  check('administrators see all rooms', async ({ rooms }) => {
+    await rooms.create(room(heath, { listed: true, temporary: true }))
+    await rooms.create(room(coven, {}, juliet))
+    await rooms.affiliate(coven, [place(romeo, 'member'), place(Jid.parse('tybalt@example.org'), 'outcast')])
+    const [first, second, ...others] = await rooms.all(10)
+    assert.deepEqual(first, {
+      jid: coven.key,
+      name: 'coven',
+      creator: juliet.key,
+      listed: false,
+      temporary: false,
+      places: 2,
+      inside: 0,
+    })
+    assert.deepEqual([second?.jid, second?.listed, second?.temporary, others.length], [heath.key, true, true, 0])
+    assert.equal((await rooms.all(1)).length, 1)
+  })
+
   check('a creator has only so many rooms', async ({ rooms }) => {
     const ends = await Promise.all([
       rooms.create(room(coven, {}, romeo, 1)),
@@ -73,6 +91,8 @@ export function roomsContract(name: string, newPlace: NewPlace): void {
     assert.deepEqual([loaded?.config, loaded?.affiliations], ['{"b":1}', [place(juliet, 'admin')]])
     await rooms.affiliate(heath, [place(juliet, 'owner')])
     assert.deepEqual(await rooms.withPlaceOf(juliet), [coven])
+    await rooms.create(room(heath, { config: JSON.stringify({ wearers: { [juliet.key]: ['hat'] } }) }))
+    assert.deepEqual(await rooms.withPlaceOf(juliet), [coven, heath])
   })
 
   check('rooms that everybody may find are listed by pages', async ({ rooms }) => {

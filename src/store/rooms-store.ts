@@ -66,6 +66,20 @@ export interface ListedRoom {
   readonly name: string
 }
 
+/** A room as administrators of the server see it. */
+export interface RoomSummary {
+  readonly jid: string
+  readonly name: string
+  /** The bare JID of who made it. */
+  readonly creator: string
+  readonly listed: boolean
+  readonly temporary: boolean
+  /** How many people have a place in it, outcasts apart. */
+  readonly places: number
+  /** How many clients are in it. */
+  readonly inside: number
+}
+
 /** What becomes of affiliations: `none` without a nick removes. */
 export type AffiliationChanges = readonly StoredAffiliation[]
 
@@ -83,8 +97,10 @@ export interface RoomStore {
   remove(room: Jid): Promise<void>
   /** The rooms of a domain that everybody may find. */
   list(domain: string, range: RoomRange): Promise<readonly ListedRoom[]>
+  /** All rooms, sorted by JID. */
+  all(limit: number): Promise<readonly RoomSummary[]>
   countListed(domain: string): Promise<number>
-  /** The rooms in which somebody has a place. @param jid bare */
+  /** The rooms in which somebody has a place, or whose settings name them. @param jid bare */
   withPlaceOf(jid: Jid): Promise<readonly Jid[]>
   /** Those with a place in the room, outcasts apart, who want to be notified when they are away (XEP-0357). */
   wakeable(room: Jid, limit: number): Promise<readonly Jid[]>

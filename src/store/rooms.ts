@@ -9,6 +9,7 @@ import type {
   RoomRange,
   RoomSettings,
   RoomStore,
+  RoomSummary,
   StoredAffiliation,
   StoredOccupant,
 } from './rooms-store.ts'
@@ -66,6 +67,8 @@ export function roomStore(db: Database, messages: Pick<Messages, 'forgetRoom'>, 
 
     list: (domain, range) => list(db, domain, range),
 
+    all: (limit) => all(db, limit),
+
     async countListed(domain) {
       const [row] = await db.read<{ count: number }>(
         sql`select count(*) as count from room where domain = ${domain} and listed = 1`,
@@ -75,7 +78,8 @@ export function roomStore(db: Database, messages: Pick<Messages, 'forgetRoom'>, 
 
     async withPlaceOf({ key }) {
       const rows = await db.read<{ room: string }>(
-        sql`select room from room_affiliation where jid = ${key} order by room`,
+        sql`select room from room_affiliation where jid = ${key}
+          union select jid as room from room where replace(config, ${JSON.stringify(key)}, '') <> config order by room`,
       )
       return rows.map(({ room }) => Jid.parse(room))
     },
@@ -152,6 +156,16 @@ function affiliate({ sql }: Database, { key }: Jid, { jid, affiliation, nick, re
     select ${key}, ${jid}, ${affiliation}, ${nick ?? null}, ${reason ?? null}
     where exists (select 1 from room where jid = ${key})
     on conflict (room, jid) do update set affiliation = excluded.affiliation, nick = excluded.nick, reason = excluded.reason`
+}
+
+async function all(db: Database, limit: number): Promise<readonly RoomSummary[]> {
+  const rows = await db.read<Omit<RoomSummary, 'listed' | 'temporary'> & Record<'listed' | 'temporary', number>>(
+    db.sql`select r.jid, r.name, r.creator, r.listed, r.temporary,
+      (select count(*) from room_affiliation a where a.room = r.jid and a.affiliation <> 'outcast') as places,
+      (select count(*) from room_occupant o where o.room = r.jid) as inside
+      from room r order by r.jid limit ${limit}`,
+  )
+  return rows.map((row) => ({ ...row, listed: row.listed === 1, temporary: row.temporary === 1 }))
 }
 
 async function list(

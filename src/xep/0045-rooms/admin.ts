@@ -5,7 +5,7 @@ import type { IqRequest } from '../../core/feature.ts'
 import { type Element, el } from '../../xml/element.ts'
 import { readPageRequest, resultSetElement } from '../../xmpp/0059-result-sets.ts'
 import { Jid } from '../../xmpp/jid.ts'
-import { nickname } from '../../xmpp/precis.ts'
+import { nickname, nicknameKey } from '../../xmpp/precis.ts'
 import { changePlaces, checkChanges, expel, invitation, type PlaceChange, setRole } from './affiliations.ts'
 import { NICK_MAX } from './limits.ts'
 import { type Affiliation, affiliationOf, NS_ADMIN, type Role, rank, refusal, roleOf } from './names.ts'
@@ -55,8 +55,10 @@ export async function change({ payload, from }: IqRequest, room: Room, rooms: Ro
       else roles.push(roleChange(item, from, room))
     }
     const actor = room.seats.get(from.key)?.occupant ?? room.occupantsOf(from)[0]
+    checkNicks(places, room)
     if (places.length > 0) await changeTheirPlaces(places, from, room, rooms, actor?.nick)
     for (const { occupant, role, reason } of roles) {
+      if (occupant.seats.size === 0) continue // out already, by this request or meanwhile
       const why = { actor: actor?.nick, reason }
       if (role === 'none') expel(occupant, room, rooms, { ...why, codes: [307] })
       else if (role !== occupant.role) {
@@ -157,6 +159,18 @@ function reservedNick({ attrs }: Element, jid: Jid, room: Room): string | undefi
   if (holder !== undefined && holder !== jid.key)
     throw refusal(room.jid, 'cancel', 'conflict', 'This nick is reserved for somebody else.')
   return nick
+}
+
+/** Throws if one request gives a nick to two people. */
+function checkNicks(places: readonly PlaceChange[], room: Room): void {
+  const owners = new Map<string, string>()
+  for (const { jid, nick } of places) {
+    if (!nick) continue
+    const key = nicknameKey(nick)
+    if ((owners.get(key) ?? jid.key) !== jid.key)
+      throw refusal(room.jid, 'cancel', 'conflict', 'This nick is reserved for somebody else.')
+    owners.set(key, jid.key)
+  }
 }
 
 function reasonOf(item: Element): string | undefined {

@@ -31,6 +31,7 @@ export async function write({ payload, from }: IqRequest, room: Room, rooms: Roo
     return data ? [createHash('sha1').update(Buffer.from(data, 'base64')).digest('hex')] : []
   })
   await room.inTurn(async () => {
+    if (room.affiliation(from) !== 'owner') throw refusal(room.jid, 'auth', 'forbidden')
     const config = { ...room.config, avatars }
     await ctx.store.rooms.setDocument(room.jid, settingsOf(config), NS_CARD, text)
     room.config = config

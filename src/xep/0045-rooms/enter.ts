@@ -20,7 +20,12 @@ const RESERVED = 20
 export async function create(stanza: Stanza, to: Jid, from: Jid, rooms: Rooms): Promise<void> {
   nickOf(to)
   const room = await rooms.create(to.bare, from)
-  enter(stanza, to, from, room, rooms)
+  try {
+    enter(stanza, to, from, room, rooms)
+  } catch (error) {
+    rooms.left(room)
+    throw error
+  }
 }
 
 /** A client wants to be in the room. One that is in it already gets everything once more (§7.2.1). */
@@ -29,14 +34,16 @@ export function enter(stanza: Stanza, to: Jid, from: Jid, room: Room, rooms: Roo
   const known = room.seats.get(from.key)
   const now = rooms.ctx.clock.now()
   const wanted = wantedHistory(join, room.config.history, now)
-  if (!known) check(room, from, join, rooms)
+  // Before it is looked whether they may: nobody tries out passwords fast.
   if (!room.bucket(from.bare).take(rooms.limits.rate, now))
     throw refusal(to, 'wait', 'policy-violation', 'That was too fast; wait a little.')
+  if (!known) check(room, from, join, rooms)
+  const words = ownWords(stanza)
   const { nick, changed } = nickFor(room, from, to)
   const stays = known !== undefined && nicknameKey(known.occupant.nick) === nicknameKey(nick)
   // It does not know that it is in the room, or it would have changed its nick (§7.6).
   if (known && !stays) rooms.moveOut(room, known)
-  const seat = stays ? again(stanza, known, room, rooms, now) : first(stanza, from, nick, room, rooms, now)
+  const seat = stays ? again(words, known, room, rooms, now) : first(words, from, nick, room, rooms, now)
   const codes = [...(changed || nick !== to.resource ? [210] : []), ...warnings(room)]
   tellOthers(rooms.router, room, seat)
   tellSelf(rooms.router, room, seat, { codes }, stanza.id)
@@ -53,8 +60,8 @@ export function subjectOf({ subject, jid }: Room): Stanza {
   return Stanza.of(message, jid.withResource(subject.nick), undefined, content.attrs.id)
 }
 
-function first(stanza: Stanza, from: Jid, nick: string, room: Room, rooms: Rooms, now: number): Seat {
-  const seat = room.enter(from, nick, room.initialRole(from), ownWords(stanza), now)
+function first(words: Seat['presence'], from: Jid, nick: string, room: Room, rooms: Rooms, now: number): Seat {
+  const seat = room.enter(from, nick, room.initialRole(from), words, now)
   rooms.note(seat, room)
   // A second client of somebody who is there already is news to nobody else.
   if (seat.occupant.seats.size === 1) announce(rooms.router, room, seat.occupant, {}, seat)
@@ -62,8 +69,7 @@ function first(stanza: Stanza, from: Jid, nick: string, room: Room, rooms: Rooms
 }
 
 /** §17.3: it lost what it knew; the others only hear of it if it says something new of itself. */
-function again(stanza: Stanza, seat: Seat, room: Room, rooms: Rooms, now: number): Seat {
-  const words = ownWords(stanza)
+function again(words: Seat['presence'], seat: Seat, room: Room, rooms: Rooms, now: number): Seat {
   const news = textOf(words) !== textOf(seat.presence)
   seat.presence = words
   seat.heard = now

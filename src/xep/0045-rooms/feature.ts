@@ -28,6 +28,7 @@ import { mediate } from './mediate.ts'
 import { groupchat, privately } from './messages.ts'
 import { leave, notInside, probed, update } from './move.ts'
 import { NS_ADMIN, NS_MUC, NS_OWNER, refusal } from './names.ts'
+import { oversee } from './oversight.ts'
 import { set as configure, form } from './owner.ts'
 import { question } from './questions.ts'
 import { ask, NS_REGISTER, set as register } from './register.ts'
@@ -58,6 +59,7 @@ export const rooms: Feature = {
       async start() {
         await all.open()
         await all.restore()
+        oversee(all)
         rest = hunt(all)
         forget = ctx.accounts.beforeRemove((jid) => bury(jid, all))
       },

@@ -17,6 +17,8 @@ export const NS_COMMANDS = 'http://jabber.org/protocol/commands'
 const COMMANDS = 'urn:xmpp:hats:commands'
 const HATS_MOST = 50
 const WEARERS_MOST = 500
+/** Each presence of somebody has all of theirs. */
+const WORN_MOST = 10
 const TEXT_MOST = 256
 
 const TITLE: Field = { name: 'hats#title', type: 'text-single', label: 'Title', required: true }
@@ -63,6 +65,7 @@ export async function command({ payload, from }: IqRequest, room: Room, rooms: R
     return answer('executing', el('actions', NS_COMMANDS, { execute: 'complete' }, el('complete', NS_COMMANDS)), form)
   }
   await room.inTurn(async () => {
+    if (room.affiliation(from) !== 'owner') throw refusal(room.jid, 'auth', 'forbidden')
     const before = room.config
     await rooms.configure(room, known.change(answers, room))
     tell(before, room, rooms)
@@ -112,7 +115,10 @@ function assign(answers: Answers, room: Room): RoomConfig {
   if (Object.keys(wearers).length >= WEARERS_MOST && !wearers[key]) {
     throw refusal(room.jid, 'wait', 'resource-constraint', 'Too many people wear hats.')
   }
-  return { ...room.config, wearers: { ...wearers, [key]: [...new Set([...(wearers[key] ?? []), uri])] } }
+  const worn = new Set([...(wearers[key] ?? []), uri])
+  if (worn.size > WORN_MOST)
+    throw refusal(room.jid, 'wait', 'resource-constraint', `Nobody wears more than ${WORN_MOST} hats.`)
+  return { ...room.config, wearers: { ...wearers, [key]: [...worn] } }
 }
 
 function unassign(answers: Answers, room: Room): RoomConfig {

@@ -21,6 +21,8 @@ export async function bury(user: Jid, rooms: Rooms): Promise<() => Promise<void>
 /** In the room's turn. */
 async function inherit(user: Jid, room: Room, rooms: Rooms): Promise<void> {
   const gone: PlaceChange = { jid: user, affiliation: 'none' }
+  const { [user.key]: worn, ...wearers } = room.config.wearers
+  if (worn) await rooms.configure(room, { ...room.config, wearers })
   if (room.of('owner').some(([jid]) => jid !== user.key)) return changePlaces([gone], room, rooms)
   if (await appoint(room, rooms, [gone])) return undefined
   for (const occupant of [...room.occupants.values()]) expel(occupant, room, rooms, { ...NOBODY, codes: [] })

@@ -53,6 +53,11 @@ async function invite(invites: readonly Element[], seat: Seat, room: Room, rooms
   const needs = config.membersOnly ? (config.allowInvites ? rank('member') : rank('admin')) : rank('none')
   if (own < needs || seat.occupant.role === 'visitor')
     throw refusal(jid, 'auth', 'forbidden', 'You may not invite others.')
+  // The message was counted as one.
+  for (let more = 1; more < invites.length; more++) {
+    if (!seat.occupant.bucket.take(rooms.limits.rate, rooms.ctx.clock.now()))
+      throw refusal(jid, 'wait', 'policy-violation', 'That are too many invitations; wait a little.')
+  }
   const whom = invites.map((one) => ({ one, to: Jid.parse(one.attrs.to) }))
   for (const { to } of whom) await checkInvitee(to, room, rooms)
   if (config.membersOnly) {

@@ -12,7 +12,7 @@ import { isHistory, isSubject, keptText } from './kept.ts'
 import { SUBJECT_MAX } from './limits.ts'
 import { NS_DELAY, NS_HATS, NS_OCCUPANT_ID, NS_USER, refusal } from './names.ts'
 import { broadcast } from './presence.ts'
-import { bury, claimsModeration } from './retract.ts'
+import { bury, claimsModeration, NS_RETRACT } from './retract.ts'
 import type { Occupant, Room, Seat } from './room.ts'
 import type { Rooms } from './rooms.ts'
 import { wakeAbsent } from './wake.ts'
@@ -71,7 +71,8 @@ function cleaned(message: Element, room: Jid): Element {
 function isForged({ name, ns, attrs }: Element, room: Jid): boolean {
   if (ns === NS_OCCUPANT_ID || ns === NS_HATS) return true
   if (ns === NS_USER) return name === 'x'
-  if (ns === NS_DELAY) return attrs.from === room.key // §7.2.13: only the room says when it was
+  if (ns === NS_DELAY) return Jid.tryParse(attrs.from)?.bare.key === room.key // §7.2.13: only the room says when it was
+  if (ns === NS_RETRACT) return name === 'retracted' // XEP-0424 §3.2: only archives put tombstones
   return ns === NS_SID && name === 'stanza-id' && Jid.tryParse(attrs.by)?.key === room.key
 }
 

@@ -34,10 +34,11 @@ export function update(stanza: Stanza, to: Jid, seat: Seat, room: Room, rooms: R
 function rename(stanza: Stanza, to: Jid, seat: Seat, room: Room, rooms: Rooms): void {
   const { occupant } = seat
   const { nick } = nickFor(room, seat.jid, to)
+  const words = ownWords(stanza)
   if (room.named(nick)) throw refusal(to, 'cancel', 'conflict', 'You have this nick already, with another client.')
   announce(rooms.router, room, occupant, { gone: true, codes: [303], nick })
   room.rename(occupant, nick)
-  seat.presence = ownWords(stanza)
+  seat.presence = words
   occupant.main = seat
   rooms.noteAll(occupant, room)
   announce(rooms.router, room, occupant, {}, seat)

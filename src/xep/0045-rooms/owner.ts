@@ -26,17 +26,19 @@ export function form({ from }: IqRequest, room: Room, { limits }: Rooms): Elemen
 export async function set({ payload, from }: IqRequest, room: Room, rooms: Rooms): Promise<undefined> {
   checkOwner(from, room)
   const [what] = payload.elements
-  if (what?.is('destroy', NS_OWNER)) await destroy(what, room, rooms)
+  if (what?.is('destroy', NS_OWNER)) await room.inTurn(() => destroy(what, from, room, rooms))
   else if (!what?.is('x', NS_DATA)) throw refusal(room.jid, 'modify', 'bad-request')
-  else if (what.attrs.type === 'cancel') await cancel(room, rooms)
+  else if (what.attrs.type === 'cancel') await cancel(from, room, rooms)
   else if (what.attrs.type === 'submit') await configure(readAnswers(payload), from, room, rooms)
   else throw refusal(room.jid, 'modify', 'bad-request')
   return undefined
 }
 
 /** §10.1.3: a room that nobody wants to set up goes; later, everything stays as it is. */
-async function cancel(room: Room, rooms: Rooms): Promise<void> {
-  if (room.config.locked) await destroy(el('destroy', NS_OWNER), room, rooms)
+async function cancel(from: Jid, room: Room, rooms: Rooms): Promise<void> {
+  await room.inTurn(async () => {
+    if (room.config.locked) await destroy(el('destroy', NS_OWNER), from, room, rooms)
+  })
 }
 
 async function configure(answers: Answers | undefined, from: Jid, room: Room, rooms: Rooms): Promise<void> {
@@ -111,24 +113,28 @@ function newPeople(answers: Answers, room: Room): readonly PlaceChange[] {
   return [...changes.values()]
 }
 
-/** §10.9: everybody is told once, with the place to go to. */
-async function destroy(wish: Element, room: Room, rooms: Rooms): Promise<void> {
+/** §10.9: everybody is told once, with the place to go to. In the room's turn: the asker may have been an owner until now. */
+async function destroy(wish: Element, from: Jid, room: Room, rooms: Rooms): Promise<void> {
+  checkOwner(from, room)
   const venue = wish.attrs.jid === undefined ? undefined : Jid.parse(wish.attrs.jid)
   const more = ['reason', 'password'].flatMap((name) => {
     const text = wish.childText(name)?.slice(0, REASON_MAX)
     return text ? [el(name, NS_USER, null, text)] : []
   })
+  await end(room, rooms, el('destroy', NS_USER, { jid: venue?.key }, ...more))
+}
+
+/** A room goes, and those in it are told. In the room's turn. */
+export async function end(room: Room, rooms: Rooms, how: Element = el('destroy', NS_USER)): Promise<void> {
   const item = el('item', NS_USER, { affiliation: 'none', role: 'none' })
-  const user = el('x', NS_USER, null, item, el('destroy', NS_USER, { jid: venue?.key }, ...more))
-  await room.inTurn(async () => {
-    await rooms.destroy(room)
-    for (const { jid, occupant } of room.seats.values()) {
-      const gone = whole('presence', { type: 'unavailable' }, [user, occupant.id])
-      void rooms.router.route(Stanza.of(gone, occupant.jid, jid))
-    }
-    room.seats.clear()
-    room.occupants.clear()
-  })
+  const user = el('x', NS_USER, null, item, how)
+  await rooms.destroy(room)
+  for (const { jid, occupant } of room.seats.values()) {
+    const gone = whole('presence', { type: 'unavailable' }, [user, occupant.id])
+    void rooms.router.route(Stanza.of(gone, occupant.jid, jid))
+  }
+  room.seats.clear()
+  room.occupants.clear()
 }
 
 function checkOwner(from: Jid, room: Room): void {

@@ -22,8 +22,17 @@ export const NS_FORM = 'http://jabber.org/protocol/muc#register'
 /** So many who wait for an answer are remembered for one room. */
 const WAITING = 50
 
-/** Who asked to become a member, and under which nick: by bare JID. */
-const waiting = new WeakMap<Room, Map<string, string>>()
+/** Nobody asks more often for the same room, in ms. */
+const PAUSE = 60_000
+
+interface Applicant {
+  readonly nick: string
+  /** ms since 1970. */
+  readonly asked: number
+}
+
+/** Who asked to become a member: by bare JID. */
+const waiting = new WeakMap<Room, Map<string, Applicant>>()
 
 const FORM: Form = {
   formType: NS_FORM,
@@ -56,11 +65,19 @@ async function register(nick: string, from: Jid, room: Room, rooms: Rooms): Prom
       throw refusal(room.jid, 'cancel', 'conflict', 'Somebody else has this nick.')
     }
     const affiliation = room.affiliation(from)
-    if (room.config.membersOnly && affiliation === 'none') return wait(nick, from, room, rooms)
+    if (affiliation === 'none' && !isFree(from, room)) return wait(nick, from, room, rooms)
     const change = { jid: from.bare, affiliation: affiliation === 'none' ? ('member' as const) : affiliation, nick }
     checkChanges(room, [change], rooms)
     await changePlaces([change], room, rooms)
   })
+}
+
+/** Whether a stranger becomes a member without being asked about: who gains nothing by it that the room would refuse. */
+function isFree(from: Jid, { config, seats }: Room): boolean {
+  if (config.membersOnly) return false
+  const role = seats.get(from.key)?.occupant.role
+  if (config.moderated && (role === undefined || role === 'visitor')) return false
+  return config.password === '' || role !== undefined
 }
 
 async function remove(from: Jid, room: Room, rooms: Rooms): Promise<void> {
@@ -73,14 +90,18 @@ async function remove(from: Jid, room: Room, rooms: Rooms): Promise<void> {
 }
 
 /** §9.9: those administrators who are in the room are asked. */
-function wait(nick: string, from: Jid, room: Room, { router }: Rooms): void {
+function wait(nick: string, from: Jid, room: Room, { router, ctx }: Rooms): void {
   const admins = [...room.occupants.values()].filter(({ user }) => rank(room.affiliation(user)) >= rank('admin'))
-  const known = waiting.get(room) ?? new Map<string, string>()
-  if (admins.length === 0 || known.size >= WAITING) {
+  const known = waiting.get(room) ?? new Map<string, Applicant>()
+  const before = known.get(from.bare.key)
+  const now = ctx.clock.now()
+  if (before && now - before.asked < PAUSE)
+    throw refusal(room.jid, 'wait', 'policy-violation', 'You have asked already; wait for the answer.')
+  if (admins.length === 0 || (known.size >= WAITING && !before)) {
     throw refusal(room.jid, 'cancel', 'not-allowed', 'Nobody is there who could decide about it; ask to be invited.')
   }
   waiting.set(room, known)
-  known.set(from.bare.key, nick)
+  known.set(from.bare.key, { nick, asked: now })
   const form = formElement({
     formType: NS_FORM,
     title: 'Registration request',
@@ -103,7 +124,7 @@ export async function decide(answers: Answers, admin: Occupant, room: Room, room
   if (rank(room.affiliation(admin.user)) < rank('admin')) throw refusal(room.jid, 'auth', 'forbidden')
   const jid = Jid.parse(answers.text('muc#register_jid')).bare
   await room.inTurn(async () => {
-    const nick = waiting.get(room)?.get(jid.key)
+    const nick = waiting.get(room)?.get(jid.key)?.nick
     if (nick === undefined)
       throw refusal(room.jid, 'cancel', 'item-not-found', 'Nobody of this address waits for an answer.')
     const allowed = answers.flag('muc#register_allow')

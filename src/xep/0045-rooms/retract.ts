@@ -21,6 +21,8 @@ export const NS_MODERATE = 'urn:xmpp:message-moderate:1'
 
 /** So many retractions of one room may wait; more are passed on, but change nothing here. */
 const WAITING = 100
+/** UTF-16 units of a reason. */
+const REASON_MAX = 1000
 
 /** XEP-0425 §5: only a room says that a message was moderated. */
 export function claimsModeration(message: Element): boolean {
@@ -39,7 +41,12 @@ export function bury(said: Stanza, before: MessageId, seat: Seat, room: Room, ro
       const kept = await find(target, room, rooms)
       if (!kept || kept.id >= before) return
       const message = parseElement(kept.xml, NS_CLIENT)
-      if (!mayBeRetracted(message) || authorOf(message)?.bare.equals(seat.occupant.user) !== true) return
+      if (
+        !mayBeRetracted(message) ||
+        message.child('retract', NS_RETRACT) ||
+        authorOf(message)?.bare.equals(seat.occupant.user) !== true
+      )
+        return
       await replace(kept, message, grave, room, rooms)
     })
     .catch((error: unknown) => ctx.log.error('message of a room not retracted', { error }))
@@ -55,8 +62,9 @@ export function moderate({ payload, from }: IqRequest, room: Room, rooms: Rooms)
   if (!payload.child('retract', NS_RETRACT)) throw refusal(room.jid, 'cancel', 'feature-not-implemented')
   const reason = payload.child('reason')
   const moderated = el('moderated', NS_MODERATE, { by: moderator.jid.key }, moderator.id)
-  const why = reason && el('reason', NS_MODERATE, null, reason.text)
+  const why = reason && el('reason', NS_MODERATE, null, reason.text.slice(0, REASON_MAX))
   return room.inTurn(async () => {
+    if (moderator.role !== 'moderator' || moderator.seats.size === 0) throw refusal(room.jid, 'auth', 'forbidden')
     const kept = await find(payload.attrs.id ?? '', room, rooms)
     const message = kept && parseElement(kept.xml, NS_CLIENT)
     if (!kept || !message || message.child('retracted', NS_RETRACT)) {
@@ -89,9 +97,9 @@ async function find(text: string, { jid }: Room, { ctx }: Rooms): Promise<KeptMe
   return messages[0]
 }
 
-/** Neither a retraction, which has to stay, nor retracted already, nor what is no message of somebody. */
+/** Neither retracted already, nor what is no message of somebody; what the room itself says of a moderation has no author. */
 function mayBeRetracted(message: Element): boolean {
-  return !message.child('retract', NS_RETRACT) && !message.child('retracted', NS_RETRACT) && !isSubject(message)
+  return authorOf(message) !== undefined && !message.child('retracted', NS_RETRACT) && !isSubject(message)
 }
 
 /** Of the content nothing stays but who said it. */

@@ -8,6 +8,7 @@ import { parseElement } from '../../xml/reader.ts'
 import { archiveId } from '../../xmpp/0313-archive-queries.ts'
 import { Jid } from '../../xmpp/jid.ts'
 import { NS_CLIENT } from '../../xmpp/stanza.ts'
+import { expel } from './affiliations.ts'
 import { newConfig, type RoomConfig, readConfig, settingsOf } from './config.ts'
 import { appoint } from './heirs.ts'
 import { HISTORY_MOST } from './history.ts'
@@ -105,7 +106,10 @@ export class Rooms {
   /** After somebody left: a room that is not to last goes with the last one (§10.1.3, §7.14). */
   left(room: Room): void {
     if (room.seats.size > 0 || !room.alive) return
-    if (room.config.persistent && !room.config.locked) this.#trim()
+    const changing = room.settled()
+    // A change that is under way may make it last.
+    if (changing) void changing.then(() => this.left(room))
+    else if (room.config.persistent && !room.config.locked) this.#trim()
     else this.destroy(room).catch((error: unknown) => this.ctx.log.error('room not removed', { error }))
   }
 
@@ -156,6 +160,11 @@ export class Rooms {
       if (!here) gone.push(seat)
     }
     for (const seat of gone) this.remove(room, seat, [333])
+    // The server may have died between a ban, or a change of the room, and what follows from it.
+    for (const occupant of [...room.occupants.values()]) {
+      const code = whyGone(room, occupant.user)
+      if (code) expel(occupant, room, this, { actor: undefined, reason: undefined, codes: [code] })
+    }
   }
 
   /** Takes one client out of the room, and tells the others. The client itself is told by whoever calls, if it can be. */
@@ -225,6 +234,12 @@ export class Rooms {
       if (this.#loaded.size <= IDLE_ROOMS) return
     }
   }
+}
+
+/** Why somebody who was in the room may not be in it any more, as a status code; undefined if they may. */
+function whyGone(room: Room, user: Jid): number | undefined {
+  if (room.affiliation(user) === 'outcast') return 301
+  return room.config.membersOnly && !room.isMember(user) ? 321 : undefined
 }
 
 function roomOf(jid: Jid, { config, subject, affiliations }: StoredRoom, secret: Buffer): Room {
