@@ -277,5 +277,8 @@ test('what affiliations may cost has a bound', async () => {
   const people = Array.from({ length: 10 }, (_, i) => `<item jid='${i}@x.example' affiliation='member'/>`)
   assertLike(await admin(crone, room, ...people), `<iq type='error'>${error('wait', 'resource-constraint')}</iq>`)
   assertLike(await admin(crone, room, ...people.slice(1)), DONE)
+  assertLike(await admin(crone, room, `<item jid='spam@x.example' affiliation='outcast'/>`), DONE)
+  const others = people.map((item) => item.replace('@', '@y.').replace('member', 'outcast'))
+  assertLike(await admin(crone, room, ...others), `<iq type='error'>${error('wait', 'resource-constraint')}</iq>`)
   await nothingFor(crone)
 })

@@ -42,9 +42,19 @@ export function checkChanges(room: Room, changes: readonly PlaceChange[], { limi
     else after.set(jid.key, affiliation)
   }
   if (![...after.values()].includes('owner')) throw refusal(room.jid, 'cancel', 'conflict', 'A room needs an owner.')
-  if (after.size > limits.affiliations && after.size > room.places.size) {
+  const now = [...room.places.values()].map((place) => place.affiliation)
+  for (const banned of [true, false]) {
+    const wanted = held(after.values(), banned)
+    if (wanted <= limits.affiliations || wanted <= held(now, banned)) continue
     throw refusal(room.jid, 'wait', 'resource-constraint', 'The lists of this room are full.')
   }
+}
+
+/** Who is banned counts apart: where members may invite, they must not be able to fill the list that bans go to. */
+function held(affiliations: Iterable<Affiliation>, banned: boolean): number {
+  let count = 0
+  for (const affiliation of affiliations) if ((affiliation === 'outcast') === banned) count++
+  return count
 }
 
 /** Carries out changes: on disk first. In the room's turn only. @param actor the nick of who does it */

@@ -37,7 +37,7 @@ export const roomOptions = {
     kind: 'number',
   }),
   roomAffiliations: z.number().int().min(10).default(DEFAULTS.affiliations).meta({
-    description: 'Owners, administrators, members and outcasts of one room together.',
+    description: 'Owners, administrators and members of one room together; as many may be banned.',
     kind: 'number',
   }),
   roomMessageRate: z.number().min(0.1).default(DEFAULTS.rate).meta({
