@@ -53,6 +53,15 @@ export function sql(text: TemplateStringsArray, ...values: Value[]): Statement {
   return { text, values }
 }
 
+/**
+ * The rows of a query, from who writes: for what is asked at every start, when nobody who only reads need be there yet (a thread
+ * of 8 MiB). The caller says what they look like.
+ */
+export async function readAtStart<R>(db: Database, statement: Statement): Promise<readonly R[]> {
+  const [rows = []] = await db.write([statement])
+  return rows as readonly unknown[] as readonly R[]
+}
+
 /** The store cannot open, or could not keep something. */
 export class StoreError extends Error {
   override readonly name = 'StoreError'
