@@ -63,6 +63,24 @@ test('what changes is an entry, and some time later the session is written whole
   await back.receives(`<message><body>one</body></message>`)
 })
 
+test('what a session left in the log goes with it', async () => {
+  const stage = await theatre()
+  const { romeo, juliet } = await stage.scene('romeo', 'juliet')
+  await enableResume(juliet)
+  await stage.store.durable()
+  const writes = watch(stage)
+  romeo.sends(chat(juliet.bare, 'one'))
+  await romeo.settles()
+  await stage.store.durable()
+  const entry = writes.at(-1)
+  assert.equal(entry?.changed.length, 1)
+  await stage.accounts.remove(juliet.jid.bare)
+  await stage.store.durable()
+  const last = writes.at(-1)
+  assert.ok(last && entry && last.floor > entry.number)
+  assert.deepEqual(last.changed, [])
+})
+
 test('a long log is made short while it grows', async () => {
   const stage = await theatre()
   const { romeo, juliet } = await stage.scene('romeo', 'juliet')
