@@ -59,7 +59,7 @@ export function sql(text: TemplateStringsArray, ...values: Value[]): Statement {
  */
 export async function readAtStart<R>(db: Database, statement: Statement): Promise<readonly R[]> {
   const [rows = []] = await db.write([statement])
-  return rows as readonly unknown[] as readonly R[]
+  return [...rows] as readonly unknown[] as readonly R[] // a plain list, whatever the driver gave
 }
 
 /** The store cannot open, or could not keep something. */
