@@ -8,10 +8,10 @@ import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
 import type { ChannelBindings, Link, LinkEvents, MaybeAsync, OwnHeader } from '../stream/link.ts'
 import { type Element, escapeAttribute, type Writable } from '../xml/element.ts'
-import { ReadError } from '../xml/errors.ts'
 import { type ReadEvent, Reader, type ReaderLimits } from '../xml/reader.ts'
-import { StreamError } from '../xmpp/errors.ts'
+import type { StreamError } from '../xmpp/errors.ts'
 import { Allowance } from './allowance.ts'
+import { streamErrorOf } from './stream-error.ts'
 import { bindingsOf } from './tls.ts'
 
 /** How long a peer may take to close its side, in ms. */
@@ -263,12 +263,7 @@ export class TcpLink implements Link {
   }
 
   #refuse(error: unknown): void {
-    if (error instanceof ReadError) this.close(new StreamError(error.condition, error.message))
-    else if (error instanceof StreamError) this.close(error)
-    else {
-      this.#options.log.error('stream failed', { stream: this.id, error })
-      this.close(new StreamError('internal-server-error'))
-    }
+    this.close(streamErrorOf(error, this.#options.log, this.id))
   }
 
   #lost(): void {

@@ -7,9 +7,9 @@ import type { Cancel, Clock } from '../clock.ts'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
 import { Allowance } from '../net/allowance.ts'
+import { streamErrorOf } from '../net/stream-error.ts'
 import type { ChannelBindings, Link, LinkEvents, MaybeAsync, OwnHeader } from '../stream/link.ts'
 import { type Element, el, escapeAttribute, type Writable } from '../xml/element.ts'
-import { ReadError } from '../xml/errors.ts'
 import { Reader, type ReaderLimits } from '../xml/reader.ts'
 import { StreamError } from '../xmpp/errors.ts'
 import { framed, NS_CLIENT, NS_STREAMS } from './framing.ts'
@@ -264,12 +264,7 @@ export class WebSocketLink implements Link {
   }
 
   #refuse(error: unknown): void {
-    if (error instanceof ReadError) this.close(new StreamError(error.condition, error.message))
-    else if (error instanceof StreamError) this.close(error)
-    else {
-      this.#options.log.error('stream failed', { stream: this.id, error })
-      this.close(new StreamError('internal-server-error'))
-    }
+    this.close(streamErrorOf(error, this.#options.log, this.id))
   }
 
   #lost(): void {

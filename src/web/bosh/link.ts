@@ -5,6 +5,7 @@ import type { Cancel, Clock } from '../../clock.ts'
 import type { Log } from '../../log.ts'
 import type { Metrics } from '../../metrics.ts'
 import { Allowance } from '../../net/allowance.ts'
+import { streamErrorOf } from '../../net/stream-error.ts'
 import type { ChannelBindings, Link, LinkEvents, MaybeAsync, OwnHeader } from '../../stream/link.ts'
 import { type Attributes, type Element, el, type Writable } from '../../xml/element.ts'
 import type { ReaderLimits } from '../../xml/reader.ts'
@@ -262,8 +263,7 @@ export class BoshLink implements Link {
   }
 
   #failed(error: unknown): void {
-    if (!(error instanceof StreamError)) this.#options.log.error('stream failed', { stream: this.id, error })
-    this.close(error instanceof StreamError ? error : new StreamError('internal-server-error'))
+    this.close(streamErrorOf(error, this.#options.log, this.id))
   }
 
   /** What one turn of the event loop produced leaves together. */
