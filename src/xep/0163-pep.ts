@@ -10,6 +10,7 @@ import { type Element, el } from '../xml/element.ts'
 import type { Stanza } from '../xmpp/stanza.ts'
 import { NS_ITEMS } from './0030-disco.ts'
 import { approve, isApproval } from './0060-pubsub/authorize.ts'
+import { pubsubFeatures } from './0060-pubsub/can.ts'
 import { metaData } from './0060-pubsub/config.ts'
 import { type Pubsub, pubsubOf } from './0060-pubsub/engine.ts'
 import { NS_PUBSUB } from './0060-pubsub/errors.ts'
@@ -18,50 +19,16 @@ import { routes } from './0060-pubsub/routes.ts'
 import type { Shelf } from './0060-pubsub/shelf.ts'
 import { capsOf, onCaps } from './0115-caps.ts'
 
-/** What of XEP-0060 (§10, §16.1) an account can do. */
-const CAN = [
-  'access-authorize',
-  'access-open',
-  'access-presence',
-  'access-roster',
-  'access-whitelist',
-  'auto-create',
-  'auto-subscribe',
-  'config-node',
-  'config-node-max',
-  'create-and-configure',
-  'create-nodes',
-  'delete-items',
-  'delete-nodes',
-  'filtered-notifications',
-  'instant-nodes',
-  'item-ids',
-  'last-published',
-  'manage-subscriptions',
-  'member-affiliation',
-  'meta-data',
-  'modify-affiliations',
-  'multi-items',
-  'outcast-affiliation',
-  'persistent-items',
-  'presence-notifications',
-  'presence-subscribe',
-  'publish',
-  'publish-options',
-  'publisher-affiliation',
-  'purge-nodes',
-  'retract-items',
-  'retrieve-affiliations',
-  'retrieve-default',
-  'retrieve-items',
-  'retrieve-subscriptions',
-  'rsm',
-  'subscribe',
-]
-
 const ACCOUNT: Disclosed = {
   identities: [{ category: 'pubsub', type: 'pep' }],
-  features: [NS_PUBSUB, ...CAN.map((name) => `${NS_PUBSUB}#${name}`)],
+  features: pubsubFeatures(
+    'access-presence',
+    'access-roster',
+    'auto-subscribe',
+    'filtered-notifications',
+    'presence-notifications',
+    'presence-subscribe',
+  ),
 }
 
 /** XEP-0163: Personal Eventing Protocol, with what needs no more than it. */

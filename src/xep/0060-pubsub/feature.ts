@@ -7,6 +7,7 @@ import { type Element, el } from '../../xml/element.ts'
 import { Jid } from '../../xmpp/jid.ts'
 import { NS_ITEMS } from '../0030-disco.ts'
 import { approve, isApproval } from './authorize.ts'
+import { pubsubFeatures } from './can.ts'
 import { metaData } from './config.ts'
 import { type Pubsub, pubsubOf } from './engine.ts'
 import { NS_PUBSUB } from './errors.ts'
@@ -14,44 +15,9 @@ import { hidden, type Node, type ServiceRules } from './node.ts'
 import { routes } from './routes.ts'
 import type { Shelf } from './shelf.ts'
 
-/** What of XEP-0060 (§10, §16.1) a service can do. */
-const CAN = [
-  'access-authorize',
-  'access-open',
-  'access-whitelist',
-  'auto-create',
-  'config-node',
-  'config-node-max',
-  'create-and-configure',
-  'create-nodes',
-  'delete-items',
-  'delete-nodes',
-  'instant-nodes',
-  'item-ids',
-  'last-published',
-  'manage-subscriptions',
-  'member-affiliation',
-  'meta-data',
-  'modify-affiliations',
-  'multi-items',
-  'outcast-affiliation',
-  'persistent-items',
-  'publish',
-  'publish-options',
-  'publisher-affiliation',
-  'purge-nodes',
-  'retract-items',
-  'retrieve-affiliations',
-  'retrieve-default',
-  'retrieve-items',
-  'retrieve-subscriptions',
-  'rsm',
-  'subscribe',
-]
-
 const ABOUT: Disclosed = {
   identities: [{ category: 'pubsub', type: 'service' }],
-  features: [NS_PUBSUB, ...CAN.map((name) => `${NS_PUBSUB}#${name}`)],
+  features: pubsubFeatures(),
 }
 
 /** Characters of names and titles in one list of nodes. */
