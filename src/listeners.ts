@@ -69,23 +69,7 @@ function streamListeners({
 }: Behind): Pick<Listeners, 'clients' | 'components'> {
   const common = {
     certificates,
-    limits: {
-      get connectionsPerAddress() {
-        return limits.connectionsPerAddress
-      },
-      get connectionsPerMinute() {
-        return limits.connectionsPerMinutePerAddress
-      },
-      get sendQueueBytes() {
-        return limits.sendQueueBytes
-      },
-      get bytesPerSecond() {
-        return limits.bytesPerSecond
-      },
-      get reader() {
-        return readerLimits(limits)
-      },
-    },
+    limits: linkLimits(limits),
     clock: systemClock,
     log,
     metrics,
@@ -121,8 +105,29 @@ export function bytestreamsBy({ proxy }: Listeners, config: Config, listening: r
   }
 }
 
-function readerLimits({ unauthenticatedStanzaBytes: stanzaBytes, depth, attributes }: Limits): Partial<ReaderLimits> {
-  return { stanzaBytes, depth, attributes }
+/** What holds for every link; read anew each time, since a reload changes it. */
+function linkLimits(limits: Limits) {
+  return {
+    get connectionsPerAddress() {
+      return limits.connectionsPerAddress
+    },
+    get connectionsPerMinute() {
+      return limits.connectionsPerMinutePerAddress
+    },
+    get stanzaBytes() {
+      return limits.stanzaBytes
+    },
+    get sendQueueBytes() {
+      return limits.sendQueueBytes
+    },
+    get bytesPerSecond() {
+      return limits.bytesPerSecond
+    },
+    get reader(): Partial<ReaderLimits> {
+      const { unauthenticatedStanzaBytes: stanzaBytes, depth, attributes } = limits
+      return { stanzaBytes, depth, attributes }
+    },
+  }
 }
 
 /** The web servers, without their sockets. */
@@ -131,26 +136,12 @@ function websOf(
   { admission }: ClientListener,
   files: UploadFiles,
 ): Webs {
-  const { limits, hosts } = live
   return createWeb({
     trust: trustOf(config),
-    hosts,
+    hosts: live.hosts,
     url: config.http.url,
     firstAccount,
-    limits: {
-      get stanzaBytes() {
-        return limits.stanzaBytes
-      },
-      get sendQueueBytes() {
-        return limits.sendQueueBytes
-      },
-      get bytesPerSecond() {
-        return limits.bytesPerSecond
-      },
-      get reader() {
-        return readerLimits(limits)
-      },
-    },
+    limits: linkLimits(live.limits),
     admission,
     networkOf,
     accept: (link) => xmpp.accept(link),
