@@ -3,7 +3,7 @@
 import type { Clock } from '../clock.ts'
 import { Jid } from '../xmpp/jid.ts'
 import { forgetClients } from './clients.ts'
-import { type Answer, type Database, readAtStart, type Statement } from './db.ts'
+import { type Answer, type Database, readFromWriter, type Statement } from './db.ts'
 import type { Messages } from './messages.ts'
 import type { Account, AccountRange, AccountStore, NewAccount, ScramHash, Verifier } from './store.ts'
 import { abandonLeftUploads, abandonUploads } from './uploads.ts'
@@ -60,7 +60,7 @@ export function accountStore(
     list: async (range) => (await db.read<AccountRow>(listQuery(db, range))).map(accountOf),
 
     async count(domain) {
-      const [row] = await readAtStart<{ count: number }>(
+      const [row] = await readFromWriter<{ count: number }>(
         db,
         domain === undefined
           ? db.sql`select count(*) as count from account`

@@ -57,7 +57,7 @@ export function sql(text: TemplateStringsArray, ...values: Value[]): Statement {
  * The rows of a query, from who writes: for what is asked at every start, when nobody who only reads need be there yet (a thread
  * of 8 MiB). The caller says what they look like.
  */
-export async function readAtStart<R>(db: Database, statement: Statement): Promise<readonly R[]> {
+export async function readFromWriter<R>(db: Database, statement: Statement): Promise<readonly R[]> {
   const [rows = []] = await db.write([statement])
   return [...rows] as readonly unknown[] as readonly R[] // a plain list, whatever the driver gave
 }

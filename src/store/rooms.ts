@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Rooms of XEP-0045. Whether something may be done is decided above, in memory; each deed is one transaction.
 import { Jid } from '../xmpp/jid.ts'
-import { type Database, readAtStart, type Statement } from './db.ts'
+import { type Database, readFromWriter, type Statement } from './db.ts'
 import type { Messages } from './messages.ts'
 import type {
   ListedRoom,
@@ -105,13 +105,13 @@ export function roomStore(db: Database, messages: Pick<Messages, 'forgetRoom'>, 
     },
 
     occupants: () =>
-      readAtStart<StoredOccupant>(
+      readFromWriter<StoredOccupant>(
         db,
         sql`select room, jid, nick, role, presence from room_occupant order by room, jid`,
       ),
 
     async temporary() {
-      const rows = await readAtStart<{ jid: string }>(db, sql`select jid from room where temporary = 1 order by jid`)
+      const rows = await readFromWriter<{ jid: string }>(db, sql`select jid from room where temporary = 1 order by jid`)
       return rows.map(({ jid }) => Jid.parse(jid))
     },
   }
