@@ -168,3 +168,17 @@ export async function allSettle(...actors: readonly Actor[]): Promise<void> {
 export function otherThan({ jid }: Actor): string {
   return jid.domain === CAPULET ? MONTAGUE : CAPULET
 }
+
+/** They follow each other from now on. */
+export async function befriendAcross(one: Actor, other: Actor): Promise<void> {
+  for (const [fan, star] of [
+    [one, other],
+    [other, one],
+  ] as const) {
+    fan.sends(`<presence type='subscribe' to='${star.bare}'/>`)
+    await allSettle(fan)
+    star.sends(`<presence type='subscribed' to='${fan.bare}'/>`)
+    await allSettle(star)
+  }
+  await allSettle(one, other)
+}
