@@ -8,6 +8,7 @@ import type { Session } from '../../core/session.ts'
 import type { PubsubItem, StoredItem } from '../../store/pubsub-store.ts'
 import { type Element, el } from '../../xml/element.ts'
 import { parseElement } from '../../xml/reader.ts'
+import { NS_DELAY } from '../../xmpp/0203-delay.ts'
 import { Jid } from '../../xmpp/jid.ts'
 import { NS_CLIENT, Stanza } from '../../xmpp/stanza.ts'
 import { type ContactClient, contactClients } from '../0115-caps/contacts.ts'
@@ -17,8 +18,6 @@ import { configForm } from './config.ts'
 import { NS_EVENT } from './errors.ts'
 import { hidden, type Node, type Owner } from './node.ts'
 import type { Shelf } from './shelf.ts'
-
-const NS_DELAY = 'urn:xmpp:delay'
 
 /** What the notifier has to know of a change. */
 interface Changed {
