@@ -120,8 +120,8 @@ export class TcpLink implements Link {
     this.#reader.restart()
   }
 
-  async startTls(answer: Element, domain?: string): Promise<void> {
-    this.send(answer)
+  async startTls(answer: Element | undefined, domain?: string): Promise<void> {
+    if (answer) this.send(answer)
     this.flush()
     const plain = this.#socket
     plain.removeAllListeners('data')

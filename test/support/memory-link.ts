@@ -49,8 +49,8 @@ export class MemoryLink implements Link {
 
   restart(): void {}
 
-  startTls(answer: Element): Promise<void> {
-    this.send(answer)
+  startTls(answer: Element | undefined): Promise<void> {
+    if (answer) this.send(answer)
     this.encrypted = true
     return Promise.resolve()
   }
