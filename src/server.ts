@@ -7,7 +7,7 @@ import { Directory } from './core/directory.ts'
 import type { Announcement, Feature, FeatureLimits, Hooks, Software } from './core/feature.ts'
 import { Presence } from './core/presence.ts'
 import { rosterHooks } from './core/roster-iq.ts'
-import { Router } from './core/router.ts'
+import { type Federation, Router } from './core/router.ts'
 import type { Session } from './core/session.ts'
 import { type RosterLimits, Subscriptions } from './core/subscriptions.ts'
 import type { Log } from './log.ts'
@@ -37,6 +37,8 @@ export interface ServerParts {
   readonly moved: ReadonlyMap<string, string>
   /** Programs that answer for domains of their own (XEP-0114), none of `hosts`. */
   readonly components?: ReadonlyMap<string, Component>
+  /** Makes what talks to other servers, which hands their stanzas to the router; without it there are none. */
+  readonly federation?: (router: Router) => Federation
   readonly store: Store
   readonly accounts: Accounts
   /** In the order in which their hooks run. */
@@ -86,7 +88,7 @@ export async function startXmpp(parts: ServerParts): Promise<Server> {
   ]
   const presence = new Presence({ router, directory, hosts, subscriptions, hooks })
   const components = new Components({ ...parts, router, components: parts.components ?? new Map() })
-  router.use(presence, hooks, components)
+  router.use(presence, hooks, components, parts.federation?.(router))
   directory.onEnd = (session) => {
     presence.ended(session)
     for (const hook of hooks) {
