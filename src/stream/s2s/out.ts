@@ -44,7 +44,6 @@ export class OutStream implements LinkEvents, Carrier {
   readonly #owner: OutOwner
   readonly #cancelTimeout: Cancel
   #state: State = 'header'
-  /** The name that they gave the stream: what our keys of dialback are made for. */
   #id = ''
   #provedBy: ProvedBy | undefined
   #authenticated = false
@@ -70,6 +69,11 @@ export class OutStream implements LinkEvents, Carrier {
 
   get hasRoom(): boolean {
     return this.traffic.hasRoom
+  }
+
+  /** The name that they gave the stream: what our keys of dialback are made for. */
+  get id(): string {
+    return this.#id
   }
 
   get isReady(): boolean {
@@ -126,7 +130,10 @@ export class OutStream implements LinkEvents, Carrier {
     if (problem) return this.#fail(new StreamFailure('protocol', `Its header is wrong: ${problem.condition}.`), problem)
     // Some leave it out; who is somebody else is not who we want (RFC 6120 §4.7.1).
     if (attrs.from !== undefined && domainIn(attrs.from) !== this.theirs) {
-      return this.#fail(new StreamFailure('not-theirs', 'It answers as another domain.'), new StreamError('invalid-from'))
+      return this.#fail(
+        new StreamFailure('not-theirs', 'It answers as another domain.'),
+        new StreamError('invalid-from'),
+      )
     }
     this.#id = attrs.id ?? ''
     this.#state = 'features'
@@ -243,7 +250,10 @@ export class OutStream implements LinkEvents, Carrier {
   }
 
   #unexpected(): void {
-    this.#fail(new StreamFailure('protocol', 'It sent something that was not its turn.'), new StreamError('policy-violation'))
+    this.#fail(
+      new StreamFailure('protocol', 'It sent something that was not its turn.'),
+      new StreamError('policy-violation'),
+    )
   }
 
   /** Ends the stream for a reason. */
@@ -258,4 +268,3 @@ export function discard({ link }: Dialed): void {
   link.start({ opened: () => undefined, element: () => undefined, ended: () => undefined })
   link.close()
 }
-
