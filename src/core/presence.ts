@@ -155,8 +155,8 @@ export class Presence implements PresenceHandler {
 
   /** What cannot arrive is refused at once (RFC 6120 §10.4.3); goodbyes to who cannot be reached do not matter. */
   #needsWay(to: Jid): void {
-    if (this.#parts.router.knowsWay(to.domain)) return
-    throw new StanzaError('cancel', 'remote-server-not-found', 'This server does not federate yet.')
+    const { router } = this.#parts
+    if (!router.knowsWay(to.domain)) throw router.noWay()
   }
 
   /**

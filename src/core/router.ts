@@ -47,6 +47,14 @@ export interface Outside {
   carry(stanza: Stanza): boolean
 }
 
+/** Other servers (RFC 6120 §10.4). */
+export interface Federation {
+  /** Whether anything may go there at all; a domain that policy refuses is not reachable. */
+  mayReach(domain: string): boolean
+  /** Takes charge of a stanza whose `to` is none of ours: it arrives, or goes back by `router.refuse` with the right error. */
+  carry(stanza: Stanza): MaybeAsync<void>
+}
+
 /** Carries stanzas to where they belong. */
 export class Router {
   readonly #parts: RouterParts
@@ -56,6 +64,7 @@ export class Router {
   #presence: PresenceHandler | undefined
   #services: Services
   #outside: Outside | undefined
+  #federation: Federation | undefined
 
   constructor(parts: RouterParts) {
     this.#parts = parts
@@ -70,18 +79,32 @@ export class Router {
   /**
    * Completes the router; before this it carries nothing. Throws if two features answer one question.
    * @param outside goes before services: the configuration names its domains
+   * @param federation gets what is for domains of others; without it there are none
    */
-  use(presence: PresenceHandler, hooks: readonly Hooks[], outside?: Outside): void {
+  use(presence: PresenceHandler, hooks: readonly Hooks[], outside?: Outside, federation?: Federation): void {
     this.#outside = outside
+    this.#federation = federation
     this.#presence = presence
     this.#hooks = hookLists(hooks)
     this.#services = new Services(this.#parts.hosts, hooks, outside)
     this.#iq = new IqTable(hooks.flatMap((hook) => hook.iq ?? []))
   }
 
-  /** Whether what is sent to a domain can arrive: it is ours, or somebody answers for it. */
+  /** Whether what is sent to a domain can arrive: we answer for it, or another server may. */
   knowsWay(domain: string): boolean {
+    return this.answersFor(domain) || this.#federation?.mayReach(domain) === true
+  }
+
+  /** Whether a domain is here: one of ours, a service of one, or one that a component answers for. */
+  answersFor(domain: string): boolean {
     return this.#parts.hosts.has(domain) || this.#outside?.has(domain) || this.#services.at(domain) !== undefined
+  }
+
+  /** What is said of a domain to which we know no way (RFC 6120 §10.4.3). */
+  noWay(): StanzaError {
+    return this.#federation
+      ? new StanzaError('cancel', 'not-allowed', 'This server does not talk to that one.')
+      : new StanzaError('cancel', 'remote-server-not-found', 'This server does not talk to other servers.')
   }
 
   /** A stanza that one of our clients sent; its `from` is already the client's own full JID. Never throws. */
@@ -115,7 +138,7 @@ export class Router {
       if (!this.#parts.hosts.has(to.domain)) {
         if (this.#outside?.has(to.domain)) return this.#toOutside(stanza, this.#outside)
         const service = this.#services.at(to.domain)
-        return service ? this.#toService(stanza, to, service, session) : this.#toRemote(stanza)
+        return service ? this.#toService(stanza, to, service, session) : this.#toRemote(stanza, to)
       }
       if (to.local === undefined) return this.#toDomain(stanza, to, session)
       return this.#toAccount(stanza, to, session)
@@ -175,12 +198,9 @@ export class Router {
     return this.refuse(stanza, new StanzaError('wait', 'service-unavailable', 'Nobody is connected for this domain.'))
   }
 
-  #toRemote(stanza: Stanza): MaybeAsync<void> {
-    if (stanza.kind === 'presence') return undefined
-    return this.refuse(
-      stanza,
-      new StanzaError('cancel', 'remote-server-not-found', 'This server does not federate yet.'),
-    )
+  #toRemote(stanza: Stanza, to: Jid): MaybeAsync<void> {
+    if (this.#federation?.mayReach(to.domain)) return this.#federation.carry(stanza)
+    return stanza.kind === 'presence' ? undefined : this.refuse(stanza, this.noWay())
   }
 
   #toDomain(stanza: Stanza, to: Jid, session: Session | undefined): MaybeAsync<void> {

@@ -21,6 +21,7 @@ export interface StreamHeader {
 export interface OwnHeader {
   readonly from: string
   readonly to?: string | undefined
+  /** '' from who opens a stream: the other side names it (RFC 6120 §4.7.3). */
   readonly id: string
   readonly lang: string
   /** Left out where the protocol knows none (XEP-0114). */

@@ -36,6 +36,8 @@ export interface Stage {
   readonly sasl?: Partial<SaslLimits>
   /** Bare JIDs of administrators. */
   readonly admins?: readonly string[]
+  /** Other servers; without it there are none. */
+  readonly federation?: NonNullable<ServerParts['federation']>
 }
 
 /** The bounds that hold unless a test sets others. */
@@ -87,6 +89,7 @@ export async function theatre(stage: Stage = {}): Promise<Theatre> {
     hosts,
     moved: stage.moved ?? new Map(),
     ...(stage.components ? { components: stage.components } : {}),
+    ...(stage.federation ? { federation: stage.federation } : {}),
     store,
     accounts,
     features: stage.features ?? allFeatures,
