@@ -123,7 +123,7 @@ export class OutStream implements LinkEvents, Carrier {
     this.traffic.lastHeard = this.#parts.clock.now()
   }
 
-  opened(header: StreamHeader): void {
+  opened(header: StreamHeader): MaybeAsync<void> {
     this.traffic.speaks(header)
     const { attrs } = header.element
     const problem = headerProblem(header)
@@ -137,6 +137,7 @@ export class OutStream implements LinkEvents, Carrier {
     }
     this.#id = attrs.id ?? ''
     this.#state = 'features'
+    return undefined
   }
 
   element(element: Element): MaybeAsync<void> {
@@ -214,15 +215,16 @@ export class OutStream implements LinkEvents, Carrier {
     return this.#failure === undefined
   }
 
-  #sasl(element: Element): void {
+  #sasl(element: Element): MaybeAsync<void> {
     if (element.name === 'challenge') {
       this.#link.send(el('response', NS_SASL, null, '=')) // RFC 6120 §6.4.3: an empty one; the header has the identity
-      return
+      return undefined
     }
     if (element.name !== 'success') return this.#byDialback() // XEP-0178 §3: it may still succeed that way
     this.#authenticated = true
     this.#link.restart()
     this.#open()
+    return undefined
   }
 
   /** XEP-0220: proves our domain by a key that they ask our server about. */
