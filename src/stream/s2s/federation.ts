@@ -6,8 +6,10 @@ import { StanzaError, StreamError } from '../../xmpp/errors.ts'
 import type { Stanza } from '../../xmpp/stanza.ts'
 import type { Link } from '../link.ts'
 import type { RouteInfo, StreamInfo } from './carrier.ts'
+import { DialbackVerifier } from './dialback-verifier.ts'
 import { InStream } from './in.ts'
-import type { ServerStreamParts } from './parts.ts'
+import { Paces } from './pace.ts'
+import type { ServerStreamParts, StreamParts } from './parts.ts'
 import type { Parcel } from './queue.ts'
 import { Route, type RouteOwner } from './route.ts'
 
@@ -18,7 +20,7 @@ const ROUTES_MAX = 10_000
 
 /** Everything about other servers. */
 export class ServerStreams implements Federation, RouteOwner {
-  readonly parts: ServerStreamParts
+  readonly parts: StreamParts
   readonly #routes = new Map<string, Route>()
   readonly #incoming = new Set<InStream>()
   /** How many streams have proved a domain. */
@@ -27,7 +29,7 @@ export class ServerStreams implements Federation, RouteOwner {
   #closed = false
 
   constructor(parts: ServerStreamParts) {
-    this.parts = parts
+    this.parts = { ...parts, verifier: new DialbackVerifier(parts), paces: new Paces(parts.limits, parts.clock) }
     this.#cancelSweep = parts.clock.every(SWEEP, () => this.#sweep())
   }
 
@@ -84,6 +86,7 @@ export class ServerStreams implements Federation, RouteOwner {
   close(): void {
     this.#closed = true
     this.#cancelSweep()
+    this.parts.verifier.stop()
     const error = new StreamError('system-shutdown')
     for (const route of this.#routes.values()) route.close(error)
     for (const stream of [...this.#incoming]) stream.close(error)

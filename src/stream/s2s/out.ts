@@ -7,10 +7,12 @@ import { StreamError } from '../../xmpp/errors.ts'
 import type { Dialed, Link, LinkEvents, MaybeAsync, Place, StreamHeader } from '../link.ts'
 import { NS_SASL, NS_STREAMS, NS_TLS } from '../offer.ts'
 import { type Carrier, SPACE, type StreamInfo } from './carrier.ts'
-import { failureByPeer, StreamFailure } from './failure.ts'
+import { type Asked, DialbackAsking } from './dialback-asking.ts'
+import { failureByDialback, failureByPeer, StreamFailure } from './failure.ts'
 import { domainIn, headerProblem } from './header.ts'
-import { NS_BIDI, NS_BIDI_FEATURE, NS_SM } from './offer.ts'
-import type { ProvedBy, ServerStreamParts } from './parts.ts'
+import { NS_BIDI, NS_BIDI_FEATURE, NS_DIALBACK_FEATURE, NS_SM } from './offer.ts'
+import type { Pace } from './pace.ts'
+import type { ProvedBy, StreamParts } from './parts.ts'
 import type { Parcel } from './queue.ts'
 import { peerError, Traffic } from './traffic.ts'
 
@@ -40,7 +42,7 @@ export class OutStream implements LinkEvents, Carrier {
   readonly theirs: string
   readonly place: Place
   readonly #link: Link
-  readonly #parts: ServerStreamParts
+  readonly #parts: StreamParts
   readonly #owner: OutOwner
   readonly #cancelTimeout: Cancel
   #state: State = 'header'
@@ -49,10 +51,14 @@ export class OutStream implements LinkEvents, Carrier {
   #provedBy: ProvedBy | undefined
   #authenticated = false
   #bidi = false
+  #pace: Pace | undefined
   #countable = false
+  /** Whether they let domains in by dialback, with errors that do not end the stream (XEP-0220 §2.4). */
+  #dialback = false
+  #asking: DialbackAsking | undefined
   #failure: StreamFailure | undefined
 
-  constructor({ link, place }: Dialed, { ours, theirs }: Pair, parts: ServerStreamParts, owner: OutOwner) {
+  constructor({ link, place }: Dialed, { ours, theirs }: Pair, parts: StreamParts, owner: OutOwner) {
     this.#link = link
     this.place = place
     this.ours = ours
@@ -94,8 +100,8 @@ export class OutStream implements LinkEvents, Carrier {
   }
 
   /** Without XEP-0288 nothing comes on a stream of ours. */
-  isProved(domain: string): boolean {
-    return this.#bidi && domain === this.theirs
+  paceOf(domain: string): Pace | undefined {
+    return domain === this.theirs ? this.#pace : undefined
   }
 
   has(parcels: readonly Parcel[]): void {
@@ -126,7 +132,10 @@ export class OutStream implements LinkEvents, Carrier {
     if (problem) return this.#fail(new StreamFailure('protocol', `Its header is wrong: ${problem.condition}.`), problem)
     // Some leave it out; who is somebody else is not who we want (RFC 6120 §4.7.1).
     if (attrs.from !== undefined && domainIn(attrs.from) !== this.theirs) {
-      return this.#fail(new StreamFailure('not-theirs', 'It answers as another domain.'), new StreamError('invalid-from'))
+      return this.#fail(
+        new StreamFailure('not-theirs', 'It answers as another domain.'),
+        new StreamError('invalid-from'),
+      )
     }
     this.#id = attrs.id ?? ''
     this.#state = 'features'
@@ -147,6 +156,7 @@ export class OutStream implements LinkEvents, Carrier {
       case 'sasl':
         return element.ns === NS_SASL ? this.#sasl(element) : this.#unexpected()
       case 'dialback':
+        return this.#asking?.take(element) ? undefined : this.#unexpected()
       case 'header':
         return this.#unexpected()
     }
@@ -154,6 +164,8 @@ export class OutStream implements LinkEvents, Carrier {
 
   ended(reason: 'closed' | 'error' | 'lost'): void {
     this.#cancelTimeout()
+    this.#asking?.ended()
+    if (this.#pace) this.#parts.paces.leave(this.theirs)
     if (!this.isReady || reason !== 'closed') {
       this.#failure ??= new StreamFailure('lost', 'The connection broke.')
     }
@@ -174,6 +186,7 @@ export class OutStream implements LinkEvents, Carrier {
       return
     }
     this.#countable = features.child('sm', NS_SM) !== undefined
+    this.#dialback = features.child('dialback', NS_DIALBACK_FEATURE) !== undefined
     if (this.#authenticated) return this.#begin()
     if (!(await this.#isTheirs())) return
     if (features.child('bidi', NS_BIDI_FEATURE)) {
@@ -181,7 +194,7 @@ export class OutStream implements LinkEvents, Carrier {
       this.#link.send(el('bidi', NS_BIDI))
     }
     const mechanisms = features.child('mechanisms', NS_SASL)?.childrenNamed('mechanism') ?? []
-    if (!mechanisms.some(({ text }) => text.trim() === 'EXTERNAL')) return this.#byDialback()
+    if (!mechanisms.some(({ text }) => text.trim() === 'EXTERNAL')) return void this.#byDialback()
     this.#state = 'sasl'
     // XEP-0178 §3: with the identity, which old servers insist on.
     const identity = Buffer.from(this.ours).toString('base64')
@@ -212,15 +225,27 @@ export class OutStream implements LinkEvents, Carrier {
       this.#link.send(el('response', NS_SASL, null, '=')) // RFC 6120 §6.4.3: an empty one; the header has the identity
       return
     }
-    if (element.name !== 'success') return this.#byDialback() // XEP-0178 §3: it may still succeed that way
+    if (element.name !== 'success') return void this.#byDialback() // XEP-0178 §3: it may still succeed that way
     this.#authenticated = true
     this.#link.restart()
     this.#open()
   }
 
-  /** XEP-0220: proves our domain by a key that they ask our server about. */
-  #byDialback(): void {
-    this.#fail(new StreamFailure('not-authenticated', 'It does not accept our certificate.'))
+  /** XEP-0220 §2.1.1: by a key that they ask our server about, or by our certificate after all. */
+  async #byDialback(): Promise<void> {
+    if (!this.#dialback) {
+      return this.#fail(new StreamFailure('not-authenticated', 'It accepts neither our certificate nor dialback.'))
+    }
+    this.#state = 'dialback'
+    const asked = await this.#ask(this.ours)
+    if (asked.type === 'valid') this.#begin()
+    else this.#fail(failureByDialback(asked))
+  }
+
+  #ask(ours: string): Promise<Asked> {
+    const { keys, clock, limits } = this.#parts
+    this.#asking ??= new DialbackAsking(this.#link, this.#id, { keys, clock, time: limits.connectTime })
+    return this.#asking.ask({ from: ours, to: this.theirs })
   }
 
   /** From here on the stream carries stanzas. */
@@ -228,6 +253,7 @@ export class OutStream implements LinkEvents, Carrier {
     this.#state = 'ready'
     this.#cancelTimeout()
     this.#link.allowStanzas(this.#parts.limits.stanzaBytes)
+    if (this.#bidi) this.#pace = this.#parts.paces.enter(this.theirs)
     if (this.#countable) {
       this.#link.send(el('enable', NS_SM))
       this.traffic.acks.begin()
@@ -243,7 +269,10 @@ export class OutStream implements LinkEvents, Carrier {
   }
 
   #unexpected(): void {
-    this.#fail(new StreamFailure('protocol', 'It sent something that was not its turn.'), new StreamError('policy-violation'))
+    this.#fail(
+      new StreamFailure('protocol', 'It sent something that was not its turn.'),
+      new StreamError('policy-violation'),
+    )
   }
 
   /** Ends the stream for a reason. */
@@ -258,4 +287,3 @@ export function discard({ link }: Dialed): void {
   link.start({ opened: () => undefined, element: () => undefined, ended: () => undefined })
   link.close()
 }
-

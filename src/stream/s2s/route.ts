@@ -7,7 +7,7 @@ import type { Stanza } from '../../xmpp/stanza.ts'
 import type { Carrier, RouteInfo } from './carrier.ts'
 import { failureOf, type StreamFailure } from './failure.ts'
 import { discard, OutStream, type Pair } from './out.ts'
-import type { ServerStreamParts } from './parts.ts'
+import type { StreamParts } from './parts.ts'
 import { type Parcel, parcel, Queue } from './queue.ts'
 
 /** The first pause after a failure, and the longest, in ms. */
@@ -20,7 +20,7 @@ const TRIES = 3
 
 /** What a route needs beside the parts of streams. */
 export interface RouteOwner {
-  readonly parts: ServerStreamParts
+  readonly parts: StreamParts
   /** A number between 0 and 1, for jitter. */
   random(): number
   /** These need not be kept any more: they arrived, or went back. */
