@@ -13,6 +13,7 @@ import type { Directory, LocalAccount } from './directory.ts'
 import { andThen, type Hooks, type IqRequest, type MaybeAsync, type Service } from './feature.ts'
 import { type Ended, type HookLists, hookLists, runHooks } from './hook-lists.ts'
 import { IqTable } from './iq-table.ts'
+import { LostServers } from './lost-servers.ts'
 import { recipients } from './message.ts'
 import { Services } from './services.ts'
 import type { Session } from './session.ts'
@@ -35,6 +36,8 @@ export interface PresenceHandler {
   toAccount(stanza: Stanza, to: Jid, account: LocalAccount): MaybeAsync<void>
   /** For a name that nobody has here. */
   toNobody(stanza: Stanza, to: Jid): MaybeAsync<void>
+  /** Another server that could not be reached is there again. */
+  regained(domain: string): void
 }
 
 /** Domains that programs of others answer for (XEP-0114). */
@@ -65,6 +68,7 @@ export class Router {
   #services: Services
   #outside: Outside | undefined
   #federation: Federation | undefined
+  readonly #lost = new LostServers()
 
   constructor(parts: RouterParts) {
     this.#parts = parts
@@ -134,6 +138,7 @@ export class Router {
   route(stanza: Stanza, session?: Session): MaybeAsync<void> {
     const { to } = stanza
     if (!to) return undefined
+    if (!this.#lost.none) this.#heard(stanza)
     return this.#guard(stanza, () => {
       if (!this.#parts.hosts.has(to.domain)) {
         if (this.#outside?.has(to.domain)) return this.#toOutside(stanza, this.#outside)
@@ -161,7 +166,13 @@ export class Router {
   refuse(stanza: Stanza, error: StanzaError): MaybeAsync<void> {
     if (stanza.type === 'error' || stanza.type === 'result' || !stanza.from) return undefined
     if (stanza.kind === 'message') this.#parts.metrics.bounced++
+    if (error.condition.startsWith('remote-server-') && stanza.to) this.lost(stanza.to.domain)
     return this.route(stanza.bounce(error))
+  }
+
+  /** Another server cannot be reached, or its people may be gone without a word: when it is heard again they are asked for. */
+  lost(domain: string): void {
+    if (this.#federation && !this.answersFor(domain)) this.#lost.lost(domain)
   }
 
   /**
@@ -191,6 +202,12 @@ export class Router {
     const ref = randomUUID().slice(0, 8)
     this.#parts.log.error('handler failed', { ref, error })
     return new StanzaError('wait', 'internal-server-error', `Something failed here (ref ${ref}).`)
+  }
+
+  /** Errors do not count: we make them ourselves in the name of who cannot be reached. */
+  #heard({ from, type }: Stanza): void {
+    if (!from || type === 'error' || !this.#lost.heard(from.domain, this.#parts.clock.now())) return
+    this.#presence?.regained(from.domain)
   }
 
   #toOutside(stanza: Stanza, outside: Outside): MaybeAsync<void> {

@@ -46,7 +46,6 @@ export class OutStream implements LinkEvents, Carrier {
   readonly #owner: OutOwner
   readonly #cancelTimeout: Cancel
   #state: State = 'header'
-  /** The name that they gave the stream: what our keys of dialback are made for. */
   #id = ''
   #provedBy: ProvedBy | undefined
   #authenticated = false
@@ -76,6 +75,11 @@ export class OutStream implements LinkEvents, Carrier {
 
   get hasRoom(): boolean {
     return this.traffic.hasRoom
+  }
+
+  /** The name that they gave the stream: what our keys of dialback are made for. */
+  get id(): string {
+    return this.#id
   }
 
   get isReady(): boolean {

@@ -5,7 +5,7 @@ import type { Cancel } from '../../clock.ts'
 import { StanzaError, type StreamError } from '../../xmpp/errors.ts'
 import type { Stanza } from '../../xmpp/stanza.ts'
 import type { Carrier, RouteInfo } from './carrier.ts'
-import { failureOf, type StreamFailure } from './failure.ts'
+import { failureOf, StreamFailure } from './failure.ts'
 import { discard, OutStream, type Pair } from './out.ts'
 import type { StreamParts } from './parts.ts'
 import { type Parcel, parcel, Queue } from './queue.ts'
@@ -90,6 +90,7 @@ export class Route {
 
   /** The other server has these. */
   has(parcels: readonly Parcel[]): void {
+    this.#failures = 0
     this.#owner.done(parcels)
     this.#pump()
   }
@@ -102,7 +103,10 @@ export class Route {
     else if (!wasOpen) return this.#again(unacknowledged)
     this.#again(unacknowledged)
     if (this.#closed || this.#stream) return
+    // One that ended in peace is replaced when there is something to say; one that took nothing with it was no success.
     if (failure) this.#failed(failure)
+    else if (unacknowledged.length > 0)
+      this.#failed(new StreamFailure('lost', 'It ended before it had taken everything.'))
     else if (this.#queue.length > 0) this.#connect()
   }
 
@@ -167,7 +171,6 @@ export class Route {
 
   #isOpen(stream: Carrier): void {
     this.#stream = stream
-    this.#failures = 0
     this.#pause?.()
     this.#pause = undefined
     this.#pump()
