@@ -2,6 +2,7 @@
 // Other servers, played by a test: they connect to ours, or ours dials them, over links in memory.
 import assert from 'node:assert/strict'
 import { DialError, type Dialed, type Dialer, type DialFailure, type Proof } from '../../src/stream/link.ts'
+import { DialbackKeys } from '../../src/stream/s2s/dialback-keys.ts'
 import { ServerStreams } from '../../src/stream/s2s/federation.ts'
 import type { ServerLimits } from '../../src/stream/s2s/parts.ts'
 import { type FederationRules, Policy } from '../../src/stream/s2s/policy.ts'
@@ -28,6 +29,8 @@ const RULES: ServerLimits & FederationRules = {
   block: [],
   streams: 100,
   streamsPerDomain: 10,
+  bytesPerSecond: 1_000_000,
+  stanzasPerSecond: 1_000,
   stanzaBytes: 500_000,
   idleTimeout: 1_800_000,
   queueStanzas: 100,
@@ -41,6 +44,9 @@ export function certificateOf(proved: string): (domain: string) => Proof {
   return (domain) =>
     domain === proved ? { by: 'pkix' } : { by: undefined, why: `It is the certificate of ${proved}.` }
 }
+
+/** Our keys of dialback. */
+export const KEYS = new DialbackKeys(Buffer.from('s3cr3tf0rd14lb4ck'))
 
 interface Settle {
   resolve(dialed: Dialed): void
@@ -185,7 +191,7 @@ export async function world(stage: Stage & { readonly rules?: Partial<typeof RUL
   const place: Theatre = await theatre({
     ...rest,
     federation(router, { store, clock, log, metrics }) {
-      const parts = { limits: rules, policy: new Policy(rules), dialer, router, store, clock, log, metrics }
+      const parts = { limits: rules, policy: new Policy(rules), dialer, keys: KEYS, router, store, clock, log, metrics }
       made.unshift(new ServerStreams(parts))
       return made[0] as ServerStreams
     },
