@@ -122,8 +122,8 @@ export class Host extends Stranger {
     this.sends(`<features xmlns='http://etherx.jabber.org/streams'>${features}</features>`)
   }
 
-  /** Lets our server in, by its certificate. @param last what it offers when that is done @param early what it offers before */
-  async letsIn(last = '', early = ''): Promise<this> {
+  /** Lets our server in, by its certificate. @param last what it offers when that is done @param early what it offers before @param us who we are */
+  async letsIn(last = '', early = '', us = OURS): Promise<this> {
     if (!this.link.encrypted) {
       await this.answers(`<starttls xmlns='${TLS}'><required/></starttls>`)
       await this.receives(`<starttls xmlns='${TLS}'/>`)
@@ -131,7 +131,7 @@ export class Host extends Stranger {
     }
     await this.answers(`<mechanisms xmlns='${SASL}'><mechanism>EXTERNAL</mechanism></mechanisms>${early}`)
     if (early.includes('bidi')) await this.receives(`<bidi xmlns='urn:xmpp:bidi'/>`)
-    await this.receives(`<auth xmlns='${SASL}' mechanism='EXTERNAL'>${Buffer.from(OURS).toString('base64')}</auth>`)
+    await this.receives(`<auth xmlns='${SASL}' mechanism='EXTERNAL'>${Buffer.from(us).toString('base64')}</auth>`)
     this.sends(`<success xmlns='${SASL}'/>`)
     await this.answers(last)
     return this

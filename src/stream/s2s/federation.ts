@@ -8,6 +8,7 @@ import type { Link } from '../link.ts'
 import type { RouteInfo, StreamInfo } from './carrier.ts'
 import { DialbackVerifier } from './dialback-verifier.ts'
 import { InStream } from './in.ts'
+import type { OutStream } from './out.ts'
 import { Paces } from './pace.ts'
 import type { ServerStreamParts, StreamParts } from './parts.ts'
 import type { Parcel } from './queue.ts'
@@ -21,6 +22,7 @@ const ROUTES_MAX = 10_000
 /** Everything about other servers. */
 export class ServerStreams implements Federation, RouteOwner {
   readonly parts: StreamParts
+  readonly shared = new Map<string, OutStream>()
   readonly #routes = new Map<string, Route>()
   readonly #incoming = new Set<InStream>()
   /** How many streams have proved a domain. */

@@ -10,7 +10,7 @@ import { type Carrier, SPACE, type StreamInfo } from './carrier.ts'
 import { type Asked, DialbackAsking } from './dialback-asking.ts'
 import { failureByDialback, failureByPeer, StreamFailure } from './failure.ts'
 import { domainIn, headerProblem } from './header.ts'
-import { NS_BIDI, NS_BIDI_FEATURE, NS_DIALBACK_FEATURE, NS_SM } from './offer.ts'
+import { NS_BIDI, NS_BIDI_FEATURE, NS_DIALBACK, NS_DIALBACK_FEATURE, NS_SM } from './offer.ts'
 import type { Pace } from './pace.ts'
 import type { ProvedBy, StreamParts } from './parts.ts'
 import type { Parcel } from './queue.ts'
@@ -30,6 +30,16 @@ export interface OutOwner {
   /** Called once. @param failure why it did not come about, or broke; undefined if it was closed in peace */
   ended(stream: OutStream, unacknowledged: readonly Parcel[], failure: StreamFailure | undefined): void
 }
+
+/** The route of another domain of ours that sends over the same stream (XEP-0220 §2.6.1). */
+export interface Rider {
+  /** The other server has these; there is room for more. */
+  has(parcels: readonly Parcel[]): void
+  ended(unacknowledged: readonly Parcel[], failure: StreamFailure | undefined): void
+}
+
+/** Domains of ours that one stream carries beside its own. */
+const RIDERS_MAX = 20
 
 /** How far it has come. */
 type State = 'header' | 'features' | 'proceed' | 'sasl' | 'dialback' | 'ready'
@@ -55,6 +65,8 @@ export class OutStream implements LinkEvents, Carrier {
   /** Whether they let domains in by dialback, with errors that do not end the stream (XEP-0220 §2.4). */
   #dialback = false
   #asking: DialbackAsking | undefined
+  /** By domain of ours. */
+  readonly #riders = new Map<string, Rider>()
   #failure: StreamFailure | undefined
 
   constructor({ link, place }: Dialed, { ours, theirs }: Pair, parts: StreamParts, owner: OutOwner) {
@@ -109,7 +121,22 @@ export class OutStream implements LinkEvents, Carrier {
   }
 
   has(parcels: readonly Parcel[]): void {
-    this.#owner.has(this, parcels)
+    this.#owner.has(this, this.#own(parcels))
+    for (const [ours, rider] of this.#riders) rider.has(sentBy(parcels, ours))
+  }
+
+  /** Whether further domains of ours may ask to be let in. */
+  get takesRiders(): boolean {
+    return this.isReady && this.#dialback && this.#riders.size < RIDERS_MAX
+  }
+
+  /** Asks whether another domain of ours may send on this stream, too; never rejects. */
+  async board(ours: string, rider: Rider): Promise<Asked> {
+    const asked = await this.#ask(ours)
+    if (asked.type !== 'valid') return asked
+    if (!this.takesRiders) return { type: 'lost' }
+    this.#riders.set(ours, rider)
+    return asked
   }
 
   send(one: Parcel): void {
@@ -150,6 +177,7 @@ export class OutStream implements LinkEvents, Carrier {
     if (error !== undefined) return this.#fail(failureByPeer(error))
     switch (this.#state) {
       case 'ready':
+        if (element.ns === NS_DIALBACK) return this.#asking?.take(element) ? undefined : this.#unexpected()
         return element.ns === NS_SM ? this.#acks(element) : this.traffic.element(element)
       case 'features':
         return element.is('features', NS_STREAMS) ? this.#features(element) : this.#unexpected()
@@ -173,7 +201,12 @@ export class OutStream implements LinkEvents, Carrier {
     if (!this.isReady || reason !== 'closed') {
       this.#failure ??= new StreamFailure('lost', 'The connection broke.')
     }
-    this.#owner.ended(this, this.traffic.acks.end(), this.#failure)
+    const left = this.traffic.acks.end()
+    const riders = [...this.#riders]
+    const own = this.#own(left)
+    this.#riders.clear()
+    this.#owner.ended(this, own, this.#failure)
+    for (const [ours, rider] of riders) rider.ended(sentBy(left, ours), this.#failure)
   }
 
   #open(): void {
@@ -190,7 +223,7 @@ export class OutStream implements LinkEvents, Carrier {
       return
     }
     this.#countable = features.child('sm', NS_SM) !== undefined
-    this.#dialback = features.child('dialback', NS_DIALBACK_FEATURE) !== undefined
+    if (features.child('dialback', NS_DIALBACK_FEATURE)) this.#dialback = true
     if (this.#authenticated) return this.#begin()
     if (!(await this.#isTheirs())) return
     if (features.child('bidi', NS_BIDI_FEATURE)) {
@@ -252,6 +285,11 @@ export class OutStream implements LinkEvents, Carrier {
     return this.#asking.ask({ from: ours, to: this.theirs })
   }
 
+  /** Those of the stream's own route. */
+  #own(parcels: readonly Parcel[]): readonly Parcel[] {
+    return this.#riders.size === 0 ? parcels : sentBy(parcels, this.ours)
+  }
+
   /** From here on the stream carries stanzas. */
   #begin(): void {
     this.#state = 'ready'
@@ -284,6 +322,10 @@ export class OutStream implements LinkEvents, Carrier {
     this.#failure ??= failure
     this.#link.close(error)
   }
+}
+
+function sentBy(parcels: readonly Parcel[], domain: string): readonly Parcel[] {
+  return parcels.filter(({ stanza }) => stanza.from?.domain === domain)
 }
 
 /** A dialled link that is not wanted any more. */

@@ -21,6 +21,8 @@ const TRIES = 3
 /** What a route needs beside the parts of streams. */
 export interface RouteOwner {
   readonly parts: StreamParts
+  /** Streams that take further domains of ours, by domain of theirs. */
+  readonly shared: Map<string, OutStream>
   /** A number between 0 and 1, for jitter. */
   random(): number
   /** These need not be kept any more: they arrived, or went back. */
@@ -36,6 +38,9 @@ export class Route {
   /** A stream that is being negotiated. */
   #coming: OutStream | undefined
   #stream: Carrier | undefined
+  /** Whether another domain's stream is being asked to take this pair, too; and whether there is any sense in it. */
+  #boarding = false
+  #boards = true
   #failures = 0
   #failure: { readonly why: StreamFailure; readonly at: number } | undefined
   /** Until then nothing is tried. */
@@ -50,7 +55,9 @@ export class Route {
 
   /** Whether nothing would be lost without it. */
   get isIdle(): boolean {
-    return !this.#stream && !this.#dialling && !this.#coming && !this.#pause && this.#queue.length === 0
+    return (
+      !this.#stream && !this.#dialling && !this.#boarding && !this.#coming && !this.#pause && this.#queue.length === 0
+    )
   }
 
   /** A stream of ours for it, if there is one. */
@@ -60,7 +67,7 @@ export class Route {
 
   get info(): RouteInfo {
     const failure = this.#failure
-    const connecting = this.#dialling !== undefined || this.#coming !== undefined
+    const connecting = this.#boarding || this.#dialling !== undefined || this.#coming !== undefined
     return {
       from: this.pair.ours,
       to: this.pair.theirs,
@@ -140,10 +147,39 @@ export class Route {
   }
 
   #connect(): void {
-    if (this.#closed || this.#pause || this.#dialling || this.#coming || this.#stream) return
-    const { dialer, policy } = this.#owner.parts
+    if (this.#closed || this.#pause || this.#dialling || this.#boarding || this.#coming || this.#stream) return
+    const { policy } = this.#owner.parts
+    const { theirs } = this.pair
+    const shared = this.#boards ? this.#owner.shared.get(theirs) : undefined
+    if (policy.refusal(theirs)) this.#giveUp()
+    else if (shared?.takesRiders) void this.#board(shared)
+    else this.#dial()
+  }
+
+  /** XEP-0220 §2.6.1: another domain of ours has a stream to them already. */
+  async #board(shared: OutStream): Promise<void> {
+    const ride: Carrier = {
+      get hasRoom() {
+        return shared.hasRoom
+      },
+      send: (one) => shared.send(one),
+      close: () => undefined, // its own route closes it
+    }
+    this.#boarding = true
+    const asked = await shared.board(this.pair.ours, {
+      has: (parcels) => this.has(parcels),
+      ended: (unacknowledged, failure) => this.lost(ride, unacknowledged, failure),
+    })
+    this.#boarding = false
+    if (this.#closed || this.#stream) return
+    if (asked.type === 'valid') return this.#isOpen(ride)
+    this.#boards = asked.type === 'lost'
+    this.#connect()
+  }
+
+  #dial(): void {
+    const { dialer } = this.#owner.parts
     const { ours, theirs } = this.pair
-    if (policy.refusal(theirs)) return this.#giveUp()
     const dialling = new AbortController()
     this.#dialling = dialling
     dialer.dial(ours, theirs, dialling.signal).then(
@@ -162,11 +198,14 @@ export class Route {
   readonly #streamOwner = {
     ready: (stream: OutStream): void => {
       this.#coming = undefined
+      if (stream.takesRiders) this.#owner.shared.set(stream.theirs, stream)
       this.#isOpen(stream)
     },
     has: (_: OutStream, parcels: readonly Parcel[]): void => this.has(parcels),
-    ended: (stream: OutStream, unacknowledged: readonly Parcel[], failure: StreamFailure | undefined): void =>
-      this.lost(stream, unacknowledged, failure),
+    ended: (stream: OutStream, unacknowledged: readonly Parcel[], failure: StreamFailure | undefined): void => {
+      if (this.#owner.shared.get(stream.theirs) === stream) this.#owner.shared.delete(stream.theirs)
+      this.lost(stream, unacknowledged, failure)
+    },
   }
 
   #isOpen(stream: Carrier): void {
