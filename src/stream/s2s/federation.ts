@@ -43,8 +43,8 @@ export class ServerStreams implements Federation, RouteOwner {
     const { from, to } = stanza
     if (!from || !to || this.#closed) return
     const route = this.#route(from.domain, to.domain)
-    if (route) return route.carry(stanza)
-    void this.parts.router.refuse(stanza, TOO_MANY)
+    if (route) route.carry(stanza)
+    else void this.parts.router.refuse(stanza, TOO_MANY)
   }
 
   /** Takes over a connection of another server. */

@@ -223,7 +223,7 @@ export class InStream implements LinkEvents, Carrier {
   }
 
   /** XEP-0178 §3. */
-  #sasl(element: Element): void {
+  #sasl(element: Element): MaybeAsync<void> {
     if (this.#authenticated || this.#theirs === undefined) throw new StreamError('not-authorized')
     const answers = this.#challenged && element.name === 'response'
     if (element.name === 'abort') return this.#fail('aborted')
@@ -233,7 +233,7 @@ export class InStream implements LinkEvents, Carrier {
     if (text === '' && !answers) {
       this.#challenged = true
       this.#link.send(el('challenge', NS_SASL)) // RFC 6120 §6.4.2: the mechanism begins with the client
-      return
+      return undefined
     }
     this.#challenged = false
     const by = this.#proof?.by
@@ -244,6 +244,7 @@ export class InStream implements LinkEvents, Carrier {
     this.#authenticated = true
     this.#link.restart()
     this.#link.send(el('success', NS_SASL))
+    return undefined
   }
 
   #fail(condition: string): void {

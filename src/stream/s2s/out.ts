@@ -156,7 +156,7 @@ export class OutStream implements LinkEvents, Carrier {
     this.traffic.lastHeard = this.#parts.clock.now()
   }
 
-  opened(header: StreamHeader): void {
+  opened(header: StreamHeader): MaybeAsync<void> {
     this.traffic.speaks(header)
     const { attrs } = header.element
     const problem = headerProblem(header)
@@ -170,6 +170,7 @@ export class OutStream implements LinkEvents, Carrier {
     }
     this.#id = attrs.id ?? ''
     this.#state = 'features'
+    return undefined
   }
 
   element(element: Element): MaybeAsync<void> {
@@ -257,15 +258,16 @@ export class OutStream implements LinkEvents, Carrier {
     return this.#failure === undefined
   }
 
-  #sasl(element: Element): void {
+  #sasl(element: Element): MaybeAsync<void> {
     if (element.name === 'challenge') {
       this.#link.send(el('response', NS_SASL, null, '=')) // RFC 6120 §6.4.3: an empty one; the header has the identity
-      return
+      return undefined
     }
     if (element.name !== 'success') return void this.#byDialback() // XEP-0178 §3: it may still succeed that way
     this.#authenticated = true
     this.#link.restart()
     this.#open()
+    return undefined
   }
 
   /** XEP-0220 §2.1.1: by a key that they ask our server about, or by our certificate after all. */

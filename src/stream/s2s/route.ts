@@ -80,11 +80,11 @@ export class Route {
   /** Takes charge of a stanza. @param stored its number in the outbox, if it is there */
   carry(stanza: Stanza, stored?: number, since: number = this.#owner.parts.clock.now()): void {
     const one = parcel(stanza, since, stored)
-    if (this.#stream?.hasRoom && this.#queue.length === 0) return this.#stream.send(one)
     const failure = this.#pause && this.#failure?.why
-    if (failure && !(failure.passes && canWait(one))) return this.#back([one], failure.forSender)
-    if (!this.#queue.push(one)) return this.#back([one], FULL)
-    if (!this.#stream) this.#connect()
+    if (this.#stream?.hasRoom && this.#queue.length === 0) this.#stream.send(one)
+    else if (failure && !(failure.passes && canWait(one))) this.#back([one], failure.forSender)
+    else if (!this.#queue.push(one)) this.#back([one], FULL)
+    else if (!this.#stream) this.#connect()
   }
 
   /** A stream of theirs serves both ways (XEP-0288). */
@@ -104,16 +104,14 @@ export class Route {
 
   /** A stream that carried stanzas, or was to, is gone. */
   lost(stream: Carrier, unacknowledged: readonly Parcel[], failure: StreamFailure | undefined): void {
-    const wasOpen = this.#stream === stream
-    if (wasOpen) this.#stream = undefined
+    const isOurs = this.#stream === stream || this.#coming === stream
+    if (this.#stream === stream) this.#stream = undefined
     if (this.#coming === stream) this.#coming = undefined
-    else if (!wasOpen) return this.#again(unacknowledged)
     this.#again(unacknowledged)
-    if (this.#closed || this.#stream) return
-    // One that ended in peace is replaced when there is something to say; one that took nothing with it was no success.
-    if (failure) this.#failed(failure)
-    else if (unacknowledged.length > 0)
-      this.#failed(new StreamFailure('lost', 'It ended before it had taken everything.'))
+    if (!isOurs || this.#closed || this.#stream) return
+    // One that ended in peace is replaced when there is something to say; one that took something with it was no success.
+    const broken = failure ?? (unacknowledged.length > 0 ? new StreamFailure('lost', UNFINISHED) : undefined)
+    if (broken) this.#failed(broken)
     else if (this.#queue.length > 0) this.#connect()
   }
 
@@ -280,6 +278,7 @@ export class Route {
   }
 }
 
+const UNFINISHED = 'It ended before it had taken everything.'
 const FULL = new StanzaError('wait', 'resource-constraint', 'Too much waits for the other server already.')
 const TOO_LONG = new StanzaError('wait', 'remote-server-timeout', 'The other server did not take it in time.')
 
