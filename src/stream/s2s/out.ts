@@ -121,6 +121,10 @@ export class OutStream implements LinkEvents, Carrier {
     for (const [ours, rider] of this.#riders) rider.has(sentBy(parcels, ours))
   }
 
+  ping(): Promise<boolean> {
+    return this.#owner.ping()
+  }
+
   /** Whether further domains of ours may ask to be let in. */
   get takesRiders(): boolean {
     return this.isReady && this.#dialback && this.#riders.size < RIDERS_MAX
@@ -133,10 +137,6 @@ export class OutStream implements LinkEvents, Carrier {
     if (!this.takesRiders) return { type: 'lost' }
     this.#riders.set(ours, rider)
     return asked
-  }
-
-  ping(): Promise<boolean> {
-    return this.#owner.ping()
   }
 
   send(one: Parcel): void {
@@ -203,7 +203,8 @@ export class OutStream implements LinkEvents, Carrier {
       this.#failure ??= new StreamFailure('lost', 'The connection broke.')
     }
     const left = this.traffic.acks.end()
-    const [own, riders] = [this.#own(left), [...this.#riders]]
+    const riders = [...this.#riders]
+    const own = this.#own(left)
     this.#riders.clear()
     this.#owner.ended(this, own, this.#failure)
     for (const [ours, rider] of riders) rider.ended(sentBy(left, ours), this.#failure)

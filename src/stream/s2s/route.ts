@@ -50,6 +50,9 @@ export class Route {
   /** An attempt to connect, from the lookup on. */
   #attempt: Attempt | undefined
   #stream: Carrier | undefined
+  /** Whether another domain's stream is being asked to take this pair, too; and whether there is any sense in it. */
+  #boarding = false
+  #boards = true
   /** Streams of theirs that would serve as well (XEP-0288). */
   readonly #spare = new Set<Carrier>()
   #failures = 0
@@ -70,7 +73,8 @@ export class Route {
 
   /** Whether nothing would be lost without it. */
   get isIdle(): boolean {
-    return !(this.#stream || this.#attempt || this.#pause) && this.#spare.size === 0 && this.#queue.length === 0
+    const isBusy = this.#stream || this.#attempt || this.#boarding || this.#pause
+    return !isBusy && this.#spare.size === 0 && this.#queue.length === 0
   }
 
   /** UTF-16 units of what waits. */
@@ -88,7 +92,7 @@ export class Route {
     return {
       from: this.pair.ours,
       to: this.pair.theirs,
-      state: this.#stream ? 'open' : this.#attempt ? 'connecting' : this.#pause ? 'waiting' : 'idle',
+      state: this.#stream ? 'open' : this.#attempt || this.#boarding ? 'connecting' : this.#pause ? 'waiting' : 'idle',
       queued: this.#queue.length,
       queuedBytes: this.#queue.bytes,
       lastError: failure && { why: failure.why.message, at: failure.at },
@@ -184,22 +188,46 @@ export class Route {
   }
 
   #connect(now = false): void {
-    if (this.#closed || this.#attempt || this.#stream || (this.#pause && !now)) return
+    if (this.#closed || this.#attempt || this.#boarding || this.#stream || (this.#pause && !now)) return
+    const { policy, router } = this.#owner.parts
+    const { theirs } = this.pair
     const [spare] = this.#spare
-    if (spare) {
-      this.#isOpen(spare)
-      return
+    const shared = this.#boards ? this.#owner.shared.get(theirs) : undefined
+    if (spare) this.#isOpen(spare)
+    else if (policy.refusal(theirs)) {
+      const refused = this.#queue.take(() => true)
+      this.#back(refused, router.noWay())
+    } else if (shared?.takesRiders) void this.#board(shared)
+    else this.#dial()
+  }
+
+  /** XEP-0220 §2.6.1: another domain of ours has a stream to them already. */
+  async #board(shared: OutStream): Promise<void> {
+    const ride: Carrier = {
+      get hasRoom() {
+        return shared.hasRoom
+      },
+      send: (one) => shared.send(one),
+      close: () => undefined, // its own route closes it
     }
-    if (this.#owner.parts.policy.refusal(this.pair.theirs)) {
-      this.#back(
-        this.#queue.take(() => true),
-        this.#owner.parts.router.noWay(),
-      )
-      return
-    }
+    this.#boarding = true
+    const asked = await shared.board(this.pair.ours, {
+      has: (parcels) => this.has(parcels),
+      ended: (unacknowledged, failure) => this.lost(ride, unacknowledged, failure),
+    })
+    this.#boarding = false
+    if (this.#closed || this.#stream) return
+    if (asked.type === 'valid') return this.#isOpen(ride)
+    this.#boards = asked.type === 'lost'
+    this.#connect()
+  }
+
+  #dial(): void {
+    const { shared } = this.#owner
     const attempt = new Attempt(this.pair, this.#owner, {
       ready: (stream) => {
         this.#attempt = undefined
+        if (stream.takesRiders) shared.set(stream.theirs, stream)
         this.#isOpen(stream)
       },
       failed: (failure) => {
@@ -207,7 +235,10 @@ export class Route {
         this.#failed(failure)
       },
       has: (parcels) => this.has(parcels),
-      lost: (stream, unacknowledged, failure) => this.lost(stream, unacknowledged, failure),
+      lost: (stream, unacknowledged, failure) => {
+        if (shared.get(stream.theirs) === stream) shared.delete(stream.theirs)
+        this.lost(stream, unacknowledged, failure)
+      },
       ping: () => this.ping(),
     })
     this.#attempt = attempt
@@ -284,14 +315,14 @@ export class Route {
 
 /** What becomes of an attempt. */
 interface Outcome {
-  ready(stream: Carrier): void
+  ready(stream: OutStream): void
   failed(failure: StreamFailure): void
   has(parcels: readonly Parcel[]): void
-  lost(stream: Carrier, unacknowledged: readonly Parcel[], failure: StreamFailure | undefined): void
+  lost(stream: OutStream, unacknowledged: readonly Parcel[], failure: StreamFailure | undefined): void
   ping(): Promise<boolean>
 }
 
-/** One attempt to get a stream: that of another domain of ours, if there is one; else its turn, the lookup, the connection, the negotiation. */
+/** One attempt to get a stream: its turn, the lookup, the connection, the negotiation. */
 class Attempt {
   readonly #pair: Pair
   readonly #owner: RouteOwner
@@ -310,32 +341,12 @@ class Attempt {
   }
 
   begin(): void {
-    const shared = this.#owner.shared.get(this.#pair.theirs)
-    if (shared?.takesRiders) void this.#board(shared)
-    else this.#endTurn = this.#owner.turn(() => this.#dial())
+    this.#endTurn = this.#owner.turn(() => this.#dial())
   }
 
   /** It is not wanted any more. */
   end(error?: StreamError): void {
     if (this.#finish()) this.stream?.close(error)
-  }
-
-  /** XEP-0220 §2.6.1: where this is refused, a stream of its own may still be let in, with another certificate perhaps. */
-  async #board(shared: OutStream): Promise<void> {
-    const ride: Carrier = {
-      get hasRoom() {
-        return shared.hasRoom
-      },
-      send: (one) => shared.send(one),
-      close: () => undefined, // its own route closes it
-    }
-    const asked = await shared.board(this.#pair.ours, {
-      has: (parcels) => this.#outcome.has(parcels),
-      ended: (unacknowledged, failure) => this.#outcome.lost(ride, unacknowledged, failure),
-    })
-    if (this.#over) return
-    if (asked.type !== 'valid') this.#endTurn = this.#owner.turn(() => this.#dial())
-    else if (this.#finish()) this.#outcome.ready(ride)
   }
 
   #dial(): void {
@@ -357,13 +368,11 @@ class Attempt {
     }
     this.stream = new OutStream(dialed, this.#pair, this.#owner.parts, {
       ready: (stream) => {
-        if (stream.takesRiders) this.#owner.shared.set(stream.theirs, stream)
         if (this.#finish()) this.#outcome.ready(stream)
       },
       has: (parcels) => this.#outcome.has(parcels),
       ping: () => this.#outcome.ping(),
       ended: (stream, unacknowledged, failure) => {
-        if (this.#owner.shared.get(stream.theirs) === stream) this.#owner.shared.delete(stream.theirs)
         if (this.#finish()) this.#outcome.failed(failure ?? new StreamFailure('lost', UNFINISHED))
         else this.#outcome.lost(stream, unacknowledged, failure)
       },
