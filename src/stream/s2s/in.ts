@@ -98,7 +98,7 @@ export class InStream implements LinkEvents, Carrier {
       from: this.#theirs,
       to: this.#ours,
       proved: [...this.#proved].map(([domain, { by }]) => ({ domain, by })),
-      encrypted: this.#link.encrypted,
+      tls: this.#link.secured?.version ?? (this.#link.encrypted ? 'TLS' : undefined),
       bidi: this.#bidi,
       acknowledged: acks.active,
       unacknowledged: acks.length,

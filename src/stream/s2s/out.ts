@@ -101,7 +101,7 @@ export class OutStream implements LinkEvents, Carrier {
       from: this.ours,
       to: this.theirs,
       proved: this.#provedBy === undefined ? [] : [{ domain: this.theirs, by: this.#provedBy }],
-      encrypted: this.#link.encrypted,
+      tls: this.#link.secured?.version ?? (this.#link.encrypted ? 'TLS' : undefined),
       bidi: this.#bidi,
       acknowledged: acks.active,
       unacknowledged: acks.length,

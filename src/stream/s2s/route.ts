@@ -94,6 +94,7 @@ export class Route {
       to: this.pair.theirs,
       state: this.#stream ? 'open' : this.#attempt || this.#boarding ? 'connecting' : this.#pause ? 'waiting' : 'idle',
       queued: this.#queue.length,
+      queuedBytes: this.#queue.bytes,
       lastError: failure && { why: failure.why.message, at: failure.at },
     }
   }
