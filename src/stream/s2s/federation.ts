@@ -7,6 +7,7 @@ import { parseElement } from '../../xml/reader.ts'
 import { StanzaError, StreamError } from '../../xmpp/errors.ts'
 import { NS_CLIENT, Stanza } from '../../xmpp/stanza.ts'
 import type { Link } from '../link.ts'
+import type { PingAnswer } from './acks.ts'
 import type { RouteInfo, StreamInfo } from './carrier.ts'
 import { DialbackVerifier } from './dialback-verifier.ts'
 import { InStream } from './in.ts'
@@ -72,7 +73,11 @@ export class ServerStreams implements Federation, RouteOwner {
   carry(stanza: Stanza): void {
     const { from, to } = stanza
     if (!from || !to) return
-    const route = this.#closed ? undefined : this.#route(from.domain, to.domain)
+    if (this.#closed) {
+      if (isKept(stanza)) this.#keep(stanza, { ours: from.domain, theirs: to.domain }) // for the next process
+      return
+    }
+    const route = this.#route(from.domain, to.domain)
     if (!route) {
       void this.parts.router.refuse(stanza, TOO_MANY)
       return
@@ -198,7 +203,8 @@ export class ServerStreams implements Federation, RouteOwner {
     },
     carries: (stream: InStream, ours: string, theirs: string): void => this.#route(ours, theirs)?.offer(stream),
     has: (stream: InStream, parcels: readonly Parcel[]): void => this.#routeOf(stream)?.has(parcels),
-    ping: (stream: InStream): Promise<boolean> => this.#routeOf(stream)?.ping() ?? Promise.resolve(true),
+    ping: (stream: InStream): Promise<PingAnswer> =>
+      this.#routeOf(stream)?.ping() ?? Promise.resolve<PingAnswer>('silent'),
     ended: (stream: InStream, unacknowledged: readonly Parcel[]): void => {
       this.#incoming.delete(stream)
       for (const { domain } of stream.info.proved) this.#forget(domain)
