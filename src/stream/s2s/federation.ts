@@ -128,14 +128,28 @@ export class ServerStreams implements Federation, RouteOwner {
   /** Ends the streams that could not begin any more, after the configuration changed. */
   endRefused(): void {
     const { policy, router } = this.parts
+    const isRefused = ({ proved }: StreamInfo): boolean =>
+      proved.some(({ domain, by }) => policy.refusal(domain) || (by === 'dialback' && policy.trust(domain) !== by))
     for (const stream of [...this.#incoming]) {
       const { ours, theirs } = stream
       if (theirs !== undefined && policy.refusal(theirs)) stream.close(new StreamError('policy-violation'))
+      else if (isRefused(stream.info)) stream.close(new StreamError('policy-violation'))
       else if (ours !== undefined && !router.answersFor(ours)) stream.close(new StreamError('host-gone'))
     }
     for (const { out } of this.#routes.values()) {
-      if (out && (policy.refusal(out.theirs) || !router.answersFor(out.ours))) out.close()
+      if (out && (policy.refusal(out.theirs) || isRefused(out.info) || !router.answersFor(out.ours))) out.close()
     }
+  }
+
+  /** Ends all streams with a domain; what waits for it opens another. @returns how many there were */
+  disconnect(domain: string): number {
+    const outgoing = [...this.#routes.values()].flatMap(({ out }) => (out?.theirs === domain ? [out] : []))
+    const incoming = [...this.#incoming].filter(
+      ({ theirs, info }) => theirs === domain || info.proved.some((one) => one.domain === domain),
+    )
+    const all = [...outgoing, ...incoming]
+    for (const stream of all) stream.close(new StreamError('reset'))
+    return all.length
   }
 
   /** Ends all streams. What was not acknowledged is in the outbox, if it is anything to keep. */
