@@ -16,6 +16,7 @@ import { ServerNetwork } from './net/server-network.ts'
 import { type CertificateFiles, Certificates } from './net/tls.ts'
 import { FirstAccount } from './ops/first-account.ts'
 import type { RunningServer, SessionInfo } from './ops/running-server.ts'
+import { OtherServers } from './other-servers.ts'
 import { type Server, startXmpp } from './server.ts'
 import type { ScramHash, Store, StoreObserver } from './store/store.ts'
 import { UploadFiles } from './store/upload-files.ts'
@@ -32,6 +33,8 @@ export const software: Software = {
 
 /** How long a key that session tickets are encrypted with is used, in ms (RFC 9325 §3.4 asks for a week at most). */
 const TICKET_KEY_TIME = 12 * 3_600_000
+
+export { testWithoutServer } from './other-servers.ts'
 
 /** Opens the store that the configuration names. Rejects with a clear reason if it cannot be opened. */
 export async function openStore(config: Config, observer?: StoreObserver): Promise<Store> {
@@ -68,7 +71,9 @@ interface Parts {
   readonly started: number
 }
 
-type XmppParts = Pick<Parts, 'config' | 'live' | 'log' | 'metrics' | 'store' | 'accounts'>
+type XmppParts = Pick<Parts, 'config' | 'live' | 'log' | 'metrics' | 'store' | 'accounts'> & {
+  readonly others: OtherServers
+}
 
 /**
  * Starts a server. Rejects, with everything stopped again, if a part cannot start: the reason is in the error.
@@ -112,7 +117,8 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
     mechanisms: hashesOf(config),
     clock: systemClock,
   })
-  const xmpp = await xmppOf({ config, live, log, metrics, store, accounts })
+  const others = await OtherServers.open({ live, network, store, log, metrics })
+  const xmpp = await xmppOf({ config, live, log, metrics, store, accounts, others })
   const firstAccount = firstAccountOf(config, store, accounts)
   const common = { config, live, log, metrics, store, accounts, certificates, network }
   const parts: Parts = { ...common, xmpp, firstAccount, started }
@@ -144,6 +150,7 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
     reports: store.reports,
     uploads: uploadsFor(parts, sweeper),
     rooms: { all: store.rooms.all, remove: (jid) => removeRoom(store, jid) },
+    federation: others.control,
     endSession: (id) => xmpp.endSession(id),
     async check(newer) {
       live.prepare(newer)
@@ -172,12 +179,13 @@ function firstAccountOf(
 }
 
 /** The server without its sockets. */
-async function xmppOf({ config, live, log, metrics, store, accounts }: XmppParts): Promise<Server> {
+async function xmppOf({ config, live, log, metrics, store, accounts, others }: XmppParts): Promise<Server> {
   const { scramIterations, plain, tokenLifetime } = config.accounts
   return startXmpp({
     hosts: live.hosts,
     moved: live.moved,
     components: live.components,
+    federation: (router, { clock }) => others.streams(router, clock),
     store,
     accounts,
     features,

@@ -38,7 +38,7 @@ export interface ServerParts {
   /** Programs that answer for domains of their own (XEP-0114), none of `hosts`. */
   readonly components?: ReadonlyMap<string, Component>
   /** Makes what talks to other servers, which hands their stanzas to the router; without it there are none. */
-  readonly federation?: (router: Router) => OtherServers
+  readonly federation?: (router: Router, parts: ServerParts) => OtherServers
   readonly store: Store
   readonly accounts: Accounts
   /** In the order in which their hooks run. */
@@ -101,7 +101,7 @@ export async function startXmpp(parts: ServerParts): Promise<Server> {
   ]
   const presence = new Presence({ router, directory, hosts, subscriptions, hooks })
   const components = new Components({ ...parts, router, components: parts.components ?? new Map() })
-  const federation = parts.federation?.(router)
+  const federation = parts.federation?.(router, parts)
   router.use(presence, hooks, components, federation)
   directory.onEnd = (session) => {
     presence.ended(session)

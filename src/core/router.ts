@@ -13,12 +13,21 @@ import type { Directory, LocalAccount } from './directory.ts'
 import { andThen, type Hooks, type IqRequest, type MaybeAsync, type Service } from './feature.ts'
 import { type Ended, type HookLists, hookLists, runHooks } from './hook-lists.ts'
 import { IqTable } from './iq-table.ts'
+import { LostServers } from './lost-servers.ts'
 import { recipients } from './message.ts'
 import { Services } from './services.ts'
 import type { Session } from './session.ts'
 
 /** How long a question of ours may stay unanswered, in ms. */
 const ANSWER_TIME = 30_000
+
+/** Marks answers that we made up because none came; by this very object, so that nobody else can. */
+const SILENT = new XmlElement('silent', 'urn:aenigma:silence', {}, [])
+
+/** Whether nobody answered what was asked: the server of who was asked took the question, and nothing came back. */
+export function isSilence(answer: Stanza): boolean {
+  return answer.type === 'error' && answer.element.child('error')?.children.includes(SILENT) === true
+}
 
 /** What the router needs; `presence` decides everything about presence. */
 export interface RouterParts {
@@ -35,6 +44,8 @@ export interface PresenceHandler {
   toAccount(stanza: Stanza, to: Jid, account: LocalAccount): MaybeAsync<void>
   /** For a name that nobody has here. */
   toNobody(stanza: Stanza, to: Jid): MaybeAsync<void>
+  /** Another server that could not be reached is there again. */
+  regained(domain: string): void
 }
 
 /** Domains that programs of others answer for (XEP-0114). */
@@ -65,6 +76,7 @@ export class Router {
   #services: Services
   #outside: Outside | undefined
   #federation: Federation | undefined
+  readonly #lost = new LostServers()
 
   constructor(parts: RouterParts) {
     this.#parts = parts
@@ -134,6 +146,7 @@ export class Router {
   route(stanza: Stanza, session?: Session): MaybeAsync<void> {
     const { to } = stanza
     if (!to) return undefined
+    if (!this.#lost.none) this.#heard(stanza)
     return this.#guard(stanza, () => {
       if (!this.#parts.hosts.has(to.domain)) {
         if (this.#outside?.has(to.domain)) return this.#toOutside(stanza, this.#outside)
@@ -161,7 +174,13 @@ export class Router {
   refuse(stanza: Stanza, error: StanzaError): MaybeAsync<void> {
     if (stanza.type === 'error' || stanza.type === 'result' || !stanza.from) return undefined
     if (stanza.kind === 'message') this.#parts.metrics.bounced++
+    if (error.condition.startsWith('remote-server-') && stanza.to) this.lost(stanza.to.domain)
     return this.route(stanza.bounce(error))
+  }
+
+  /** Another server cannot be reached, or its people may be gone without a word: when it is heard again they are asked for. */
+  lost(domain: string): void {
+    if (this.#federation && !this.answersFor(domain)) this.#lost.lost(domain)
   }
 
   /**
@@ -175,7 +194,7 @@ export class Router {
       const key = `${id} ${to.toString()}`
       const cancel = this.#parts.clock.after(ANSWER_TIME, () => {
         this.#asked.delete(key)
-        resolve(iq.bounce(new StanzaError('wait', 'remote-server-timeout')))
+        resolve(iq.bounce(new StanzaError('wait', 'remote-server-timeout', undefined, SILENT)))
       })
       this.#asked.set(key, (answer) => {
         cancel()
@@ -191,6 +210,12 @@ export class Router {
     const ref = randomUUID().slice(0, 8)
     this.#parts.log.error('handler failed', { ref, error })
     return new StanzaError('wait', 'internal-server-error', `Something failed here (ref ${ref}).`)
+  }
+
+  /** Errors do not count: we make them ourselves in the name of who cannot be reached. */
+  #heard({ from, type }: Stanza): void {
+    if (!from || type === 'error' || !this.#lost.heard(from.domain, this.#parts.clock.now())) return
+    this.#presence?.regained(from.domain)
   }
 
   #toOutside(stanza: Stanza, outside: Outside): MaybeAsync<void> {
@@ -225,7 +250,7 @@ export class Router {
 
   #toAccount(stanza: Stanza, to: Jid, session: Session | undefined): MaybeAsync<void> {
     const { directory } = this.#parts
-    if (stanza.kind === 'presence' && isNews(stanza) && !directory.loaded(to.bare.toString())?.sessions.size)
+    if (stanza.kind === 'presence' && isNews(stanza) && !this.#matters(stanza, directory.loaded(to.bare.toString())))
       return undefined
     return andThen(directory.find(to), (account) => {
       if (!account) return this.#toNobody(stanza, to)
@@ -237,6 +262,16 @@ export class Router {
         return this.#iqToClient(passed, to, account)
       })
     })
+  }
+
+  /**
+   * Whether such a presence is anything to an account. To one that is away only who comes on another server: what it
+   * published is told by ours (XEP-0163 §4.3.4); and who goes, if it may be known that they came.
+   */
+  #matters({ type, from }: Stanza, account: LocalAccount | undefined): boolean {
+    if (account?.sessions.size) return true
+    if (!from || type === 'error' || this.#parts.hosts.has(from.domain)) return false
+    return type === '' || account !== undefined
   }
 
   /** Says no more than that nobody answers (RFC 6121 §8.5.1). */

@@ -195,7 +195,8 @@ const REASONS: Readonly<Record<string, string>> = {
   ETIMEDOUT: 'does not answer',
 }
 
-function connectReason(error: unknown): string {
+/** Why a connection did not come about, as the end of a sentence. */
+export function connectReason(error: unknown): string {
   if (error instanceof DOMException) return 'does not answer'
   const code = error instanceof Error && 'code' in error ? String(error.code) : ''
   return REASONS[code] ?? `cannot be reached: ${reasonOf(error)}`

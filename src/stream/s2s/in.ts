@@ -7,10 +7,13 @@ import { type Element, el } from '../../xml/element.ts'
 import { StreamError } from '../../xmpp/errors.ts'
 import type { Link, LinkEvents, MaybeAsync, Proof, StreamHeader } from '../link.ts'
 import { NS_SASL, NS_TLS } from '../offer.ts'
+import type { PingAnswer } from './acks.ts'
 import { type Carrier, SPACE, type StreamInfo } from './carrier.ts'
+import { DialbackReceiving, type ReceivingStream } from './dialback-receiving.ts'
 import { domainIn, headerProblem } from './header.ts'
 import { NS_BIDI, NS_DIALBACK, NS_SM, serverFeatures } from './offer.ts'
-import type { ProvedBy, ServerStreamParts } from './parts.ts'
+import type { Pace } from './pace.ts'
+import type { ProvedBy, StreamParts } from './parts.ts'
 import type { Parcel } from './queue.ts'
 import { peerError, Traffic } from './traffic.ts'
 
@@ -26,6 +29,7 @@ export interface InOwner {
   /** It is the way to `theirs`, for stanzas from `ours`. */
   carries(stream: InStream, ours: string, theirs: string): void
   has(stream: InStream, parcels: readonly Parcel[]): void
+  ping(stream: InStream): Promise<PingAnswer>
   ended(stream: InStream, unacknowledged: readonly Parcel[]): void
 }
 
@@ -36,11 +40,12 @@ export class InStream implements LinkEvents, Carrier {
   /** The name that we gave the stream: what keys of dialback are made for. */
   readonly id = randomUUID()
   readonly #link: Link
-  readonly #parts: ServerStreamParts
+  readonly #parts: StreamParts
   readonly #owner: InOwner
   readonly #cancelTimeout: Cancel
+  readonly #dialback: DialbackReceiving
   /** Domains of theirs that this stream may speak for. */
-  readonly #proved = new Map<string, ProvedBy>()
+  readonly #proved = new Map<string, { readonly by: ProvedBy; readonly pace: Pace }>()
   #ours: string | undefined
   #theirs: string | undefined
   #proof: Proof | undefined
@@ -52,12 +57,17 @@ export class InStream implements LinkEvents, Carrier {
   #error: string | undefined
   #over = false
 
-  constructor(link: Link, parts: ServerStreamParts, owner: InOwner) {
+  constructor(link: Link, parts: StreamParts, owner: InOwner) {
     this.#link = link
     this.#parts = parts
     this.#owner = owner
     this.since = parts.clock.now()
     this.traffic = new Traffic(link, parts, this)
+    this.#dialback = new DialbackReceiving(this.#asReceiving(), {
+      ...parts,
+      answersFor: (domain) => parts.router.answersFor(domain),
+      verify: (question) => parts.verifier.verify(question),
+    })
     this.#cancelTimeout = parts.clock.after(parts.limits.connectTime, () =>
       this.close(new StreamError('connection-timeout', 'No domain was proved in time.')),
     )
@@ -88,8 +98,8 @@ export class InStream implements LinkEvents, Carrier {
       direction: 'in',
       from: this.#theirs,
       to: this.#ours,
-      proved: [...this.#proved].map(([domain, by]) => ({ domain, by })),
-      encrypted: this.#link.encrypted,
+      proved: [...this.#proved].map(([domain, { by }]) => ({ domain, by })),
+      tls: this.#link.secured?.version ?? (this.#link.encrypted ? 'TLS' : undefined),
       bidi: this.#bidi,
       acknowledged: acks.active,
       unacknowledged: acks.length,
@@ -99,19 +109,24 @@ export class InStream implements LinkEvents, Carrier {
     }
   }
 
-  isProved(domain: string): boolean {
-    return this.#proved.has(domain)
+  paceOf(domain: string): Pace | undefined {
+    return this.#proved.get(domain)?.pace
   }
 
   has(parcels: readonly Parcel[]): void {
     this.#owner.has(this, parcels)
   }
 
+  ping(): Promise<PingAnswer> {
+    return this.#owner.ping(this)
+  }
+
   send(one: Parcel): void {
     this.traffic.send(one)
   }
 
-  ping(): void {
+  /** RFC 6120 §4.6.1. */
+  keepAlive(): void {
     this.traffic.lastSent = this.#parts.clock.now()
     this.#link.send(SPACE)
   }
@@ -147,7 +162,10 @@ export class InStream implements LinkEvents, Carrier {
       if (element.is('starttls', NS_TLS)) return this.#startTls()
       throw new StreamError('policy-violation', 'Use TLS first.')
     }
-    if (element.ns === NS_DIALBACK) return this.#dialback(element)
+    if (element.ns === NS_DIALBACK) {
+      if (this.#dialback.take(element)) return undefined
+      throw new StreamError('policy-violation', 'Nobody asked that.') // XEP-0220 §4.1
+    }
     if (element.is('bidi', NS_BIDI) && this.isStranger) {
       this.#bidi = true
       return undefined
@@ -161,6 +179,8 @@ export class InStream implements LinkEvents, Carrier {
   ended(): void {
     this.#over = true
     this.#cancelTimeout()
+    this.#dialback.ended()
+    for (const domain of this.#proved.keys()) this.#parts.paces.leave(domain)
     this.#parts.log.debug('server stream ended', { stream: this.#link.id, error: this.#error })
     this.#owner.ended(this, this.traffic.acks.end())
   }
@@ -172,7 +192,7 @@ export class InStream implements LinkEvents, Carrier {
     }
     const problem = this.#owner.proved(this, domain)
     if (problem) throw problem
-    this.#proved.set(domain, by)
+    this.#proved.set(domain, { by, pace: this.#parts.paces.enter(domain) })
     this.#cancelTimeout()
     this.#link.allowStanzas(this.#parts.limits.stanzaBytes)
   }
@@ -210,7 +230,7 @@ export class InStream implements LinkEvents, Carrier {
   }
 
   /** XEP-0178 §3. */
-  #sasl(element: Element): void {
+  #sasl(element: Element): MaybeAsync<void> {
     if (this.#authenticated || this.#theirs === undefined) throw new StreamError('not-authorized')
     const answers = this.#challenged && element.name === 'response'
     if (element.name === 'abort') return this.#fail('aborted')
@@ -220,7 +240,7 @@ export class InStream implements LinkEvents, Carrier {
     if (text === '' && !answers) {
       this.#challenged = true
       this.#link.send(el('challenge', NS_SASL)) // RFC 6120 §6.4.2: the mechanism begins with the client
-      return
+      return undefined
     }
     this.#challenged = false
     const by = this.#proof?.by
@@ -231,6 +251,7 @@ export class InStream implements LinkEvents, Carrier {
     this.#authenticated = true
     this.#link.restart()
     this.#link.send(el('success', NS_SASL))
+    return undefined
   }
 
   #fail(condition: string): void {
@@ -239,9 +260,27 @@ export class InStream implements LinkEvents, Carrier {
     if (++this.#attempts >= ATTEMPTS) throw new StreamError('policy-violation', 'Too many attempts.')
   }
 
-  /** Asks or answers of XEP-0220, which may prove domains on this stream. */
-  #dialback(_element: Element): MaybeAsync<void> {
-    throw new StreamError('not-authorized', 'A certificate must prove the domain.')
+  /** As dialback sees it (XEP-0220). */
+  #asReceiving(): ReceivingStream {
+    const { id } = this
+    const isStranger = (): boolean => this.isStranger
+    const takesMore = (): boolean => this.#proved.size < DOMAINS_MAX
+    return {
+      link: this.#link,
+      id,
+      get isStranger() {
+        return isStranger()
+      },
+      get takesMore() {
+        return takesMore()
+      },
+      may: ({ from }) => this.#proved.has(from),
+      admit: ({ from }, by) => this.proved(from, by),
+      admitted: ({ from, to }) => {
+        if (from === this.#theirs && to === this.#ours) this.#carry()
+      },
+      close: (error) => this.close(error),
+    }
   }
 
   #acks(element: Element): MaybeAsync<void> {
