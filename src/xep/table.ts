@@ -34,7 +34,7 @@ const ELSEWHERE: readonly Implemented[] = [
     xep: 368,
     version: '1.1.0',
     name: 'SRV records for XMPP over TLS',
-    note: 'accepting direct TLS with ALPN',
+    note: 'direct TLS with ALPN, for clients and between servers',
     file: 'src/net/listen.ts',
   },
   {

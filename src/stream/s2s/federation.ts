@@ -33,6 +33,9 @@ const KEEPALIVE = 60_000
 /** How long the other server may take to say what it has, in ms. */
 const PATIENCE = 90_000
 
+/** How long others may take to say what they have before our streams end, in ms. */
+const LAST_WORDS = 500
+
 const NS_HINTS = 'urn:xmpp:hints'
 const TOO_MANY = new StanzaError('wait', 'resource-constraint', 'This server talks to too many others at the moment.')
 
@@ -172,13 +175,26 @@ export class ServerStreams implements Federation, RouteOwner {
   }
 
   /** Ends all streams. What was not acknowledged is in the outbox, if it is anything to keep. */
-  close(): void {
+  async close(): Promise<void> {
     this.#closed = true
     this.#cancelSweep()
+    await this.#lastWords()
     this.parts.verifier.stop()
     const error = new StreamError('system-shutdown')
     for (const route of this.#routes.values()) route.close(error)
     for (const stream of [...this.#incoming]) stream.close(error)
+  }
+
+  /** What the other side does not know that it, or we, have would be sent once more by the next process. */
+  async #lastWords(): Promise<void> {
+    const outgoing = [...this.#routes.values()].flatMap(({ out }) => out ?? [])
+    const all = [...outgoing, ...this.#incoming].map(({ traffic }) => traffic.acks)
+    const late = Promise.withResolvers<void>()
+    const timer = setTimeout(late.resolve, LAST_WORDS)
+    await Promise.race([Promise.all(all.map((acks) => acks.drained())), late.promise])
+    clearTimeout(timer)
+    await this.parts.store.durable().catch(() => undefined) // whoever needs it was told
+    for (const acks of all) acks.farewell()
   }
 
   #route(ours: string, theirs: string): Route | undefined {
