@@ -287,7 +287,8 @@ function contextOf(host: string, { cert, key }: Pem, { noTickets, ca }: ContextC
     return createSecureContext({
       cert,
       key,
-      ...(ca ? { ca } : {}),
+      // An authority in the middle may be named as one that is trusted, as `chain.ts` has it too.
+      ...(ca ? { ca, allowPartialTrustChain: true } : {}),
       secureOptions: constants.SSL_OP_NO_RENEGOTIATION | (noTickets ? constants.SSL_OP_NO_TICKET : 0),
       minVersion: 'TLSv1.2',
       ciphers: CIPHERS,
