@@ -34,6 +34,19 @@ const ELSEWHERE: readonly Implemented[] = [
   { xep: 288, version: '1.0.1', name: 'Bidirectional Server-to-Server Connections', file: 'src/stream/s2s/in.ts' },
   { xep: 4, version: '2.13.2', name: 'Data Forms', file: 'src/xmpp/0004-data-forms.ts' },
   {
+    xep: 185,
+    version: '1.0',
+    name: 'Dialback Key Generation and Validation',
+    file: 'src/stream/s2s/dialback-keys.ts',
+  },
+  {
+    xep: 220,
+    version: '1.1.1',
+    name: 'Server Dialback',
+    note: 'over TLS only; as the receiving server where the configuration says that it is enough',
+    file: 'src/stream/s2s/dialback-receiving.ts',
+  },
+  {
     xep: 368,
     version: '1.1.0',
     name: 'SRV records for XMPP over TLS',

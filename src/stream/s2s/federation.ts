@@ -59,6 +59,7 @@ export class ServerStreams implements Federation, RouteOwner {
   constructor(parts: ServerStreamParts) {
     this.parts = { ...parts, verifier: new DialbackVerifier(parts), paces: new Paces(parts.limits, parts.clock) }
     this.#cancelSweep = parts.clock.every(SWEEP, () => this.#sweep())
+    parts.metrics.federation = () => this.#state()
   }
 
   /** Sends what an earlier process could not send any more. */
@@ -114,6 +115,24 @@ export class ServerStreams implements Federation, RouteOwner {
       streams: [...outgoing, ...[...this.#incoming].map(({ info }) => info)],
       routes: routes.map(({ info }) => info),
     }
+  }
+
+  /** In numbers, for the metrics. */
+  #state() {
+    const counts = new Map<string, { direction: string; state: string; count: number }>()
+    const count = (direction: 'in' | 'out', state: string): void => {
+      const key = `${direction} ${state}`
+      counts.set(key, { direction, state, count: (counts.get(key)?.count ?? 0) + 1 })
+    }
+    for (const { isStranger } of this.#incoming) count('in', isStranger ? 'connecting' : 'open')
+    let [queued, queuedBytes] = [0, 0]
+    for (const { out, info } of this.#routes.values()) {
+      if (out?.isReady) count('out', 'open')
+      else if (info.state === 'connecting' || info.state === 'waiting') count('out', info.state)
+      queued += info.queued
+      queuedBytes += info.queuedBytes
+    }
+    return { streams: [...counts.values()], queued, queuedBytes }
   }
 
   random(): number {

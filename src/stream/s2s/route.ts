@@ -286,9 +286,10 @@ export class Route {
   }
 
   #note(failure: StreamFailure): void {
-    const { clock, log } = this.#owner.parts
+    const { clock, log, metrics } = this.#owner.parts
     this.#failure = { why: failure, at: clock.now() }
     this.#failures++
+    metrics.serverFailed(failure.kind)
     log.info('no stream to another server', { kind: failure.kind, attempt: this.#failures })
     log.debug('no stream to another server', { to: this.pair.theirs, why: failure.message })
   }
