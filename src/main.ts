@@ -7,13 +7,16 @@ import { type Accounts, createAccounts } from './accounts/accounts.ts'
 import { systemClock } from './clock.ts'
 import type { Config } from './config/config.ts'
 import type { Software } from './core/feature.ts'
-import { bytestreamsBy, listenAtAll, makeListeners } from './listeners.ts'
+import { bytestreamsBy, listenAtAll, makeListeners, serverLinkLimits } from './listeners.ts'
 import { LiveConfig } from './live-config.ts'
 import type { Log } from './log.ts'
 import { Metrics } from './metrics.ts'
+import { Authorities } from './net/authorities.ts'
+import { ServerNetwork } from './net/server-network.ts'
 import { type CertificateFiles, Certificates } from './net/tls.ts'
 import { FirstAccount } from './ops/first-account.ts'
 import type { RunningServer, SessionInfo } from './ops/running-server.ts'
+import { OtherServers } from './other-servers.ts'
 import { type Server, startXmpp } from './server.ts'
 import type { ScramHash, Store, StoreObserver } from './store/store.ts'
 import { UploadFiles } from './store/upload-files.ts'
@@ -30,6 +33,8 @@ export const software: Software = {
 
 /** How long a key that session tickets are encrypted with is used, in ms (RFC 9325 §3.4 asks for a week at most). */
 const TICKET_KEY_TIME = 12 * 3_600_000
+
+export { testWithoutServer } from './other-servers.ts'
 
 /** Opens the store that the configuration names. Rejects with a clear reason if it cannot be opened. */
 export async function openStore(config: Config, observer?: StoreObserver): Promise<Store> {
@@ -60,12 +65,15 @@ interface Parts {
   readonly store: Store
   readonly accounts: Accounts
   readonly certificates: Certificates
+  readonly network: ServerNetwork
   readonly xmpp: Server
   readonly firstAccount: FirstAccount
   readonly started: number
 }
 
-type XmppParts = Pick<Parts, 'config' | 'live' | 'log' | 'metrics' | 'store' | 'accounts'>
+type XmppParts = Pick<Parts, 'config' | 'live' | 'log' | 'metrics' | 'store' | 'accounts'> & {
+  readonly others: OtherServers
+}
 
 /**
  * Starts a server. Rejects, with everything stopped again, if a part cannot start: the reason is in the error.
@@ -92,6 +100,11 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
   const certificates = new Certificates()
   await certificates.load(await certificateFiles(config))
   stops.push(systemClock.every(TICKET_KEY_TIME, () => certificates.renewTicketKeys()))
+  const network = await ServerNetwork.open({
+    options: config.federation,
+    limits: serverLinkLimits(live.limits, live.federation),
+    ...{ certificates, clock: systemClock, log, metrics },
+  })
   const store = await openStore(config, observe(metrics, log))
   stops.push(() => store.close())
   const closing: Promise<void>[] = []
@@ -104,9 +117,11 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
     mechanisms: hashesOf(config),
     clock: systemClock,
   })
-  const xmpp = await xmppOf({ config, live, log, metrics, store, accounts })
+  const others = await OtherServers.open({ live, network, store, log, metrics })
+  const xmpp = await xmppOf({ config, live, log, metrics, store, accounts, others })
   const firstAccount = firstAccountOf(config, store, accounts)
-  const parts: Parts = { config, live, log, metrics, store, accounts, certificates, xmpp, firstAccount, started }
+  const common = { config, live, log, metrics, store, accounts, certificates, network }
+  const parts: Parts = { ...common, xmpp, firstAccount, started }
   const { files, sweeper } = await openUploads(parts, stops)
   const listeners = makeListeners(parts, files)
   stops.push(() => {
@@ -135,14 +150,17 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
     reports: store.reports,
     uploads: uploadsFor(parts, sweeper),
     rooms: { all: store.rooms.all, remove: (jid) => removeRoom(store, jid) },
+    federation: others.control,
     endSession: (id) => xmpp.endSession(id),
     async check(newer) {
       live.prepare(newer)
       await new Certificates().load(await certificateFiles(newer))
+      await new Authorities().load(newer.federation.authorities)
     },
     async reload(newer) {
       const apply = live.prepare(newer)
       await certificates.load(await certificateFiles(newer))
+      await network.use(newer.federation)
       const restart = apply()
       xmpp.hostsChanged()
       log.info('reloaded', { restart })
@@ -161,12 +179,13 @@ function firstAccountOf(
 }
 
 /** The server without its sockets. */
-async function xmppOf({ config, live, log, metrics, store, accounts }: XmppParts): Promise<Server> {
+async function xmppOf({ config, live, log, metrics, store, accounts, others }: XmppParts): Promise<Server> {
   const { scramIterations, plain, tokenLifetime } = config.accounts
   return startXmpp({
     hosts: live.hosts,
     moved: live.moved,
     components: live.components,
+    federation: (router, { clock }) => others.streams(router, clock),
     store,
     accounts,
     features,

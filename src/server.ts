@@ -17,7 +17,7 @@ import type { ClientLimits } from './stream/client-parts.ts'
 import { ClientStreams } from './stream/clients.ts'
 import type { Component } from './stream/component.ts'
 import { Components } from './stream/components.ts'
-import type { Link } from './stream/link.ts'
+import type { Link, MaybeAsync } from './stream/link.ts'
 import type { SaslLimits } from './stream/login.ts'
 import { StreamError } from './xmpp/errors.ts'
 import type { Jid } from './xmpp/jid.ts'
@@ -38,7 +38,7 @@ export interface ServerParts {
   /** Programs that answer for domains of their own (XEP-0114), none of `hosts`. */
   readonly components?: ReadonlyMap<string, Component>
   /** Makes what talks to other servers, which hands their stanzas to the router; without it there are none. */
-  readonly federation?: (router: Router) => Federation
+  readonly federation?: (router: Router, parts: ServerParts) => OtherServers
   readonly store: Store
   readonly accounts: Accounts
   /** In the order in which their hooks run. */
@@ -55,12 +55,25 @@ export interface ServerParts {
   readonly metrics: Metrics
 }
 
+/** What talks to other servers; a test may have less than all of it. */
+export interface OtherServers extends Federation {
+  /** Goes on with what an earlier process had not sent yet. */
+  start?(): Promise<void>
+  /** Takes over a connection of another server. */
+  accept?(link: Link): void
+  /** Ends the streams that could not begin any more. */
+  endRefused?(): void
+  close?(): MaybeAsync<void>
+}
+
 /** A server that runs. */
 export interface Server {
   /** Takes over a connection of a client. */
   accept(link: Link): void
   /** Takes over a connection of a component (XEP-0114). */
   acceptComponent(link: Link): void
+  /** Takes over a connection of another server. */
+  acceptServer(link: Link): void
   /** Every client that is logged in. */
   sessions(): Iterable<Session>
   /** Ends one client's stream. @returns false if there is no such session */
@@ -88,7 +101,8 @@ export async function startXmpp(parts: ServerParts): Promise<Server> {
   ]
   const presence = new Presence({ router, directory, hosts, subscriptions, hooks })
   const components = new Components({ ...parts, router, components: parts.components ?? new Map() })
-  router.use(presence, hooks, components, parts.federation?.(router))
+  const federation = parts.federation?.(router, parts)
+  router.use(presence, hooks, components, federation)
   directory.onEnd = (session) => {
     presence.ended(session)
     for (const hook of hooks) {
@@ -103,6 +117,7 @@ export async function startXmpp(parts: ServerParts): Promise<Server> {
   const streams = new ClientStreams({ ...parts, router, directory, hooks, throttle })
   const forget = endSessionsOfChanged(parts.accounts, directory, streams)
   for (const hook of hooks) await hook.start?.()
+  await federation?.start?.()
   metrics.connections = () => streams.size
   metrics.uncommitted = () => store.uncommitted
   metrics.sessions = () => count(directory.sessions())
@@ -110,6 +125,7 @@ export async function startXmpp(parts: ServerParts): Promise<Server> {
   return {
     accept: (link) => streams.accept(link),
     acceptComponent: (link) => components.accept(link),
+    acceptServer: (link) => (federation?.accept ? federation.accept(link) : link.close()),
     sessions: () => directory.sessions(),
     endSession(id) {
       for (const session of directory.sessions()) {
@@ -125,6 +141,7 @@ export async function startXmpp(parts: ServerParts): Promise<Server> {
     hostsChanged() {
       streams.endGone()
       components.endGone()
+      federation?.endRefused?.()
       for (const session of [...directory.sessions()]) {
         if (!hosts.has(session.jid.domain)) session.close(new StreamError('host-gone')) // it has no stream at the moment
       }
@@ -133,6 +150,7 @@ export async function startXmpp(parts: ServerParts): Promise<Server> {
       forget()
       streams.close()
       components.close()
+      await federation?.close?.() // last, so that goodbyes still go out
       for (const hook of [...hooks].reverse()) await hook.stop?.()
     },
   }

@@ -121,6 +121,7 @@ function assemble(
     uploads,
     proxy,
     components,
+    federation,
   } = checked
   const each =
     certificates && Object.fromEntries(Object.entries(certificates).map(([host, files]) => [host, full(files)]))
@@ -140,6 +141,10 @@ function assemble(
     admins,
     contacts,
     components: new Map(Object.entries(components)),
+    federation: {
+      ...federation,
+      ...(federation.authorities === undefined ? {} : { authorities: resolve(directory, federation.authorities) }),
+    },
     features,
     trial: false,
   }
@@ -158,6 +163,8 @@ async function unreadableFiles(config: Config, source: Source): Promise<readonly
     const above = written === undefined ? ['certificate'] : ['certificates', written]
     for (const part of ['cert', 'key'] as const) named.set(files[part], [...above, part])
   }
+  const { authorities } = config.federation
+  if (authorities !== undefined) named.set(authorities, ['federation', 'authorities'])
   for (const [file, path] of named) {
     await access(file, constants.R_OK).catch((error: unknown) => {
       mistakes.push(source.mistake(path, `${file} cannot be read: ${reasonOf(error)}`))

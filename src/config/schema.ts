@@ -2,6 +2,7 @@
 // Every option of the server itself, with its default and what it does. The options of features come from the features.
 import { z } from 'zod'
 import type { LogLevel } from './config.ts'
+import { federation } from './federation.ts'
 import { addresses, choice, components, count, duration, flag, redirects, section, size, texts, told } from './kinds.ts'
 
 const LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error', 'silent']
@@ -13,6 +14,14 @@ const listen = section(
       help: 'Where clients connect and then switch to TLS. `[]` turns it off. `[::]` takes IPv4 too.',
     }),
     tls: addresses({ default: ['[::]:5223'], help: 'Where clients connect with TLS from the start (XEP-0368).' }),
+    servers: addresses({
+      default: ['[::]:5269'],
+      help: 'Where other servers connect and then switch to TLS.',
+    }),
+    serversTls: addresses({
+      default: ['[::]:5270'],
+      help: 'Where other servers connect with TLS from the start (XEP-0368).',
+    }),
     components: addresses({
       default: ['127.0.0.1:5347'],
       help: 'Where the `components` connect, without TLS: keep it on this machine, or in a network that nobody else can see. Nothing listens as long as there are none.',
@@ -269,6 +278,7 @@ export const baseShape = {
   components: components({
     help: 'Programs of others that answer for a domain (XEP-0114), such as gateways to other networks, each with the `secret` that it was told too, for instance `{ irc.example.org: { secret: … } }`. None of them may be one of our domains.',
   }),
+  federation,
   contacts,
   accounts,
   log,

@@ -6,11 +6,12 @@ import type { TLSSocket } from 'node:tls'
 import type { Cancel, Clock } from '../clock.ts'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
-import type { ChannelBindings, Link, LinkEvents, MaybeAsync, OwnHeader } from '../stream/link.ts'
+import type { ChannelBindings, Link, LinkEvents, MaybeAsync, OwnHeader, Proof, Secured } from '../stream/link.ts'
 import { type Element, escapeAttribute, type Writable } from '../xml/element.ts'
 import { type ReadEvent, Reader, type ReaderLimits } from '../xml/reader.ts'
 import type { StreamError } from '../xmpp/errors.ts'
 import { Allowance } from './allowance.ts'
+import { securedOf } from './secured.ts'
 import { streamErrorOf } from './stream-error.ts'
 import { bindingsOf } from './tls.ts'
 
@@ -19,6 +20,9 @@ const CLOSING_TIME = 3_000
 
 const NS_CLIENT = 'jabber:client'
 const NS_STREAMS = 'http://etherx.jabber.org/streams'
+const NS_SERVER = 'jabber:server'
+/** Every stream between servers declares it (XEP-0220 §2.1.1). */
+const DIALBACK = ` xmlns:db='jabber:server:dialback'`
 const NO_BINDINGS: ChannelBindings = Object.freeze({})
 
 /** What a link needs beside its socket. */
@@ -37,6 +41,8 @@ export interface TcpLinkOptions {
   readonly log: Log
   /** Negotiates TLS on a plain socket. */
   readonly secure: (socket: Socket, domain: string | undefined) => Promise<TLSSocket>
+  /** Judges the certificate of another server. */
+  readonly proves?: (socket: TLSSocket, domain: string) => Promise<Proof>
 }
 
 /** Links with something to send, written out together at the end of the turn. */
@@ -46,7 +52,7 @@ function flushAll(): void {
   for (const link of dirty.splice(0)) link.flush()
 }
 
-/** One connection to a client. */
+/** One connection to a client, a component or another server. */
 export class TcpLink implements Link {
   readonly id: string
   readonly address: string
@@ -103,10 +109,12 @@ export class TcpLink implements Link {
     this.#opened = true
     const { content = NS_CLIENT } = this.#options
     const to = header.to === undefined ? '' : ` to='${escapeAttribute(header.to)}'`
+    const id = header.id === '' ? '' : ` id='${header.id}'`
     const version = header.version === undefined ? '' : ` version='${header.version}'`
+    const dialback = content === NS_SERVER ? DIALBACK : ''
     this.#write(
-      `<?xml version='1.0'?><stream:stream xmlns='${content}' xmlns:stream='${NS_STREAMS}'${version}` +
-        ` from='${escapeAttribute(header.from)}'${to} id='${header.id}' xml:lang='${escapeAttribute(header.lang)}'>`,
+      `<?xml version='1.0'?><stream:stream xmlns='${content}' xmlns:stream='${NS_STREAMS}'${dialback}${version}` +
+        ` from='${escapeAttribute(header.from)}'${to}${id} xml:lang='${escapeAttribute(header.lang)}'>`,
     )
   }
 
@@ -120,8 +128,8 @@ export class TcpLink implements Link {
     this.#reader.restart()
   }
 
-  async startTls(answer: Element, domain?: string): Promise<void> {
-    this.send(answer)
+  async startTls(answer: Element | undefined, domain?: string): Promise<void> {
+    if (answer) this.send(answer)
     this.flush()
     const plain = this.#socket
     plain.removeAllListeners('data')
@@ -139,6 +147,19 @@ export class TcpLink implements Link {
     this.#socket = socket
     this.#encrypted = true
     this.#listen()
+  }
+
+  get unsent(): number {
+    return this.#out.length + this.#socket.writableLength
+  }
+
+  async proves(domain: string): Promise<Proof> {
+    if (!this.#encrypted || !this.#options.proves) return { by: undefined, why: 'the connection has no TLS' }
+    return this.#options.proves(this.#socket as TLSSocket, domain)
+  }
+
+  get secured(): Secured | undefined {
+    return this.#encrypted ? securedOf(this.#socket as TLSSocket) : undefined
   }
 
   allowStanzas(bytes: number): void {

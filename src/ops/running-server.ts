@@ -6,11 +6,12 @@ import type { RoomStore } from '../store/rooms-store.ts'
 import type { PushStore, ReportStore } from '../store/store.ts'
 import type { UploadStore } from '../store/upload-store.ts'
 import type { Jid } from '../xmpp/jid.ts'
+import type { FederationControl } from './federation.ts'
 import type { FirstAccount } from './first-account.ts'
 
 /** A socket that listens. */
 export interface ListenInfo {
-  readonly kind: 'starttls' | 'tls' | 'https' | 'http' | 'metrics' | 'components' | 'proxy'
+  readonly kind: 'starttls' | 'tls' | 'https' | 'http' | 'metrics' | 'components' | 'proxy' | 'servers' | 'serversTls'
   readonly host: string
   readonly port: number
   /** The port that was wanted; another one if that was taken. */
@@ -85,6 +86,7 @@ export interface RunningServer {
     /** Those in it are told. Resolves, when it is gone from the disk, to whether there was such a room. */
     remove(jid: Jid): Promise<boolean>
   }
+  readonly federation: FederationControl
   /** @returns false if there is no such session */
   endSession(id: string): boolean
   /** Rejects if a server could not start with this configuration. */

@@ -151,3 +151,22 @@ test('a subdomain that the configuration names is not ours any more', async () =
   romeo.sends(`<iq type='get' id='q' to='pubsub.localhost'><query xmlns='jabber:iq:version'/></iq>`)
   await own.receives(`<iq type='get' id='q' from='${romeo.full}'><query xmlns='jabber:iq:version'/></iq>`)
 })
+
+test('one with a limit is read no faster, and nothing of it is lost', async () => {
+  const clock = new FakeClock()
+  const components = new Map([[DOMAIN, { secret: SECRET, bytesPerSecond: 1000 }]])
+  const stage = await theatre({ clock, components })
+  const romeo = await stage.enter('romeo')
+  const irc = await Program.comes(stage).joins()
+  const text = 'x'.repeat(6000)
+  for (const id of ['1', '2', '3']) {
+    irc.sends(
+      `<message type='chat' from='juliet@${DOMAIN}/x' to='${romeo.bare}' id='${id}'><body>${text}</body></message>`,
+    )
+  }
+  await romeo.receives(`<message id='1'/>`)
+  await romeo.receives(`<message id='2'/>`)
+  await nothingFor(romeo)
+  clock.advance(10_000)
+  await romeo.receives(`<message id='3'/>`)
+})
