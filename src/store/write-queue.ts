@@ -11,8 +11,22 @@ export interface Outcome {
   readonly rows: ReadonlyMap<number, Answer>
 }
 
-/** Executes a batch in order; never rejects. */
-export type RunBatch = (batch: readonly Deed[]) => Promise<Outcome>
+/** Deeds that will be executed together, in the form in which the database takes them. */
+export interface Parcel {
+  add(deed: Pick<Deed, 'statements' | 'wantsRows'>): void
+  /** How many there are. */
+  readonly deeds: number
+  /** UTF-16 units of all their texts. */
+  readonly text: number
+}
+
+/** Who executes them. */
+export interface Executor<P extends Parcel> {
+  /** An empty one. */
+  parcel(): P
+  /** Executes the deeds in order; never rejects. */
+  run(parcel: P): Promise<Outcome>
+}
 
 /** How a queue paces its commits. */
 export interface QueueOptions {
@@ -23,8 +37,13 @@ export interface QueueOptions {
 
 /** How long what comes last waits, by itself, for something that it can go with, in ms. */
 const PATIENCE = 100
-/** The most that goes into one batch, so that both sides' memory stays bounded. */
-const MAX_DEEDS = 10_000
+/** The most that goes into one batch, so that both sides' memory stays bounded: deeds, and UTF-16 units of their texts. */
+const BATCH = { deeds: 10_000, text: 8 * 1024 * 1024 }
+/**
+ * Nobody should add to more than this. Fewer deeds are not worth a pause: streams that wait for their turn go on with little
+ * each, and what comes of it is written in small pieces (with a bound of 1,000 that was 6 of 33 µs per message).
+ */
+const CROWD = { deeds: 10_000, text: 4 * 1024 * 1024 }
 
 interface Waiter {
   /** Resolves when that many deeds are settled. */
@@ -35,13 +54,29 @@ interface Waiter {
   durable: Promise<void> | undefined
 }
 
+/** Who is told of some deeds: of one that `done` waits for, or of several that follow on each other. */
+interface Listener {
+  readonly first: number
+  readonly done: Deed['done']
+  readonly failed: Deed['failed']
+}
+
+/** A batch to be, and who is told of its deeds. */
+interface Load<P> {
+  readonly parcel: P
+  readonly listeners: Listener[]
+}
+
 /** The deeds that are not committed yet. */
-export class WriteQueue {
-  readonly #run: RunBatch
+export class WriteQueue<P extends Parcel> {
+  readonly #executor: Executor<P>
   readonly #options: QueueOptions
-  #waiting: Deed[] = []
+  /** Those that wait; only the last one is not full. */
+  #waiting: Load<P>[] = []
   #last: (() => Deed)[] = []
   #running = 0
+  /** UTF-16 units of all that is not settled. */
+  #text = 0
   /** How many of these come last. */
   #lastTaken = 0
   #scheduled = false
@@ -56,8 +91,8 @@ export class WriteQueue {
   #settledCount = 0
   #waiters: Waiter[] = []
 
-  constructor(run: RunBatch, options: QueueOptions) {
-    this.#run = run
+  constructor(executor: Executor<P>, options: QueueOptions) {
+    this.#executor = executor
     this.#options = options
   }
 
@@ -66,13 +101,18 @@ export class WriteQueue {
     return this.#posted - this.#settledCount
   }
 
+  /** Whether so much waits that nobody should add to it. */
+  get crowded(): boolean {
+    return this.size > CROWD.deeds || this.#text > CROWD.text
+  }
+
   /** How many deeds have failed. */
   get failures(): number {
     return this.#failures
   }
 
   post(deed: Deed): void {
-    this.#waiting.push(deed)
+    this.#add(deed)
     this.#posted++
     this.#pending++
     if (!this.#scheduled && this.#running === 0) this.#schedule()
@@ -147,45 +187,71 @@ export class WriteQueue {
     this.#scheduled = false
     this.#beQuick()
     if (this.#running > 0 || !this.#somethingWaits) return
-    const batch = this.#take()
-    this.#running = batch.length
+    const load = this.#take()
+    this.#running = load.parcel.deeds
     this.#lastStart = performance.now()
-    void this.#run(batch).then((outcome) => this.#finish(batch, outcome))
+    void this.#executor.run(load.parcel).then((outcome) => this.#finish(load, outcome))
   }
 
   get #somethingWaits(): boolean {
     return this.#waiting.length > 0 || this.#last.length > 0
   }
 
-  /** What comes last comes after everything that was posted before it, so then nothing stays behind. */
-  #take(): readonly Deed[] {
-    const waiting = this.#waiting
-    if (this.#last.length === 0 && waiting.length > MAX_DEEDS) {
-      this.#waiting = waiting.slice(MAX_DEEDS)
-      return waiting.slice(0, MAX_DEEDS)
+  /** Puts a deed where there is room for one more. */
+  #add(deed: Deed): void {
+    const last = this.#waiting.at(-1)
+    if (last && last.parcel.deeds < BATCH.deeds && last.parcel.text <= BATCH.text) {
+      this.#put(deed, last)
+      return
     }
-    this.#waiting = []
-    this.#lastTaken = this.#last.length
-    for (const make of this.#last.splice(0)) waiting.push(make())
-    return waiting
+    const load = this.#load()
+    this.#waiting.push(load)
+    this.#put(deed, load)
   }
 
-  #finish(batch: readonly Deed[], { failures, rows }: Outcome): void {
+  #load(): Load<P> {
+    return { parcel: this.#executor.parcel(), listeners: [] }
+  }
+
+  #put(deed: Deed, { parcel, listeners }: Load<P>): void {
+    const { done, failed } = deed
+    const before = listeners.at(-1)
+    if (done || before?.done || failed !== before?.failed) listeners.push({ first: parcel.deeds, done, failed })
+    const { text } = parcel
+    parcel.add(deed)
+    this.#text += parcel.text - text
+  }
+
+  /** What comes last comes after everything that was posted before it. */
+  #take(): Load<P> {
+    const load = this.#waiting.shift() ?? this.#load()
+    if (this.#waiting.length > 0) return load
+    this.#lastTaken = this.#last.length
+    for (const make of this.#last.splice(0)) this.#put(make(), load)
+    return load
+  }
+
+  #finish({ parcel, listeners }: Load<P>, { failures, rows }: Outcome): void {
     this.#running = 0
-    this.#settledCount += batch.length
-    this.#pending -= batch.length - this.#lastTaken
+    this.#text -= parcel.text
+    this.#settledCount += parcel.deeds
+    this.#pending -= parcel.deeds - this.#lastTaken
     this.#lastTaken = 0
     this.#failures += failures.size
     const [firstError] = failures.values()
     if (firstError) for (const waiter of this.#waiters) waiter.error ??= firstError
-    for (const [place, deed] of batch.entries()) {
-      const error = failures.get(place)
-      if (error) deed.failed?.(error)
-      else deed.done?.(rows.get(place) ?? NO_ROWS)
+    for (const [index, { first, done, failed }] of listeners.entries()) {
+      if (done && !failures.has(first)) done(rows.get(first) ?? NO_ROWS)
+      if (!failed || !firstError) continue
+      const end = listeners[index + 1]?.first ?? parcel.deeds
+      for (let place = first; place < end; place++) {
+        const error = failures.get(place)
+        if (error) failed(error)
+      }
     }
     while (this.#waiters[0] && this.#waiters[0].upTo <= this.#settledCount) this.#waiters.shift()?.settle()
     if (this.#somethingWaits && !this.#scheduled) this.#scheduleSoon()
-    this.#tell(batch.length - failures.size, firstError)
+    this.#tell(parcel.deeds - failures.size, firstError)
   }
 
   #tell(committed: number, error: Error | undefined): void {
