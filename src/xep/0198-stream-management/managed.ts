@@ -3,7 +3,6 @@
 import type { FeatureContext } from '../../core/feature.ts'
 import type { Session } from '../../core/session.ts'
 import { type Element, el, type Writable } from '../../xml/element.ts'
-import { detach } from '../../xml/intern.ts'
 import { parseElement } from '../../xml/reader.ts'
 import { StreamError } from '../../xmpp/errors.ts'
 import { NS_CLIENT, Stanza } from '../../xmpp/stanza.ts'
@@ -237,7 +236,7 @@ export class Managed {
 
   #sent(stanza: Stanza): void {
     const kept = this.resume !== undefined || (stanza.kind === 'message' && stanza.type !== 'error')
-    const xml = kept ? detach(stanza.xml(NS_CLIENT)) : undefined
+    const xml = kept ? stanza.kept() : undefined
     this.#queue.push({ kind: stanza.kind, xml, moment: this.#moments.next() })
     this.onChange?.()
     this.#unasked++
