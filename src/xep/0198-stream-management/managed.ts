@@ -65,6 +65,8 @@ export class Managed {
   /** Whether the asker has it on its list, and whether it was asked since then. */
   #listed = false
   #asked = false
+  /** Whether it is about to be asked. */
+  #isPressing = false
   /** Up to this count everything was written to the connection that it has; what follows is held back. */
   #replayed = 0
   /** How many of the first were sent by an earlier process, until the client says which of them it has. */
@@ -215,6 +217,11 @@ export class Managed {
     return again
   }
 
+  askNow(): void {
+    this.#isPressing = false
+    this.askIfQuiet()
+  }
+
   /** The client is gone (§5): what it has not acknowledged is not lost. */
   end(): void {
     const { account } = this.client
@@ -240,10 +247,16 @@ export class Managed {
     this.#queue.push({ kind: stanza.kind, xml, moment: this.#moments.next() })
     this.onChange?.()
     this.#unasked++
-    if (this.#unasked >= ASK_AFTER && this.client.attached) this.#ask()
+    if (this.#unasked >= ASK_AFTER && this.client.attached) this.#askWhenSent()
     else if (!this.#listed) this.#askLater()
     if (this.#queue.length <= UNACKNOWLEDGED_MAX && this.#queue.text <= UNACKNOWLEDGED_TEXT) return
     this.client.close(new StreamError('policy-violation', 'Too much is unacknowledged.'))
+  }
+
+  #askWhenSent(): void {
+    if (this.#isPressing) return
+    this.#isPressing = true
+    this.#asker.addPressing(this)
   }
 
   #askLater(): void {
