@@ -10,12 +10,15 @@ const SOON = 250
 export interface Asked {
   /** Asks, unless that has been done meanwhile. @returns whether there is something unasked again */
   askSoon(): boolean
+  /** Asks because much was sent, unless that has been done meanwhile. */
+  askNow(): void
 }
 
 /** All of them. */
 export class Asker {
   readonly #clock: Clock
   #waiting: Asked[] = []
+  #pressing: Asked[] = []
   #cancel: Cancel | undefined
 
   constructor(clock: Clock) {
@@ -28,9 +31,20 @@ export class Asker {
     this.#cancel ??= this.#clock.after(SOON, () => this.#ask())
   }
 
+  /** Asks when all that is sent at this moment has been sent: a page of an archive needs no answer for each ten messages. */
+  addPressing(one: Asked): void {
+    if (this.#pressing.push(one) === 1) queueMicrotask(() => this.#askPressing())
+  }
+
   stop(): void {
     this.#cancel?.()
     this.#waiting = []
+  }
+
+  #askPressing(): void {
+    const pressing = this.#pressing
+    this.#pressing = []
+    for (const one of pressing) one.askNow()
   }
 
   #ask(): void {

@@ -3,7 +3,6 @@
 import type { FeatureContext } from '../../core/feature.ts'
 import type { Session } from '../../core/session.ts'
 import { type Element, el, type Writable } from '../../xml/element.ts'
-import { detach } from '../../xml/intern.ts'
 import { parseElement } from '../../xml/reader.ts'
 import { StreamError } from '../../xmpp/errors.ts'
 import { NS_CLIENT, Stanza } from '../../xmpp/stanza.ts'
@@ -66,6 +65,8 @@ export class Managed {
   /** Whether the asker has it on its list, and whether it was asked since then. */
   #listed = false
   #asked = false
+  /** Whether it is about to be asked. */
+  #isPressing = false
   /** Up to this count everything was written to the connection that it has; what follows is held back. */
   #replayed = 0
   /** How many of the first were sent by an earlier process, until the client says which of them it has. */
@@ -216,6 +217,11 @@ export class Managed {
     return again
   }
 
+  askNow(): void {
+    this.#isPressing = false
+    this.askIfQuiet()
+  }
+
   /** The client is gone (§5): what it has not acknowledged is not lost. */
   end(): void {
     const { account } = this.client
@@ -237,14 +243,20 @@ export class Managed {
 
   #sent(stanza: Stanza): void {
     const kept = this.resume !== undefined || (stanza.kind === 'message' && stanza.type !== 'error')
-    const xml = kept ? detach(stanza.xml(NS_CLIENT)) : undefined
+    const xml = kept ? stanza.kept() : undefined
     this.#queue.push({ kind: stanza.kind, xml, moment: this.#moments.next() })
     this.onChange?.()
     this.#unasked++
-    if (this.#unasked >= ASK_AFTER && this.client.attached) this.#ask()
+    if (this.#unasked >= ASK_AFTER && this.client.attached) this.#askWhenSent()
     else if (!this.#listed) this.#askLater()
     if (this.#queue.length <= UNACKNOWLEDGED_MAX && this.#queue.text <= UNACKNOWLEDGED_TEXT) return
     this.client.close(new StreamError('policy-violation', 'Too much is unacknowledged.'))
+  }
+
+  #askWhenSent(): void {
+    if (this.#isPressing) return
+    this.#isPressing = true
+    this.#asker.addPressing(this)
   }
 
   #askLater(): void {
