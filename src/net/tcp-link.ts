@@ -149,6 +149,10 @@ export class TcpLink implements Link {
     this.#listen()
   }
 
+  get unsent(): number {
+    return this.#out.length + this.#socket.writableLength
+  }
+
   async proves(domain: string): Promise<Proof> {
     if (!this.#encrypted || !this.#options.proves) return { by: undefined, why: 'the connection has no TLS' }
     return this.#options.proves(this.#socket as TLSSocket, domain)

@@ -108,6 +108,8 @@ export interface Link {
   proves?(domain: string): Promise<Proof>
   /** How it is encrypted; undefined if it is not. Only on links between servers. */
   readonly secured?: Secured | undefined
+  /** How much waits for a peer that does not read; only on links between servers. */
+  readonly unsent?: number
   /** Larger stanzas for peers that logged in. @param bytes of one stanza */
   allowStanzas(bytes: number): void
   /** Ends the stream properly, with an error if given; does nothing the second time. Our own start tag is written first if it was not. */
