@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a reload may change while the server runs: the parts hold these objects and read them anew each time.
-import type { Config, Limits } from './config/config.ts'
+import type { Config, FederationRules, Limits } from './config/config.ts'
 import { Jid } from './xmpp/jid.ts'
 
 type Changeable<T> = { -readonly [K in keyof T]: T[K] }
@@ -13,6 +13,8 @@ export class LiveConfig {
   readonly moved = new Map<string, string>()
   readonly options: Record<string, unknown> = {}
   readonly limits: Changeable<Limits>
+  /** Whom among other servers this one talks to. */
+  readonly federation: Changeable<FederationRules>
   /** Programs that answer for domains of their own. */
   readonly components = new Map<string, { readonly secret: string }>()
   /** Bare JIDs of administrators that the configuration names. */
@@ -23,6 +25,7 @@ export class LiveConfig {
 
   constructor(config: Config) {
     this.limits = { ...config.limits }
+    this.federation = { ...config.federation }
     this.#config = config
     this.#hadComponents = config.components.size > 0
     this.apply(config)
@@ -56,6 +59,7 @@ export class LiveConfig {
       for (const [host, address] of moved) this.moved.set(host, address)
       replace(this.admins, admins)
       Object.assign(this.limits, config.limits)
+      Object.assign(this.federation, config.federation)
       Object.assign(this.options, config.features)
       this.options.contacts = config.contacts
       this.options.uploads = config.uploads

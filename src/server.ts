@@ -7,7 +7,7 @@ import { Directory } from './core/directory.ts'
 import type { Announcement, Feature, FeatureLimits, Hooks, Software } from './core/feature.ts'
 import { Presence } from './core/presence.ts'
 import { rosterHooks } from './core/roster-iq.ts'
-import { Router } from './core/router.ts'
+import { type Federation, Router } from './core/router.ts'
 import type { Session } from './core/session.ts'
 import { type RosterLimits, Subscriptions } from './core/subscriptions.ts'
 import type { Log } from './log.ts'
@@ -37,6 +37,8 @@ export interface ServerParts {
   readonly moved: ReadonlyMap<string, string>
   /** Programs that answer for domains of their own (XEP-0114), none of `hosts`. */
   readonly components?: ReadonlyMap<string, Component>
+  /** Makes what talks to other servers, which hands their stanzas to the router; without it there are none. */
+  readonly federation?: (router: Router, parts: ServerParts) => OtherServers
   readonly store: Store
   readonly accounts: Accounts
   /** In the order in which their hooks run. */
@@ -53,12 +55,25 @@ export interface ServerParts {
   readonly metrics: Metrics
 }
 
+/** What talks to other servers; a test may have less than all of it. */
+export interface OtherServers extends Federation {
+  /** Goes on with what an earlier process had not sent yet. */
+  start?(): Promise<void>
+  /** Takes over a connection of another server. */
+  accept?(link: Link): void
+  /** Ends the streams that could not begin any more. */
+  endRefused?(): void
+  close?(): void
+}
+
 /** A server that runs. */
 export interface Server {
   /** Takes over a connection of a client. */
   accept(link: Link): void
   /** Takes over a connection of a component (XEP-0114). */
   acceptComponent(link: Link): void
+  /** Takes over a connection of another server. */
+  acceptServer(link: Link): void
   /** Every client that is logged in. */
   sessions(): Iterable<Session>
   /** Ends one client's stream. @returns false if there is no such session */
@@ -86,7 +101,8 @@ export async function startXmpp(parts: ServerParts): Promise<Server> {
   ]
   const presence = new Presence({ router, directory, hosts, subscriptions, hooks })
   const components = new Components({ ...parts, router, components: parts.components ?? new Map() })
-  router.use(presence, hooks, components)
+  const federation = parts.federation?.(router, parts)
+  router.use(presence, hooks, components, federation)
   directory.onEnd = (session) => {
     presence.ended(session)
     for (const hook of hooks) {
@@ -101,6 +117,7 @@ export async function startXmpp(parts: ServerParts): Promise<Server> {
   const streams = new ClientStreams({ ...parts, router, directory, hooks, throttle })
   const forget = endSessionsOfChanged(parts.accounts, directory, streams)
   for (const hook of hooks) await hook.start?.()
+  await federation?.start?.()
   metrics.connections = () => streams.size
   metrics.uncommitted = () => store.uncommitted
   metrics.sessions = () => count(directory.sessions())
@@ -108,6 +125,7 @@ export async function startXmpp(parts: ServerParts): Promise<Server> {
   return {
     accept: (link) => streams.accept(link),
     acceptComponent: (link) => components.accept(link),
+    acceptServer: (link) => (federation?.accept ? federation.accept(link) : link.close()),
     sessions: () => directory.sessions(),
     endSession(id) {
       for (const session of directory.sessions()) {
@@ -123,6 +141,7 @@ export async function startXmpp(parts: ServerParts): Promise<Server> {
     hostsChanged() {
       streams.endGone()
       components.endGone()
+      federation?.endRefused?.()
       for (const session of [...directory.sessions()]) {
         if (!hosts.has(session.jid.domain)) session.close(new StreamError('host-gone')) // it has no stream at the moment
       }
@@ -131,6 +150,7 @@ export async function startXmpp(parts: ServerParts): Promise<Server> {
       forget()
       streams.close()
       components.close()
+      federation?.close?.() // last, so that goodbyes still go out
       for (const hook of [...hooks].reverse()) await hook.stop?.()
     },
   }

@@ -50,6 +50,28 @@ export interface UploadRules {
   readonly retention: number
 }
 
+/** Whom among other servers this one talks to, what it asks of them, and how much it takes from each; times in ms. */
+export interface FederationRules {
+  readonly enabled: boolean
+  readonly trust: 'certificate' | 'dialback'
+  /** Here and in the two below, a domain as written, or `*.` and one. */
+  readonly trustDialback: readonly string[]
+  readonly allow: readonly string[]
+  readonly block: readonly string[]
+  readonly bytesPerSecond: number
+  readonly stanzasPerSecond: number
+  readonly stanzaBytes: number
+  readonly idleTimeout: number
+  readonly queueStanzas: number
+  readonly queueBytes: number
+  readonly queueTime: number
+  readonly connectTime: number
+  readonly streamsPerDomain: number
+  readonly streams: number
+  readonly connectionsPerAddress: number
+  readonly connectionsPerMinute: number
+}
+
 /** How passwords are kept and proved. */
 interface AccountRules {
   readonly scramIterations: number
@@ -112,6 +134,8 @@ export interface Config {
   readonly contacts: Contacts
   /** Programs that answer for domains of their own (XEP-0114), by these, as written. */
   readonly components: ReadonlyMap<string, { readonly secret: string }>
+  /** Other servers. */
+  readonly federation: FederationRules
   /** The options that features brought, by their key in the file. */
   readonly features: Readonly<Record<string, unknown>>
   /** Whether this is the server that one gets without a configuration. */

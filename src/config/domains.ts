@@ -12,6 +12,11 @@ type Raw = Readonly<Record<string, unknown>>
 const DOMAIN =
   /^(?:[\p{L}\p{N}](?:[\p{L}\p{M}\p{N}-]*[\p{L}\p{M}\p{N}])?)(?:\.[\p{L}\p{N}](?:[\p{L}\p{M}\p{N}-]*[\p{L}\p{M}\p{N}])?)*$|^\[[0-9a-f:.]+\]$/u
 
+/** Whether this can be a domain that has a name. */
+export function isDomain(text: string): boolean {
+  return !text.startsWith('[') && DOMAIN.test(text.toLowerCase().normalize('NFC'))
+}
+
 /** What two ways to write one domain have in common: A-labels in lower case. What is no domain stands for itself. */
 export function domainKey(name: string): string {
   return domainToASCII(name.normalize('NFC')) || name.toLowerCase()

@@ -44,6 +44,7 @@ test('one line and a certificate are a whole configuration', () => {
   assert.deepEqual(config.store, { kind: 'sqlite' })
   assert.equal(config.limits.stanzaBytes, 262_144)
   assert.equal(config.limits.loginTimeout, 60_000)
+  assert.deepEqual([config.federation.enabled, config.federation.trust], [true, 'certificate'])
   assert.deepEqual(config.features, { registration: 'closed' })
   assert.equal(config.trial, false)
   assert.equal(config.moved.size, 0)
@@ -193,6 +194,14 @@ ${CERTIFICATE}moved:
     '6: components.b.example.secret: must have at least 8 characters',
     '7: components.c.example.secret: is missing',
   ],
+  'other servers that cannot be': [
+    `domain: a.example\n${CERTIFICATE}federation:\n  trust: everybody\n  block: [spam.example, '*.*.example', '[::1]']\n  allow: 5\n  queueTime: 1s`,
+    '4: federation.trust: must be one of certificate, dialback',
+    '5: federation.block[1]: must be a domain such as example.org, or *.example.org for all below it',
+    '5: federation.block[2]: must be a domain such as example.org, or *.example.org for all below it',
+    '6: federation.allow: must be text',
+    '7: federation.queueTime: must be at least 10s',
+  ],
   'half a certificate': ['domain: a.example\ncertificate:\n  cert: a', '2: certificate.key: is missing'],
 }
 
@@ -230,4 +239,5 @@ test('the trial mode is reachable from this machine only', () => {
   assert.deepEqual(config.hosts, ['localhost'])
   assert.deepEqual(config.features, { registration: 'closed' })
   assert.equal(config.trial, true)
+  assert.equal(config.federation.enabled, false)
 })

@@ -121,6 +121,7 @@ function assemble(
     uploads,
     proxy,
     components,
+    federation,
   } = checked
   const each =
     certificates && Object.fromEntries(Object.entries(certificates).map(([host, files]) => [host, full(files)]))
@@ -140,6 +141,7 @@ function assemble(
     admins,
     contacts,
     components: new Map(Object.entries(components)),
+    federation,
     features,
     trial: false,
   }

@@ -2,6 +2,7 @@
 // Every option of the server itself, with its default and what it does. The options of features come from the features.
 import { z } from 'zod'
 import type { LogLevel } from './config.ts'
+import { federation } from './federation.ts'
 import { addresses, choice, components, count, duration, flag, redirects, section, size, texts, told } from './kinds.ts'
 
 const LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error', 'silent']
@@ -269,6 +270,7 @@ export const baseShape = {
   components: components({
     help: 'Programs of others that answer for a domain (XEP-0114), such as gateways to other networks, each with the `secret` that it was told too, for instance `{ irc.example.org: { secret: … } }`. None of them may be one of our domains.',
   }),
+  federation,
   contacts,
   accounts,
   log,

@@ -16,7 +16,7 @@ const TRIAL_HOST = 'localhost'
  */
 export function trialConfig(directory: string, features: readonly OptionSource[] = []): Config {
   const data = resolve(directory)
-  const { limits, accounts, contacts, http, uploads, proxy } = z.object(baseShape).parse({})
+  const { limits, accounts, contacts, http, uploads, proxy, federation } = z.object(baseShape).parse({})
   return {
     hosts: [TRIAL_HOST],
     moved: new Map(),
@@ -44,6 +44,7 @@ export function trialConfig(directory: string, features: readonly OptionSource[]
     admins: [],
     contacts,
     components: new Map(),
+    federation: { ...federation, enabled: false },
     features: z.object(featureShape(features)).parse({}),
     trial: true,
   }

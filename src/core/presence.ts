@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Presence (RFC 6121 §4): who is there, and who gets to know it. Subscriptions are in `subscriptions.ts`.
 
+import type { RosterItem } from '../store/store.ts'
 import { StanzaError } from '../xmpp/errors.ts'
 import type { Jid } from '../xmpp/jid.ts'
 import type { Stanza } from '../xmpp/stanza.ts'
@@ -57,7 +58,7 @@ export class Presence implements PresenceHandler {
       const client = account.sessions.get(to.resource)
       return client && this.#parts.router.toClient(stanza, client)
     }
-    if (type === 'error') return undefined
+    if (type === 'error') return this.#failed(stanza, account)
     for (const client of account.available()) void this.#parts.router.toClient(stanza, client)
     return undefined
   }
@@ -69,6 +70,17 @@ export class Presence implements PresenceHandler {
   toNobody(stanza: Stanza, to: Jid): MaybeAsync<void> {
     if (stanza.type !== 'probe') return undefined
     return this.#parts.router.route(presence('unsubscribed', to.bare, stanza.from?.bare))
+  }
+
+  /**
+   * What was said of presence while the server could not be reached is lost, on both sides. So our users' clients show
+   * themselves again to those who may see them there, and ask for those whom they see; the answer is for all of an account.
+   * Until then clients show what they last knew, beside the errors that they got.
+   */
+  regained(domain: string): void {
+    for (const account of this.#parts.directory.online()) {
+      for (const item of account.roster.items) if (item.jid.domain === domain) this.#renew(account, item)
+    }
   }
 
   /** The client's stream ended: if it had not said so itself, it is unavailable now (RFC 6121 §4.5.1). */
@@ -93,6 +105,13 @@ export class Presence implements PresenceHandler {
     if (known) this.#broadcast(goodbye, session)
   }
 
+  /** Who asked somebody on another server for a subscription learns that it did not get there; other errors bother nobody. */
+  #failed(stanza: Stanza, account: LocalAccount): void {
+    const { from } = stanza
+    if (!from || this.#parts.hosts.has(from.domain) || account.roster.item(from.bare)?.ask !== true) return
+    for (const client of account.interested()) void this.#parts.router.toClient(stanza, client)
+  }
+
   #available(stanza: Stanza, session: Session): MaybeAsync<void> {
     const priority = priorityOf(stanza)
     const initial = session.presence === undefined
@@ -113,6 +132,16 @@ export class Presence implements PresenceHandler {
     }
     for (const client of session.account.available()) void router.toClient(stanza.with({ to: client.jid.bare }), client)
     if (stanza.type === 'unavailable') void router.toClient(stanza.with({ to: session.jid.bare }), session)
+  }
+
+  #renew(account: LocalAccount, item: RosterItem): void {
+    const { router } = this.#parts
+    let asked = !weSee(item)
+    for (const client of account.available()) {
+      if (seesUs(item) && client.presence) void router.onBehalf(client.presence.with({ to: item.jid }), client)
+      if (!asked) void router.onBehalf(presence('probe', account.jid, item.jid), client)
+      asked = true
+    }
   }
 
   /** What a client that has just become available must learn: who is there (RFC 6121 §4.3) and who asks (§3.1.3). */
@@ -155,8 +184,8 @@ export class Presence implements PresenceHandler {
 
   /** What cannot arrive is refused at once (RFC 6120 §10.4.3); goodbyes to who cannot be reached do not matter. */
   #needsWay(to: Jid): void {
-    if (this.#parts.router.knowsWay(to.domain)) return
-    throw new StanzaError('cancel', 'remote-server-not-found', 'This server does not federate yet.')
+    const { router } = this.#parts
+    if (!router.knowsWay(to.domain)) throw router.noWay()
   }
 
   /**
@@ -165,7 +194,7 @@ export class Presence implements PresenceHandler {
    */
   #probed(stanza: Stanza, to: Jid, account: LocalAccount): MaybeAsync<void> {
     const { from } = stanza
-    const { router } = this.#parts
+    const { router, hosts } = this.#parts
     if (!from) return undefined
     const client = to.resource === undefined ? undefined : account.sessions.get(to.resource)
     const allowed = from.bare.equals(account.jid) || seesUs(account.roster.item(from.bare))
@@ -174,9 +203,14 @@ export class Presence implements PresenceHandler {
     }
     if (!allowed) return router.route(presence('unsubscribed', to.bare, from.bare))
     if (to.resource !== undefined) return undefined
+    let there = false
     for (const other of account.available()) {
-      if (other.presence) void router.route(other.presence.with({ to: from }))
+      if (!other.presence) continue
+      there = true
+      void router.route(other.presence.with({ to: from }))
     }
+    // Another server does not know what ours sees: who is away.
+    if (!there && !hosts.has(from.domain)) return router.route(presence('unavailable', to.bare, from))
     return undefined
   }
 }

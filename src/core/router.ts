@@ -13,6 +13,7 @@ import type { Directory, LocalAccount } from './directory.ts'
 import { andThen, type Hooks, type IqRequest, type MaybeAsync, type Service } from './feature.ts'
 import { type Ended, type HookLists, hookLists, runHooks } from './hook-lists.ts'
 import { IqTable } from './iq-table.ts'
+import { LostServers } from './lost-servers.ts'
 import { recipients } from './message.ts'
 import { Services } from './services.ts'
 import type { Session } from './session.ts'
@@ -35,6 +36,8 @@ export interface PresenceHandler {
   toAccount(stanza: Stanza, to: Jid, account: LocalAccount): MaybeAsync<void>
   /** For a name that nobody has here. */
   toNobody(stanza: Stanza, to: Jid): MaybeAsync<void>
+  /** Another server that could not be reached is there again. */
+  regained(domain: string): void
 }
 
 /** Domains that programs of others answer for (XEP-0114). */
@@ -47,6 +50,14 @@ export interface Outside {
   carry(stanza: Stanza): boolean
 }
 
+/** Other servers (RFC 6120 §10.4). */
+export interface Federation {
+  /** Whether anything may go there at all; a domain that policy refuses is not reachable. */
+  mayReach(domain: string): boolean
+  /** Takes charge of a stanza whose `to` is none of ours: it arrives, or goes back by `router.refuse` with the right error. */
+  carry(stanza: Stanza): MaybeAsync<void>
+}
+
 /** Carries stanzas to where they belong. */
 export class Router {
   readonly #parts: RouterParts
@@ -56,6 +67,8 @@ export class Router {
   #presence: PresenceHandler | undefined
   #services: Services
   #outside: Outside | undefined
+  #federation: Federation | undefined
+  readonly #lost = new LostServers()
 
   constructor(parts: RouterParts) {
     this.#parts = parts
@@ -70,18 +83,32 @@ export class Router {
   /**
    * Completes the router; before this it carries nothing. Throws if two features answer one question.
    * @param outside goes before services: the configuration names its domains
+   * @param federation gets what is for domains of others; without it there are none
    */
-  use(presence: PresenceHandler, hooks: readonly Hooks[], outside?: Outside): void {
+  use(presence: PresenceHandler, hooks: readonly Hooks[], outside?: Outside, federation?: Federation): void {
     this.#outside = outside
+    this.#federation = federation
     this.#presence = presence
     this.#hooks = hookLists(hooks)
     this.#services = new Services(this.#parts.hosts, hooks, outside)
     this.#iq = new IqTable(hooks.flatMap((hook) => hook.iq ?? []))
   }
 
-  /** Whether what is sent to a domain can arrive: it is ours, or somebody answers for it. */
+  /** Whether what is sent to a domain can arrive: we answer for it, or another server may. */
   knowsWay(domain: string): boolean {
+    return this.answersFor(domain) || this.#federation?.mayReach(domain) === true
+  }
+
+  /** Whether a domain is here: one of ours, a service of one, or one that a component answers for. */
+  answersFor(domain: string): boolean {
     return this.#parts.hosts.has(domain) || this.#outside?.has(domain) || this.#services.at(domain) !== undefined
+  }
+
+  /** What is said of a domain to which we know no way (RFC 6120 §10.4.3). */
+  noWay(): StanzaError {
+    return this.#federation
+      ? new StanzaError('cancel', 'not-allowed', 'This server does not talk to that one.')
+      : new StanzaError('cancel', 'remote-server-not-found', 'This server does not talk to other servers.')
   }
 
   /** A stanza that one of our clients sent; its `from` is already the client's own full JID. Never throws. */
@@ -111,11 +138,12 @@ export class Router {
   route(stanza: Stanza, session?: Session): MaybeAsync<void> {
     const { to } = stanza
     if (!to) return undefined
+    if (!this.#lost.none) this.#heard(stanza)
     return this.#guard(stanza, () => {
       if (!this.#parts.hosts.has(to.domain)) {
         if (this.#outside?.has(to.domain)) return this.#toOutside(stanza, this.#outside)
         const service = this.#services.at(to.domain)
-        return service ? this.#toService(stanza, to, service, session) : this.#toRemote(stanza)
+        return service ? this.#toService(stanza, to, service, session) : this.#toRemote(stanza, to)
       }
       if (to.local === undefined) return this.#toDomain(stanza, to, session)
       return this.#toAccount(stanza, to, session)
@@ -138,7 +166,13 @@ export class Router {
   refuse(stanza: Stanza, error: StanzaError): MaybeAsync<void> {
     if (stanza.type === 'error' || stanza.type === 'result' || !stanza.from) return undefined
     if (stanza.kind === 'message') this.#parts.metrics.bounced++
+    if (error.condition.startsWith('remote-server-') && stanza.to) this.lost(stanza.to.domain)
     return this.route(stanza.bounce(error))
+  }
+
+  /** Another server cannot be reached, or its people may be gone without a word: when it is heard again they are asked for. */
+  lost(domain: string): void {
+    if (this.#federation && !this.answersFor(domain)) this.#lost.lost(domain)
   }
 
   /**
@@ -170,17 +204,20 @@ export class Router {
     return new StanzaError('wait', 'internal-server-error', `Something failed here (ref ${ref}).`)
   }
 
+  /** Errors do not count: we make them ourselves in the name of who cannot be reached. */
+  #heard({ from, type }: Stanza): void {
+    if (!from || type === 'error' || !this.#lost.heard(from.domain, this.#parts.clock.now())) return
+    this.#presence?.regained(from.domain)
+  }
+
   #toOutside(stanza: Stanza, outside: Outside): MaybeAsync<void> {
     if (outside.carry(stanza) || stanza.kind === 'presence') return undefined
     return this.refuse(stanza, new StanzaError('wait', 'service-unavailable', 'Nobody is connected for this domain.'))
   }
 
-  #toRemote(stanza: Stanza): MaybeAsync<void> {
-    if (stanza.kind === 'presence') return undefined
-    return this.refuse(
-      stanza,
-      new StanzaError('cancel', 'remote-server-not-found', 'This server does not federate yet.'),
-    )
+  #toRemote(stanza: Stanza, to: Jid): MaybeAsync<void> {
+    if (this.#federation?.mayReach(to.domain)) return this.#federation.carry(stanza)
+    return stanza.kind === 'presence' ? undefined : this.refuse(stanza, this.noWay())
   }
 
   #toDomain(stanza: Stanza, to: Jid, session: Session | undefined): MaybeAsync<void> {

@@ -103,10 +103,11 @@ export class TcpLink implements Link {
     this.#opened = true
     const { content = NS_CLIENT } = this.#options
     const to = header.to === undefined ? '' : ` to='${escapeAttribute(header.to)}'`
+    const id = header.id === '' ? '' : ` id='${header.id}'`
     const version = header.version === undefined ? '' : ` version='${header.version}'`
     this.#write(
       `<?xml version='1.0'?><stream:stream xmlns='${content}' xmlns:stream='${NS_STREAMS}'${version}` +
-        ` from='${escapeAttribute(header.from)}'${to} id='${header.id}' xml:lang='${escapeAttribute(header.lang)}'>`,
+        ` from='${escapeAttribute(header.from)}'${to}${id} xml:lang='${escapeAttribute(header.lang)}'>`,
     )
   }
 
@@ -120,8 +121,8 @@ export class TcpLink implements Link {
     this.#reader.restart()
   }
 
-  async startTls(answer: Element, domain?: string): Promise<void> {
-    this.send(answer)
+  async startTls(answer: Element | undefined, domain?: string): Promise<void> {
+    if (answer) this.send(answer)
     this.flush()
     const plain = this.#socket
     plain.removeAllListeners('data')

@@ -21,6 +21,7 @@ export interface StreamHeader {
 export interface OwnHeader {
   readonly from: string
   readonly to?: string | undefined
+  /** '' from who opens a stream: the other side names it (RFC 6120 §4.7.3). */
   readonly id: string
   readonly lang: string
   /** Left out where the protocol knows none (XEP-0114). */
@@ -51,6 +52,9 @@ export interface LinkEvents {
   ended(reason: 'closed' | 'error' | 'lost'): void
 }
 
+/** Whether a certificate proves a domain: by an authority that we trust or by the DNS; or why not, in plain words. */
+export type Proof = { readonly by: 'pkix' | 'dane' } | { readonly by: undefined; readonly why: string }
+
 /** One connection. */
 export interface Link {
   /** Opaque, for logs. */
@@ -72,11 +76,60 @@ export interface Link {
   /**
    * Sends `<proceed/>`-like `answer` in the clear, then negotiates TLS; whatever was read before is thrown away
    * (RFC 6120 §5.4.3.3). Rejects if that fails.
-   * @param domain whose certificate is shown to a peer that asks TLS for none
+   * @param answer undefined on a link that we dialled: it was the peer's to send, and we are the client of TLS
+   * @param domain whose certificate is shown to a peer that asks TLS for none; on a link that we dialled, whom we ask for
+   *   instead of the domain that was dialled
    */
-  startTls(answer: Element, domain?: string): Promise<void>
+  startTls(answer: Element | undefined, domain?: string): Promise<void>
+  /**
+   * Whether the certificate that the peer showed proves that it answers for a domain (RFC 6120 §13.7, RFC 7673). Only on
+   * links between servers.
+   */
+  proves?(domain: string): Promise<Proof>
   /** Larger stanzas for peers that logged in. @param bytes of one stanza */
   allowStanzas(bytes: number): void
   /** Ends the stream properly, with an error if given; does nothing the second time. Our own start tag is written first if it was not. */
   close(error?: StreamError): void
+}
+
+/** Where a server of a domain is to be found. */
+export interface Place {
+  readonly host: string
+  readonly port: number
+  /** Whether TLS begins at once (XEP-0368). */
+  readonly direct: boolean
+  /** Whether DNSSEC vouches that the domain's server is there (RFC 7673 §3.1). */
+  readonly secure: boolean
+}
+
+/** A link to another server that is connected; with TLS already where its place says so. */
+export interface Dialed {
+  readonly link: Link
+  /** How we got there. */
+  readonly place: Place
+}
+
+/** Connects to other servers. */
+export interface Dialer {
+  /**
+   * Tries the places of a domain in order; each step has a time limit. Rejects with a `DialError`.
+   * @param from our domain, whose certificate is shown
+   * @param to theirs
+   * @param signal ends the attempt
+   */
+  dial(from: string, to: string, signal: AbortSignal): Promise<Dialed>
+}
+
+/** Why there is no connection; `refused`: the domain says that it has no server (RFC 2782). */
+export type DialFailure = 'no-such-domain' | 'refused' | 'dns' | 'unreachable' | 'tls'
+
+/** There is no connection. The message is a sentence for administrators. */
+export class DialError extends Error {
+  override readonly name = 'DialError'
+  readonly kind: DialFailure
+
+  constructor(kind: DialFailure, message: string) {
+    super(message)
+    this.kind = kind
+  }
 }

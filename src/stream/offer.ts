@@ -67,8 +67,11 @@ export const OFFERS: readonly Offer[] = [
 /** All that is on offer now (RFC 6120 §4.3.2). @param more what features add */
 export function streamFeatures(stream: StreamState, more: readonly Element[]): Writable {
   const own = OFFERS.filter((offer) => offer.offeredWhen(stream)).flatMap((offer) => offer.elements(stream))
-  const all = stream.encrypted ? [...own, ...more] : own
-  // With the customary prefix: not every client understands another form.
+  return featuresOf(stream.encrypted ? [...own, ...more] : own)
+}
+
+/** An offer as it is written: with the customary prefix, since not every peer understands another form. */
+export function featuresOf(all: readonly Element[]): Writable {
   return {
     xml: (inherited) => `<stream:features>${all.map((child) => child.xml(inherited)).join('')}</stream:features>`,
   }

@@ -133,6 +133,12 @@ export const archive: Feature = {
         { at: ['account'], type: 'get', ns: NS_MAM, name: 'query', answer: queryForm },
         { at: ['account'], type: 'get', ns: NS_MAM, name: 'metadata', answer: ({ owner }) => desk.metadata(owner) },
       ],
+      onSend(stanza, { account }): Verdict {
+        // What is for one of our accounts is kept when it is there.
+        if (stanza.kind === 'message' && stanza.to && !ctx.hosts.has(stanza.to.domain))
+          keepSent(stanza, stanza.to, account, ctx, complain)
+        return PASS
+      },
       onReceive(stanza, owner): Verdict {
         if (stanza.kind !== 'message') return PASS
         const message = withoutForgedIds(stanza, owner.jid)
@@ -172,6 +178,25 @@ function keep(
   )
   bury(message, id, archiveFor, ctx)
   return archiveFor.at(-1) === owner.jid ? id : undefined
+}
+
+/** Keeps what goes to another server, a component or somebody in a room, for its sender; what cannot even leave is bounced. */
+function keepSent(
+  message: Stanza,
+  to: Jid,
+  account: LocalAccount,
+  ctx: FeatureContext,
+  complain: (error: Error) => void,
+): void {
+  const { options, router, store } = ctx
+  const { from } = message
+  if (options.archive === 'off' || !from || keepingOf(message) !== 'archive' || !wantsKept(account, to)) return
+  // What is for a service of ours is no conversation.
+  if (!router.knowsWay(to.domain) || (to.isBare && router.services.at(to.domain))) return
+  const kept = withoutForgedIds(message, account.jid)
+  const archiveFor = [account.jid]
+  const id = store.messages.append({ xml: kept.xml(NS_CLIENT), from, to, archiveFor, offlineFor: undefined }, complain)
+  bury(kept, id, archiveFor, ctx)
 }
 
 /** Part of an answer, in the direction of the question, and whether nothing comes behind it. */

@@ -36,6 +36,8 @@ export interface Stage {
   readonly sasl?: Partial<SaslLimits>
   /** Bare JIDs of administrators. */
   readonly admins?: readonly string[]
+  /** Other servers; without it there are none. */
+  readonly federation?: NonNullable<ServerParts['federation']>
 }
 
 /** The bounds that hold unless a test sets others. */
@@ -87,6 +89,7 @@ export async function theatre(stage: Stage = {}): Promise<Theatre> {
     hosts,
     moved: stage.moved ?? new Map(),
     ...(stage.components ? { components: stage.components } : {}),
+    ...(stage.federation ? { federation: stage.federation } : {}),
     store,
     accounts,
     features: stage.features ?? allFeatures,
@@ -312,21 +315,24 @@ export class Actor extends Stranger {
     await this.settles()
   }
 
-  /** Waits until the server has dealt with everything that this client sent; what came until then is thrown away. */
-  async settles(): Promise<void> {
-    await this.#ask('get', `<ping xmlns='urn:xmpp:ping'/>`, this.jid.domain)
+  /**
+   * Waits until the server has dealt with everything that this client sent; what came until then is thrown away.
+   * @param at another server, if it is that one which has to
+   */
+  async settles(at = this.jid.domain): Promise<void> {
+    await this.#ask('get', `<ping xmlns='urn:xmpp:ping'/>`, at)
   }
 
   /** Everything that comes until the server has dealt with what was sent. */
-  async hearsOut(): Promise<readonly Element[]> {
-    const [, before] = await this.#ask('get', `<ping xmlns='urn:xmpp:ping'/>`, this.jid.domain)
+  async hearsOut(at = this.jid.domain): Promise<readonly Element[]> {
+    const [, before] = await this.#ask('get', `<ping xmlns='urn:xmpp:ping'/>`, at)
     return before
   }
 
   /** A ping comes back, and nothing came before it. */
-  async receivesNothing(): Promise<void> {
+  async receivesNothing(at = this.jid.domain): Promise<void> {
     assert.deepEqual(
-      (await this.hearsOut()).map((element) => element.xml('jabber:client')),
+      (await this.hearsOut(at)).map((element) => element.xml('jabber:client')),
       [],
     )
   }

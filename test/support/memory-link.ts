@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A link without a socket: the client's end of a stream, for tests that read like conversations.
 import { randomUUID } from 'node:crypto'
-import type { ChannelBindings, Link, LinkEvents, OwnHeader, StreamHeader } from '../../src/stream/link.ts'
+import type { ChannelBindings, Link, LinkEvents, OwnHeader, Proof, StreamHeader } from '../../src/stream/link.ts'
 import { type Element, el, type Writable } from '../../src/xml/element.ts'
 import { parseElement } from '../../src/xml/reader.ts'
 import { StreamError } from '../../src/xmpp/errors.ts'
@@ -21,6 +21,10 @@ export class MemoryLink implements Link {
   encrypted: boolean
   /** Bytes of a stanza that the server allowed. */
   allowed = 0
+  /** How often the server wrote nothing but white space. */
+  spaces = 0
+  /** What the certificate of the other server proves; only on links between servers. */
+  proof: ((domain: string) => Proof) | undefined
   #events: LinkEvents | undefined
   #turn: Promise<void> = Promise.resolve()
   #over = false
@@ -43,16 +47,25 @@ export class MemoryLink implements Link {
 
   send(item: Writable): void {
     if (this.#over) return
-    const xml = item.xml('jabber:client').replaceAll(/<(\/?)stream:/g, '<$1')
+    const text = item.xml('jabber:client')
+    if (text.trim() === '') {
+      this.spaces++
+      return
+    }
+    const xml = text.replaceAll(/<(\/?)stream:/g, '<$1')
     this.#tell({ kind: 'element', element: parseElement(xml, 'jabber:client') })
   }
 
   restart(): void {}
 
-  startTls(answer: Element): Promise<void> {
-    this.send(answer)
+  startTls(answer: Element | undefined): Promise<void> {
+    if (answer) this.send(answer)
     this.encrypted = true
     return Promise.resolve()
+  }
+
+  proves(domain: string): Promise<Proof> {
+    return Promise.resolve(this.proof?.(domain) ?? { by: undefined, why: 'It showed no certificate.' })
   }
 
   allowStanzas(bytes: number): void {

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+// What waits for another server, in order, within bounds of number, bytes and time. Presence does not pile up: of what is only
+// the latest news the newest stays.
+import { NS_CLIENT, type Stanza } from '../../xmpp/stanza.ts'
+
+/** A stanza on its way to another server. */
+export interface Parcel {
+  readonly stanza: Stanza
+  /** UTF-16 units of its text. */
+  readonly size: number
+  /** When it was handed over, in ms since 1970. */
+  readonly since: number
+  /** Its number in the outbox, if it is there. */
+  readonly stored: number | undefined
+  /** How often it was the first that a stream took with it when it broke. */
+  tries: number
+}
+
+/** What may wait. */
+export interface QueueLimits {
+  readonly queueStanzas: number
+  readonly queueBytes: number
+}
+
+const NS_MUC = 'http://jabber.org/protocol/muc'
+
+/** Packs a stanza. @param stored its number in the outbox, if it is there */
+export function parcel(stanza: Stanza, since: number, stored?: number): Parcel {
+  return { stanza, size: stanza.xml(NS_CLIENT).length, since, stored, tries: 0 }
+}
+
+/** The parcels that wait for one pair of domains. */
+export class Queue {
+  readonly #limits: QueueLimits
+  #parcels: (Parcel | undefined)[] = []
+  /** Where the first of them is. */
+  #head = 0
+  #length = 0
+  #bytes = 0
+  /** Where the newest news of somebody for somebody waits. */
+  readonly #news = new Map<string, Parcel>()
+
+  constructor(limits: QueueLimits) {
+    this.#limits = limits
+  }
+
+  get length(): number {
+    return this.#length
+  }
+
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  /** The first that waits. */
+  get first(): Parcel | undefined {
+    while (this.#head < this.#parcels.length && this.#parcels[this.#head] === undefined) this.#head++
+    return this.#parcels[this.#head]
+  }
+
+  /** Puts a parcel at the end. @returns false if there is no room for it */
+  push(one: Parcel): boolean {
+    const key = newsKey(one.stanza)
+    const older = key === undefined ? undefined : this.#news.get(key)
+    if (older) this.#remove(older)
+    if (!this.#hasRoom(one) && !this.#dropErrors(one)) return false
+    this.#parcels.push(one)
+    this.#count(one, 1)
+    if (key !== undefined) this.#news.set(key, one)
+    return true
+  }
+
+  /** Takes the first one away. */
+  shift(): Parcel | undefined {
+    const one = this.first
+    if (!one) return undefined
+    this.#parcels[this.#head++] = undefined
+    this.#count(one, -1)
+    this.#forgetNews(one)
+    if (this.#head > 64 && this.#head > this.#parcels.length / 2) {
+      this.#parcels = this.#parcels.slice(this.#head)
+      this.#head = 0
+    }
+    return one
+  }
+
+  /** Puts parcels before all others, whatever the bounds say: they were let in once. */
+  putBack(all: readonly Parcel[]): void {
+    if (all.length === 0) return
+    this.#parcels = [...all, ...this.#parcels.slice(this.#head)]
+    this.#head = 0
+    for (const one of all) this.#count(one, 1)
+  }
+
+  /** Takes away those that this is true of. */
+  take(which: (one: Parcel) => boolean): readonly Parcel[] {
+    const taken: Parcel[] = []
+    const left: Parcel[] = []
+    for (const one of this.#parcels) if (one) (which(one) ? taken : left).push(one)
+    this.#parcels = left
+    this.#head = 0
+    for (const one of taken) {
+      this.#count(one, -1)
+      this.#forgetNews(one)
+    }
+    return taken
+  }
+
+  #hasRoom({ size }: Parcel): boolean {
+    return this.#length < this.#limits.queueStanzas && this.#bytes + size <= this.#limits.queueBytes
+  }
+
+  /** Nobody waits for an error as for anything else. */
+  #dropErrors(one: Parcel): boolean {
+    if (one.stanza.type === 'error') return false
+    this.take(({ stanza }) => stanza.type === 'error')
+    return this.#hasRoom(one)
+  }
+
+  #remove(one: Parcel): void {
+    const place = this.#parcels.indexOf(one, this.#head)
+    if (place < 0) return
+    this.#parcels[place] = undefined
+    this.#count(one, -1)
+  }
+
+  #count({ size }: Parcel, sign: 1 | -1): void {
+    this.#length += sign
+    this.#bytes += sign * size
+  }
+
+  #forgetNews(one: Parcel): void {
+    const key = newsKey(one.stanza)
+    if (key !== undefined && this.#news.get(key) === one) this.#news.delete(key)
+  }
+}
+
+/** Names what replaces an older stanza: presence that says how things are now. Joining a room is more than that (XEP-0045 §7.2). */
+function newsKey({ kind, type, from, to, element }: Stanza): string | undefined {
+  if (kind !== 'presence' || (type !== '' && type !== 'unavailable' && type !== 'probe')) return undefined
+  if (element.child('x', NS_MUC)) return undefined
+  return `${type === 'probe' ? '?' : ''}${from?.toString()} ${to?.toString()}`
+}

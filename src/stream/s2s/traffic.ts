@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+// What passes over a stream between servers once somebody is proved: stanzas of theirs, which may only come from domains that
+// they have proved; stanzas of ours, never more at once than can be sent again; and the counting of both.
+import { andThen } from '../../core/feature.ts'
+import { type Element, el } from '../../xml/element.ts'
+import { StanzaError, StreamError } from '../../xmpp/errors.ts'
+import { Jid } from '../../xmpp/jid.ts'
+import { isStanza, NS_CLIENT, Stanza } from '../../xmpp/stanza.ts'
+import { settled, UNCOMMITTED_MAX } from '../c2s.ts'
+import type { Link, MaybeAsync, StreamHeader } from '../link.ts'
+import { NS_STREAMS } from '../offer.ts'
+import { Acks } from './acks.ts'
+import { NS_SM } from './offer.ts'
+import type { ServerStreamParts } from './parts.ts'
+import type { Parcel } from './queue.ts'
+
+/** What may be on its way without the other server having said that it has it: stanzas, and UTF-16 units of their texts. */
+const UNACKNOWLEDGED_MAX = 1000
+const UNACKNOWLEDGED_BYTES = 1024 * 1024
+
+/** A language tag (RFC 5646 §2.1, §4.4.1) of sensible length: it is put into every stanza of the stream. */
+const LANGUAGE = /^[A-Za-z0-9]{1,8}(?:-[A-Za-z0-9]{1,8}){0,7}$/
+
+/** What a stream tells of its traffic. */
+export interface TrafficOwner {
+  /** The domain of ours that the stream is for. */
+  readonly ours: string | undefined
+  /** The other server has these; there is room for more. */
+  has(parcels: readonly Parcel[]): void
+  /** Whether a domain was proved by the other side of this stream. */
+  isProved(domain: string): boolean
+}
+
+/** The traffic of one stream. */
+export class Traffic {
+  readonly acks: Acks
+  /** When a stanza of either side passed last, in ms since 1970. */
+  lastStanza: number
+  /** When anything came, and when anything was sent. */
+  lastHeard: number
+  lastSent: number
+  readonly #link: Link
+  readonly #parts: ServerStreamParts
+  readonly #owner: TrafficOwner
+  #lang: string | undefined
+
+  constructor(link: Link, parts: ServerStreamParts, owner: TrafficOwner) {
+    this.#link = link
+    this.#parts = parts
+    this.#owner = owner
+    this.acks = new Acks({ link, store: parts.store, clock: parts.clock }, (parcels) => owner.has(parcels))
+    this.lastStanza = this.lastHeard = this.lastSent = parts.clock.now()
+  }
+
+  /** The language of what comes without one (RFC 6120 §4.7.4). */
+  speaks({ element }: StreamHeader): void {
+    this.#lang = LANGUAGE.exec(element.attrs['xml:lang'] ?? '')?.[0]
+  }
+
+  /** Whether more may be sent. */
+  get hasRoom(): boolean {
+    return this.acks.length < UNACKNOWLEDGED_MAX && this.acks.bytes < UNACKNOWLEDGED_BYTES
+  }
+
+  /** Sends a stanza of ours. */
+  send(one: Parcel): void {
+    this.lastStanza = this.lastSent = this.#parts.clock.now()
+    this.#parts.metrics.sent[one.stanza.kind]++
+    this.#link.send(one.stanza)
+    this.acks.sent(one)
+  }
+
+  /** Takes what comes on a stream on which somebody is proved. */
+  element(element: Element): MaybeAsync<void> {
+    if (isStanza(element)) return this.#stanza(element)
+    if (element.ns !== NS_SM) throw new StreamError('unsupported-stanza-type')
+    if (element.name === 'r' && this.acks.active) return this.acks.answer()
+    if (element.name === 'a' && this.acks.active) return this.acks.acknowledged(element)
+    throw new StreamError('policy-violation', 'Stream management is not enabled.')
+  }
+
+  #stanza(element: Element): MaybeAsync<void> {
+    this.lastStanza = this.#parts.clock.now()
+    const stanza = this.#checked(element)
+    if (!stanza) return this.acks.handled()
+    const { router, store, metrics } = this.#parts
+    metrics.received[stanza.kind]++
+    return andThen(router.route(this.#stamped(stanza)), () => {
+      this.acks.handled()
+      return store.uncommitted > UNCOMMITTED_MAX ? settled(store) : undefined
+    })
+  }
+
+  /** RFC 6120 §8.1.1.2, §8.1.2.2, §4.9.3: throws what ends the stream; undefined for what was answered. */
+  #checked(element: Element): Stanza | undefined {
+    const { from, to } = element.attrs
+    if (!from || !to) throw new StreamError('improper-addressing', 'A stanza needs "from" and "to".')
+    const domain = senderDomain(from)
+    if (domain === undefined) throw new StreamError('improper-addressing', '"from" is no address.')
+    if (!this.#owner.isProved(domain)) throw new StreamError('invalid-from')
+    const stanza = this.#parse(element)
+    if (!stanza?.to) return undefined
+    if (!this.#parts.router.answersFor(stanza.to.domain)) throw new StreamError('host-unknown')
+    return stanza
+  }
+
+  /** A malformed stanza is answered, and the stream lives on: it carries more than what one user wrote. */
+  #parse(element: Element): Stanza | undefined {
+    try {
+      return Stanza.parse(element)
+    } catch (error) {
+      if (!(error instanceof StanzaError)) throw error
+      this.#parts.log.debug('malformed stanza of another server', { stream: this.#link.id, reason: error.message })
+      const { type, id } = element.attrs
+      const from = Jid.tryParse(element.attrs.from)
+      // Without an address that we can write, there is nobody to tell.
+      if (type === 'error' || type === 'result' || !from) return undefined
+      const to = Jid.tryParse(element.attrs.to)
+      const own = to && this.#parts.router.answersFor(to.domain) ? to : Jid.tryParse(this.#owner.ours)
+      const answer = el(element.name, NS_CLIENT, { type: 'error' }, error.element(NS_CLIENT))
+      void this.#parts.router.route(Stanza.of(answer, own, from, id)) // the way of all answers
+      return undefined
+    }
+  }
+
+  /** The language of the stream for what has none (RFC 6120 §8.1.5). */
+  #stamped(stanza: Stanza): Stanza {
+    if (this.#lang === undefined || stanza.kind === 'iq' || stanza.lang !== undefined) return stanza
+    return stanza.withElement(stanza.element.withAttrs({ 'xml:lang': this.#lang }))
+  }
+}
+
+/** A stream error of the other side, as it may be shown to an administrator; undefined if it is none. */
+export function peerError(element: Element): string | undefined {
+  return element.is('error', NS_STREAMS) ? (element.elements[0]?.name ?? 'undefined-condition') : undefined
+}
+
+/** The domain of an address whose other parts may be malformed. */
+function senderDomain(address: string): string | undefined {
+  const bare = address.split('/', 1)[0] ?? ''
+  return Jid.tryParse(bare.slice(bare.indexOf('@') + 1))?.domain
+}
