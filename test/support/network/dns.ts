@@ -79,7 +79,9 @@ export class Dns {
       writeFileSync(join(this.#directory, zone), `${start}ns.${zone}. IN A ${AUTHORITATIVE}\n${lines.join('\n')}\n`)
     }
     // The key signs both zone and keys (-z).
-    this.#host.shell(`cd ${this.#directory} && dnssec-signzone -S -z -o example -f example.signed example >/dev/null 2>&1`)
+    this.#host.shell(
+      `cd ${this.#directory} && dnssec-signzone -S -z -o example -f example.signed example >/dev/null 2>&1`,
+    )
   }
 
   #configure(key: string): void {
@@ -114,7 +116,9 @@ export class Dns {
   /** Waits until the resolver gives the zones that were written last, and says that the signed one is valid. */
   async #settled(): Promise<void> {
     const ask = (zone: string): string => `dig +adflag +tries=1 +timeout=2 @${RESOLVER} ${zone} SOA`
-    const script = ZONES.map((zone) => `until ${ask(zone)} | grep -q "nobody.${zone}. ${this.#serial} "; do sleep 0.1; done`)
+    const script = ZONES.map(
+      (zone) => `until ${ask(zone)} | grep -q "nobody.${zone}. ${this.#serial} "; do sleep 0.1; done`,
+    )
     const secure = `${ask('example')} | grep -q "flags:.* ad"`
     const waiting = this.#host.start({ program: 'bash', args: ['-c', [...script, secure].join('\n')] })
     await waiting.succeeds(15_000).catch((error: unknown) => {

@@ -21,7 +21,8 @@ export function whyNoNetwork(): string | undefined {
   const tools = ['setpriv', 'unshare', 'nsenter', 'ip', 'mount']
   const missing = tools.find((tool) => spawnSync(tool, ['--version']).error !== undefined)
   if (missing !== undefined) return `${missing} is missing`
-  const script = 'mount -t tmpfs none /mnt && ip link add name one type veth peer name two && ip link add name three type bridge'
+  const script =
+    'mount -t tmpfs none /mnt && ip link add name one type veth peer name two && ip link add name three type bridge'
   const { status, stderr } = spawnSync('unshare', [...asRoot, '--net', '--mount', 'sh', '-ec', script])
   return status === 0 ? undefined : `namespaces cannot be made: ${String(stderr).trim()}`
 }
@@ -48,7 +49,11 @@ export class Host {
 
   /** Starts a program there. */
   start({ program, args, ...more }: Command): Child {
-    return new Child(this.#of, { program: 'nsenter', args: [...this.#inside, ...WITH_PARENT, program, ...args], ...more })
+    return new Child(this.#of, {
+      program: 'nsenter',
+      args: [...this.#inside, ...WITH_PARENT, program, ...args],
+      ...more,
+    })
   }
 
   /** Runs a program there to its end. @returns what it printed */
