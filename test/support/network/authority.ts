@@ -39,10 +39,10 @@ export class Authority {
   /** Its certificate. */
   readonly file: string
   readonly #certificate: X509Certificate
-  readonly #keys: CryptoKeyPair
+  readonly #keys: webcrypto.CryptoKeyPair
   #count = 0
 
-  private constructor(directory: string, name: string, certificate: X509Certificate, keys: CryptoKeyPair) {
+  private constructor(directory: string, name: string, certificate: X509Certificate, keys: webcrypto.CryptoKeyPair) {
     this.#certificate = certificate
     this.#keys = keys
     this.file = `${directory}/${name}.crt`
@@ -89,7 +89,7 @@ export class Authority {
     return this.#write(certificate, keys.privateKey)
   }
 
-  async #write(certificate: X509Certificate, key: CryptoKey): Promise<Files> {
+  async #write(certificate: X509Certificate, key: webcrypto.CryptoKey): Promise<Files> {
     const stem = `${this.file.replace(/\.crt$/, '')}-${this.#count}`
     const files = { cert: `${stem}.pem`, key: `${stem}.key` }
     const der = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', key))

@@ -60,7 +60,7 @@ export async function createWorld(of: Bench): Promise<World> {
 }
 
 /** Starts a script of slixmpp among the users. @param script beside the tests of the network */
-export function startScript({ users, of }: World, script: string, scenario: string, settings: object): Child {
+export function startScript({ users }: World, script: string, scenario: string, settings: object): Child {
   const python = '/usr/bin/python3'
   needs('/usr/lib/python3/dist-packages/slixmpp/__init__.py', 'python3-slixmpp')
   const file = join(import.meta.dirname, '..', '..', 'interop', 'network', script)
