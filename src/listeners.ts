@@ -2,12 +2,13 @@
 // Where the server can be reached: every listener, made from the configuration and put on its port.
 import { networkOf } from './accounts/throttle.ts'
 import { systemClock } from './clock.ts'
-import type { Address, Config, Limits } from './config/config.ts'
+import type { Address, Config, FederationRules, Limits } from './config/config.ts'
 import type { LiveConfig } from './live-config.ts'
 import type { Log } from './log.ts'
 import type { Metrics } from './metrics.ts'
 import { ClientListener, type Listening, withFreePort } from './net/listen.ts'
 import { addressesIn } from './net/proxies.ts'
+import type { ServerNetwork } from './net/server-network.ts'
 import { SocksProxy } from './net/socks-proxy.ts'
 import type { Certificates } from './net/tls.ts'
 import type { FirstAccount } from './ops/first-account.ts'
@@ -41,6 +42,7 @@ interface Behind {
   readonly metrics: Metrics
   readonly store: Store
   readonly certificates: Certificates
+  readonly network: ServerNetwork
   readonly xmpp: Server
   readonly firstAccount: FirstAccount
 }
@@ -49,6 +51,7 @@ interface Behind {
 export interface Listeners {
   readonly clients: ClientListener
   readonly components: ClientListener
+  readonly servers: ClientListener
   readonly webs: Webs
   readonly proxy: SocksProxy
 }
@@ -59,14 +62,15 @@ export function makeListeners(behind: Behind, files: UploadFiles): Listeners {
   return { ...listeners, webs: websOf(behind, listeners.clients, files), proxy: bytestreamProxy(behind) }
 }
 
-/** Who takes the connections of clients, and of components. */
+/** Who takes the connections of clients, of components, and of other servers. */
 function streamListeners({
-  live: { limits },
+  live: { limits, federation },
   certificates,
+  network,
   log,
   metrics,
   xmpp,
-}: Behind): Pick<Listeners, 'clients' | 'components'> {
+}: Behind): Pick<Listeners, 'clients' | 'components' | 'servers'> {
   const common = {
     certificates,
     limits: linkLimits(limits),
@@ -81,6 +85,13 @@ function streamListeners({
       ...common,
       content: 'jabber:component:accept',
       accept: (link) => xmpp.acceptComponent(link),
+    }),
+    servers: new ClientListener({
+      ...common,
+      limits: serverLinkLimits(limits, federation),
+      content: 'jabber:server',
+      servers: network.incoming,
+      accept: (link) => xmpp.acceptServer(link),
     }),
   }
 }
@@ -130,6 +141,27 @@ function linkLimits(limits: Limits) {
   }
 }
 
+/** What holds for every link to another server, whoever opened it; read anew each time. */
+export function serverLinkLimits(limits: Limits, federation: FederationRules) {
+  return {
+    get connectionsPerAddress() {
+      return federation.connectionsPerAddress
+    },
+    get connectionsPerMinute() {
+      return federation.connectionsPerMinute
+    },
+    get sendQueueBytes() {
+      return limits.sendQueueBytes
+    },
+    get bytesPerSecond() {
+      return federation.bytesPerSecond
+    },
+    get reader(): Partial<ReaderLimits> {
+      return linkLimits(limits).reader
+    },
+  }
+}
+
 /** The web servers, without their sockets. */
 function websOf(
   { config, live, log, metrics, store, xmpp, firstAccount }: Behind,
@@ -161,7 +193,7 @@ function trustOf({ http }: Config): Trust {
 /** Puts them on their ports. Rejects if one cannot be had. @param begun told of those that listen, as they begin to */
 export async function listenAtAll(
   config: Config,
-  { clients, components, webs: { site, monitor }, proxy }: Listeners,
+  { clients, components, servers, webs: { site, monitor }, proxy }: Listeners,
   begun: (listening: readonly Listening[]) => void,
 ): Promise<readonly ListenInfo[]> {
   const { isProxy } = trustOf(config)
@@ -175,16 +207,27 @@ export async function listenAtAll(
     metrics: (addresses) => clients.listenWeb(addresses, false, forMonitor),
     proxy: (addresses) => proxy.listen(addresses),
     components: (addresses) => components.listen(addresses, false),
+    servers: (addresses) => servers.listen(addresses, false),
+    serversTls: (addresses) => servers.listen(addresses, true),
   }
   const all: ListenInfo[] = []
-  for (const kind of ['starttls', 'tls', 'https', 'http', 'metrics', 'components', 'proxy'] as const) {
-    const wanted = kind === 'components' && config.components.size === 0 ? [] : config.listen[kind]
+  for (const kind of KINDS) {
+    const wanted = isIdle(kind, config) ? [] : config.listen[kind]
     const listening = await freePorts(config, wanted, ways[kind])
     begun(listening)
     const got = listening.map(({ address }) => address)
     all.push(...infos(kind, wanted, got))
   }
   return all
+}
+
+/** In this order they begin to listen. */
+const KINDS = ['starttls', 'tls', 'servers', 'serversTls', 'https', 'http', 'metrics', 'components', 'proxy'] as const
+
+/** Whether nobody may come there. */
+function isIdle(kind: ListenInfo['kind'], { components, federation }: Config): boolean {
+  if (kind === 'servers' || kind === 'serversTls') return !federation.enabled
+  return kind === 'components' && components.size === 0
 }
 
 /** The wanted ports; in the trial the next free ones, but never one that another of our listeners wants. */

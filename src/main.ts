@@ -7,10 +7,12 @@ import { type Accounts, createAccounts } from './accounts/accounts.ts'
 import { systemClock } from './clock.ts'
 import type { Config } from './config/config.ts'
 import type { Software } from './core/feature.ts'
-import { bytestreamsBy, listenAtAll, makeListeners } from './listeners.ts'
+import { bytestreamsBy, listenAtAll, makeListeners, serverLinkLimits } from './listeners.ts'
 import { LiveConfig } from './live-config.ts'
 import type { Log } from './log.ts'
 import { Metrics } from './metrics.ts'
+import { Authorities } from './net/authorities.ts'
+import { ServerNetwork } from './net/server-network.ts'
 import { type CertificateFiles, Certificates } from './net/tls.ts'
 import { FirstAccount } from './ops/first-account.ts'
 import type { RunningServer, SessionInfo } from './ops/running-server.ts'
@@ -60,6 +62,7 @@ interface Parts {
   readonly store: Store
   readonly accounts: Accounts
   readonly certificates: Certificates
+  readonly network: ServerNetwork
   readonly xmpp: Server
   readonly firstAccount: FirstAccount
   readonly started: number
@@ -92,6 +95,11 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
   const certificates = new Certificates()
   await certificates.load(await certificateFiles(config))
   stops.push(systemClock.every(TICKET_KEY_TIME, () => certificates.renewTicketKeys()))
+  const network = await ServerNetwork.open({
+    options: config.federation,
+    limits: serverLinkLimits(live.limits, live.federation),
+    ...{ certificates, clock: systemClock, log, metrics },
+  })
   const store = await openStore(config, observe(metrics, log))
   stops.push(() => store.close())
   const closing: Promise<void>[] = []
@@ -106,7 +114,8 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
   })
   const xmpp = await xmppOf({ config, live, log, metrics, store, accounts })
   const firstAccount = firstAccountOf(config, store, accounts)
-  const parts: Parts = { config, live, log, metrics, store, accounts, certificates, xmpp, firstAccount, started }
+  const common = { config, live, log, metrics, store, accounts, certificates, network }
+  const parts: Parts = { ...common, xmpp, firstAccount, started }
   const { files, sweeper } = await openUploads(parts, stops)
   const listeners = makeListeners(parts, files)
   stops.push(() => {
@@ -139,10 +148,12 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
     async check(newer) {
       live.prepare(newer)
       await new Certificates().load(await certificateFiles(newer))
+      await new Authorities().load(newer.federation.authorities)
     },
     async reload(newer) {
       const apply = live.prepare(newer)
       await certificates.load(await certificateFiles(newer))
+      await network.use(newer.federation)
       const restart = apply()
       xmpp.hostsChanged()
       log.info('reloaded', { restart })

@@ -22,9 +22,11 @@ export function greeting(info: ServerInfo, first: FirstSteps): string {
 function realLines({ hosts, listening, data }: ServerInfo, { link }: FirstSteps): readonly string[] {
   const places = (kind: ListenInfo['kind']) =>
     listening.filter((one) => one.kind === kind).map(({ host, port }) => placeText(host, port))
+  const servers = [...places('servers'), ...places('serversTls')]
   return [
     `aenigma serves ${hosts.join(', ')}.`,
     `  clients    ${[...places('starttls'), ...places('tls')].join(', ') || 'nowhere'}`,
+    ...(servers.length > 0 ? [`  servers    ${servers.join(', ')}`] : []),
     ...(places('components').length > 0 ? [`  components ${places('components').join(', ')}`] : []),
     `  web        ${[...places('https'), ...places('http')].join(', ') || 'nowhere'}`,
     `  health     ${places('metrics').join(', ') || 'nowhere'}`,

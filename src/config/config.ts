@@ -70,6 +70,12 @@ export interface FederationRules {
   readonly streams: number
   readonly connectionsPerAddress: number
   readonly connectionsPerMinute: number
+  /** None: those of the system. */
+  readonly resolvers: readonly Address[]
+  readonly dnssec: 'auto' | 'on' | 'off'
+  /** A file, with its full path. */
+  readonly authorities?: string | undefined
+  readonly onionProxy?: Address | undefined
 }
 
 /** How passwords are kept and proved. */
@@ -110,6 +116,9 @@ export interface Config {
     readonly http: readonly Address[]
     /** Where `components` connect, if there are any. */
     readonly components: readonly Address[]
+    /** Where other servers connect, with STARTTLS and with TLS from the start. */
+    readonly servers: readonly Address[]
+    readonly serversTls: readonly Address[]
     readonly metrics: readonly Address[]
     /** Whether the next free port is used where one is taken. */
     readonly nextFreePort: boolean

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The options about other servers.
 import { isDomain } from './domains.ts'
-import { choice, count, duration, flag, section, size, texts } from './kinds.ts'
+import { z } from 'zod'
+import { choice, count, duration, flag, nameServers, place, section, size, texts, told } from './kinds.ts'
 
 const domains = (help: string) =>
   texts({ default: [], help }, 'domain or *.domain, or a list of them', (text) =>
@@ -87,6 +88,21 @@ export const federation = section(
       default: 120,
       min: 1,
       help: 'New connections of servers in a minute from one IPv4 address or IPv6 /64 network.',
+    }),
+    resolvers: nameServers({
+      help: 'DNS resolvers to ask; those of the system (`/etc/resolv.conf`) if there are none here.',
+    }),
+    dnssec: choice(['auto', 'on', 'off'], {
+      default: 'auto',
+      help: 'Whose word on DNSSEC is taken, without which there is no DANE: that of resolvers on this machine (`auto`), of all resolvers (`on`: they validate, and nobody between can change what they say), or of none (`off`).',
+    }),
+    authorities: z
+      .string()
+      .min(1)
+      .optional()
+      .meta(told('Certificate authorities that are trusted too, beside the public ones (PEM).', 'file')),
+    onionProxy: place({
+      help: 'A SOCKS5 proxy, such as that of Tor, by which `.onion` domains are reached; without it they are not.',
     }),
   },
   'Other servers: see [federation.md](federation.md).',

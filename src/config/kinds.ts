@@ -3,7 +3,7 @@
 // (docs/OPTIONS.md) says about it. Nothing is ever clamped: what does not fit is a mistake.
 import { z } from 'zod'
 import type { Address } from './config.ts'
-import { isServerName, parseAddress, parseDuration, parseSize } from './units.ts'
+import { isServerName, parseAddress, parseDuration, parseIp, parseSize } from './units.ts'
 
 /** What the reference says of an option beside its default. */
 type Told = {
@@ -73,6 +73,30 @@ export function addresses(option: { readonly default: readonly string[]; readonl
   })
     .prefault([...option.default])
     .meta(told(option.help, 'address, or a list of them'))
+}
+
+/** Name servers, by IP address. */
+export function nameServers({ help }: { readonly help: string }) {
+  return several('address', (value): { value: Address } | { wrong: string } => {
+    const address = parseIp(value, 53)
+    return address ? { value: address } : { wrong: 'must be an IP address such as 127.0.0.1, or [::1]:5353 with a port' }
+  })
+    .prefault([])
+    .meta(told(help, 'IP address, with a port if it is not 53, or a list of them'))
+}
+
+/** One place to connect to, if any. */
+export function place({ help }: { readonly help: string }) {
+  return z
+    .unknown()
+    .transform((value, context): Address | undefined => {
+      const address = parseAddress(value)
+      if (address && address.host !== '::') return address
+      context.addIssue({ code: 'custom', message: 'must be a host and a port such as 127.0.0.1:9050', input: value })
+      return undefined
+    })
+    .optional()
+    .meta(told(help, 'host:port'))
 }
 
 /** Domains with where each can be reached. */

@@ -141,7 +141,10 @@ function assemble(
     admins,
     contacts,
     components: new Map(Object.entries(components)),
-    federation,
+    federation: {
+      ...federation,
+      ...(federation.authorities === undefined ? {} : { authorities: resolve(directory, federation.authorities) }),
+    },
     features,
     trial: false,
   }
@@ -160,6 +163,8 @@ async function unreadableFiles(config: Config, source: Source): Promise<readonly
     const above = written === undefined ? ['certificate'] : ['certificates', written]
     for (const part of ['cert', 'key'] as const) named.set(files[part], [...above, part])
   }
+  const { authorities } = config.federation
+  if (authorities !== undefined) named.set(authorities, ['federation', 'authorities'])
   for (const [file, path] of named) {
     await access(file, constants.R_OK).catch((error: unknown) => {
       mistakes.push(source.mistake(path, `${file} cannot be read: ${reasonOf(error)}`))

@@ -14,6 +14,14 @@ const listen = section(
       help: 'Where clients connect and then switch to TLS. `[]` turns it off. `[::]` takes IPv4 too.',
     }),
     tls: addresses({ default: ['[::]:5223'], help: 'Where clients connect with TLS from the start (XEP-0368).' }),
+    servers: addresses({
+      default: ['[::]:5269'],
+      help: 'Where other servers connect and then switch to TLS.',
+    }),
+    serversTls: addresses({
+      default: ['[::]:5270'],
+      help: 'Where other servers connect with TLS from the start (XEP-0368).',
+    }),
     components: addresses({
       default: ['127.0.0.1:5347'],
       help: 'Where the `components` connect, without TLS: keep it on this machine, or in a network that nobody else can see. Nothing listens as long as there are none.',

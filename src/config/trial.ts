@@ -29,6 +29,8 @@ export function trialConfig(directory: string, features: readonly OptionSource[]
       http: loopback(5280),
       metrics: loopback(5281),
       components: [],
+      servers: [],
+      serversTls: [],
       nextFreePort: true,
     },
     http,

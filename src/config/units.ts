@@ -41,6 +41,17 @@ export function parseAddress(value: unknown): Address | undefined {
   return { host: host === undefined || host === '' || host === '*' ? '::' : host, port }
 }
 
+/** An IP address such as `127.0.0.1`, `::1`, `192.0.2.1:5353` or `[::1]:5353`. @param port if none is written */
+export function parseIp(value: unknown, port: number): Address | undefined {
+  const text = String(value)
+  const plain = /^[0-9a-f:]*:[0-9a-f:.]*:[0-9a-f:.]*$/i.test(text) ? `[${text}]` : text
+  const address = parseAddress(/:\d+$/.test(plain) || plain === '' ? plain : `${plain}:${port}`)
+  if (!address || address.host === '::') return undefined
+  const literal = address.host.includes(':') ? `[${address.host}]` : address.host
+  const sound = literal.startsWith('[') || /^\d+\.\d+\.\d+\.\d+$/.test(literal)
+  return sound && domainToASCII(literal) !== '' ? address : undefined
+}
+
 /** Whether this names a place to connect to, as `see-other-host` writes it (RFC 6120 §4.9.3.19): a host, perhaps with a port. */
 export function isServerName(text: string): boolean {
   const [, six, name, port] = /^(?:\[([0-9a-f:.]+)\]|([^:[\]\s/@]+))(?::(\d{1,5}))?$/i.exec(text) ?? []

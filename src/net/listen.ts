@@ -3,10 +3,11 @@
 // or a connection for the web server.
 import { randomUUID } from 'node:crypto'
 import { createServer, type Server, type Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
 import type { Clock } from '../clock.ts'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
-import type { Link } from '../stream/link.ts'
+import type { Link, Proof } from '../stream/link.ts'
 import type { ReaderLimits } from '../xml/reader.ts'
 import { Admission, type AdmissionLimits } from './admission.ts'
 import { TcpLink } from './tcp-link.ts'
@@ -48,12 +49,22 @@ export interface ListenParts {
   readonly accept: (link: Link) => void
   /** The namespace of what these streams carry, if they are not clients'. */
   readonly content?: string
+  /** What takes the connections of other servers, instead of clients'. */
+  readonly servers?: ServerSide
+}
+
+/** How other servers are met. */
+export interface ServerSide {
+  /** Negotiates TLS. @param direct whether it begins at once */
+  secure(socket: Socket, direct: boolean, domain?: string): Promise<TLSSocket>
+  /** Judges the certificate that was shown. */
+  proves(socket: TLSSocket, domain: string): Promise<Proof>
 }
 
 /** What becomes of connections. */
 interface Way {
-  /** The protocols of TLS from the start; undefined without. */
-  readonly alpn: readonly string[] | undefined
+  /** Negotiates TLS from the start; undefined without. */
+  readonly secure: ((socket: Socket) => Promise<TLSSocket>) | undefined
   readonly take: (socket: Socket) => void
   /** Whose connections are not counted, since many people stand behind each. */
   readonly uncounted?: (address: string) => boolean
@@ -78,7 +89,7 @@ export interface Listening {
   stop(): Promise<void>
 }
 
-/** Takes connections of clients. */
+/** Takes connections of clients, components or other servers. */
 export class ClientListener {
   readonly #parts: ListenParts
   /** What each network has, also for connections that come through others. */
@@ -97,14 +108,18 @@ export class ClientListener {
    * @throws the system's error, `EADDRINUSE` for instance; nothing listens then
    */
   listen(addresses: readonly Address[], direct: boolean): Promise<readonly Listening[]> {
+    const { servers, certificates } = this.#parts
     const take = (socket: Socket): void => this.#parts.accept(this.#link(socket, direct))
-    return this.#listen(addresses, { alpn: direct ? ALPN_CLIENT : undefined, take })
+    const secure = (socket: Socket): Promise<TLSSocket> =>
+      servers ? servers.secure(socket, true) : certificates.secure(socket, ALPN_CLIENT)
+    return this.#listen(addresses, { secure: direct ? secure : undefined, take })
   }
 
   /** Begins to listen for a web server. @throws as `listen` */
   listenWeb(addresses: readonly Address[], direct: boolean, parts: WebListenParts): Promise<readonly Listening[]> {
     const { isProxy, ...rest } = parts
-    return this.#listen(addresses, { alpn: direct ? ALPN_WEB : undefined, uncounted: isProxy, ...rest })
+    const secure = (socket: Socket): Promise<TLSSocket> => this.#parts.certificates.secure(socket, ALPN_WEB)
+    return this.#listen(addresses, { secure: direct ? secure : undefined, uncounted: isProxy, ...rest })
   }
 
   async #listen(addresses: readonly Address[], way: Way): Promise<readonly Listening[]> {
@@ -125,7 +140,7 @@ export class ClientListener {
     }
   }
 
-  #connected(socket: Socket, { alpn, take, uncounted }: Way): void {
+  #connected(socket: Socket, { secure, take, uncounted }: Way): void {
     socket.on('error', ignoreReset)
     socket.setNoDelay(true)
     socket.setKeepAlive(true, KEEPALIVE)
@@ -140,13 +155,12 @@ export class ClientListener {
       }
       socket.once('close', () => this.admission.left(network))
     }
-    if (!alpn) {
+    if (!secure) {
       take(socket)
       return
     }
     this.#shaking.add(socket)
-    this.#parts.certificates
-      .secure(socket, alpn)
+    secure(socket)
       .finally(() => this.#shaking.delete(socket))
       .then(take, (error: unknown) => this.#parts.log.debug('tls handshake failed', { error }))
   }
@@ -158,18 +172,20 @@ export class ClientListener {
   }
 
   #link(socket: Socket, encrypted: boolean): Link {
-    const { limits, metrics, log, certificates, clock, content } = this.#parts
+    const { limits, metrics, log, certificates, clock, content, servers } = this.#parts
     return new TcpLink(socket, encrypted, {
       id: randomUUID(),
       limits: limits.reader,
       ...(content === undefined ? {} : { content }),
       sendQueueBytes: limits.sendQueueBytes,
-      // What is no client is a component, which is trusted (XEP-0114 §4) and speaks for many.
-      bytesPerSecond: content === undefined ? limits.bytesPerSecond : Number.POSITIVE_INFINITY,
+      // What is neither client nor server is a component, which is trusted (XEP-0114 §4) and speaks for many.
+      bytesPerSecond: content === undefined || servers ? limits.bytesPerSecond : Number.POSITIVE_INFINITY,
       clock,
       metrics,
       log,
-      secure: (plain, domain) => certificates.secure(plain, ALPN_CLIENT, domain),
+      secure: (plain, domain) =>
+        servers ? servers.secure(plain, false, domain) : certificates.secure(plain, ALPN_CLIENT, domain),
+      ...(servers ? { proves: (socket, domain) => servers.proves(socket, domain) } : {}),
     })
   }
 }

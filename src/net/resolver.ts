@@ -35,6 +35,8 @@ export interface Tlsa {
 
 /** Asks the DNS. Each rejects with a `DnsError`. */
 export interface Resolver {
+  /** Whether any answer can be secure. */
+  readonly validates: boolean
   srv(name: string): Promise<Answer<Srv>>
   /** IPv6 and IPv4 addresses. */
   addresses(host: string): Promise<Answer<string>>
@@ -106,6 +108,10 @@ export class DnsResolver implements Resolver {
     this.#cache.clear()
   }
 
+  get validates(): boolean {
+    return this.#servers.some((server) => this.#trusts(server))
+  }
+
   async srv(name: string): Promise<Answer<Srv>> {
     const { records, secure } = await this.#find(name, 'SRV')
     return { records: records.flatMap(({ data }) => srvOf(data as Partial<Srv>)), secure }
@@ -131,7 +137,8 @@ export class DnsResolver implements Resolver {
   /** From memory, or together with whoever asks the same at the moment. */
   async #find(text: string, type: Question['type']): Promise<Answer<DnsRecord>> {
     const name = asciiName(text)
-    if (name === undefined) return { records: [], secure: false }
+    // Onion services are no matter of the DNS (RFC 7686 §2): whom we look for stays between us and them.
+    if (name === undefined || name.endsWith('.onion')) return { records: [], secure: false }
     const key = `${type} ${name}`
     const known = this.#cache.get(key)
     if (known) return known

@@ -6,7 +6,7 @@ import type { TLSSocket } from 'node:tls'
 import type { Cancel, Clock } from '../clock.ts'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
-import type { ChannelBindings, Link, LinkEvents, MaybeAsync, OwnHeader } from '../stream/link.ts'
+import type { ChannelBindings, Link, LinkEvents, MaybeAsync, OwnHeader, Proof } from '../stream/link.ts'
 import { type Element, escapeAttribute, type Writable } from '../xml/element.ts'
 import { type ReadEvent, Reader, type ReaderLimits } from '../xml/reader.ts'
 import type { StreamError } from '../xmpp/errors.ts'
@@ -19,6 +19,9 @@ const CLOSING_TIME = 3_000
 
 const NS_CLIENT = 'jabber:client'
 const NS_STREAMS = 'http://etherx.jabber.org/streams'
+const NS_SERVER = 'jabber:server'
+/** Every stream between servers declares it (XEP-0220 §2.1.1). */
+const DIALBACK = ` xmlns:db='jabber:server:dialback'`
 const NO_BINDINGS: ChannelBindings = Object.freeze({})
 
 /** What a link needs beside its socket. */
@@ -37,6 +40,8 @@ export interface TcpLinkOptions {
   readonly log: Log
   /** Negotiates TLS on a plain socket. */
   readonly secure: (socket: Socket, domain: string | undefined) => Promise<TLSSocket>
+  /** Judges the certificate of another server. */
+  readonly proves?: (socket: TLSSocket, domain: string) => Promise<Proof>
 }
 
 /** Links with something to send, written out together at the end of the turn. */
@@ -46,7 +51,7 @@ function flushAll(): void {
   for (const link of dirty.splice(0)) link.flush()
 }
 
-/** One connection to a client. */
+/** One connection to a client, a component or another server. */
 export class TcpLink implements Link {
   readonly id: string
   readonly address: string
@@ -105,8 +110,9 @@ export class TcpLink implements Link {
     const to = header.to === undefined ? '' : ` to='${escapeAttribute(header.to)}'`
     const id = header.id === '' ? '' : ` id='${header.id}'`
     const version = header.version === undefined ? '' : ` version='${header.version}'`
+    const dialback = content === NS_SERVER ? DIALBACK : ''
     this.#write(
-      `<?xml version='1.0'?><stream:stream xmlns='${content}' xmlns:stream='${NS_STREAMS}'${version}` +
+      `<?xml version='1.0'?><stream:stream xmlns='${content}' xmlns:stream='${NS_STREAMS}'${dialback}${version}` +
         ` from='${escapeAttribute(header.from)}'${to}${id} xml:lang='${escapeAttribute(header.lang)}'>`,
     )
   }
@@ -140,6 +146,11 @@ export class TcpLink implements Link {
     this.#socket = socket
     this.#encrypted = true
     this.#listen()
+  }
+
+  async proves(domain: string): Promise<Proof> {
+    if (!this.#encrypted || !this.#options.proves) return { by: undefined, why: 'the connection has no TLS' }
+    return this.#options.proves(this.#socket as TLSSocket, domain)
   }
 
   allowStanzas(bytes: number): void {

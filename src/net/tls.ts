@@ -3,9 +3,10 @@
 import { constants, createHash, X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import type { Socket } from 'node:net'
-import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls'
+import { connect, createSecureContext, type SecureContext, TLSSocket, type TLSSocketOptions } from 'node:tls'
 import { domainToASCII } from 'node:url'
 import type { ChannelBindings } from '../stream/link.ts'
+import { readable } from './authorities.ts'
 
 /** AEAD with forward secrecy only (RFC 9325 §4.2). */
 const CIPHERS = [
@@ -35,12 +36,31 @@ interface Pem {
   readonly key: Buffer
 }
 
+/** A certificate as it is shown. */
+interface Entry {
+  readonly host: string
+  readonly pem: Pem
+  readonly context: SecureContext
+  /** The same for other servers, made with the first of them. */
+  forServers?: SecureContext
+}
+
+/** How a handshake with another server is made. */
+export interface ServerHandshake {
+  /** TLS without STARTTLS before it (XEP-0368): what is spoken has to be said. */
+  readonly alpn?: readonly string[]
+  /** As PEM, whom OpenSSL trusts; those of Node.js if not given. */
+  readonly ca?: string[] | undefined
+}
+
 /** The certificates in force. */
 export class Certificates {
   #pems: ReadonlyMap<string, Pem> = new Map()
   /** By A-labels, as SNI names domains (RFC 6066 §3). */
-  #contexts = new Map<string, SecureContext>()
-  #first: SecureContext | undefined
+  #entries = new Map<string, Entry>()
+  /** By the names in the certificates themselves, perhaps with `*` as the left-most label. */
+  #byName = new Map<string, Entry>()
+  #first: Entry | undefined
 
   /**
    * Reads all of them and puts them in force together: new connections use them, old ones go on.
@@ -65,20 +85,58 @@ export class Certificates {
   }
 
   #use(pems: ReadonlyMap<string, Pem>): void {
-    const contexts = new Map<string, SecureContext>()
-    for (const [host, pem] of pems) contexts.set(serverNameOf(host), contextOf(host, pem))
+    const entries = new Map<string, Entry>()
+    const byName = new Map<string, Entry>()
+    for (const [host, pem] of pems) {
+      const entry: Entry = { host, pem, context: contextOf(host, pem, {}) }
+      entries.set(serverNameOf(host), entry)
+      for (const name of namesIn(pem)) if (!byName.has(name)) byName.set(name, entry)
+    }
     this.#pems = pems
-    this.#contexts = contexts
-    this.#first = contexts.values().next().value
+    this.#entries = entries
+    this.#byName = byName
+    this.#first = entries.values().next().value
   }
 
-  /** The context of the first of these names that is one of our domains; the first domain's if none is. */
+  /**
+   * The context of the first of these names that is one of our domains, or a name in one of our certificates, or below
+   * one of our domains; the first domain's if none is.
+   */
   find(...names: readonly (string | undefined)[]): SecureContext | undefined {
+    return this.#find(names)?.context
+  }
+
+  #find(names: readonly (string | undefined)[]): Entry | undefined {
     for (const name of names) {
-      const found = name === undefined ? undefined : this.#contexts.get(serverNameOf(name))
+      const found = name === undefined ? undefined : this.#lookUp(serverNameOf(name))
       if (found) return found
     }
     return this.#first
+  }
+
+  #lookUp(name: string): Entry | undefined {
+    const above = name.slice(name.indexOf('.'))
+    const found = this.#entries.get(name) ?? this.#byName.get(name) ?? this.#byName.get(`*${above}`)
+    if (found) return found
+    for (let rest = name; rest.includes('.'); ) {
+      rest = rest.slice(rest.indexOf('.') + 1)
+      const parent = this.#entries.get(rest)
+      if (parent) return parent
+    }
+    return undefined
+  }
+
+  /** Other servers get no tickets: what they showed must be there to be looked at each time (RFC 5077 §4 keeps none of it). */
+  #forServers(names: readonly (string | undefined)[], ca: string[] | undefined): SecureContext | undefined {
+    const entry = this.#find(names)
+    if (!entry) return undefined
+    entry.forServers ??= contextOf(entry.host, entry.pem, { noTickets: true, ca })
+    return entry.forServers
+  }
+
+  /** Forgets whom OpenSSL trusted up to now. */
+  authoritiesChanged(): void {
+    for (const entry of this.#entries.values()) delete entry.forServers
   }
 
   /**
@@ -87,32 +145,72 @@ export class Certificates {
    * @param domain whose certificate is shown to a client that names no domain of ours itself
    */
   secure(socket: Socket, alpn: readonly string[], domain?: string): Promise<TLSSocket> {
-    return new Promise((resolve, reject) => {
-      const secureContext = this.find(domain)
-      if (!secureContext) return reject(new Error('no certificate'))
-      const secured = new TLSSocket(socket, {
-        isServer: true,
-        secureContext,
-        ALPNProtocols: [...alpn],
-        SNICallback: (name, done) => done(null, this.find(name, domain)),
-      })
-      const fail = (error: Error): void => {
-        clearTimeout(timer)
-        secured.destroy()
-        reject(error)
-      }
-      const timer = setTimeout(() => fail(new Error('TLS handshake took too long')), HANDSHAKE_TIME)
-      const closed = (): void => fail(new Error('closed during the TLS handshake'))
-      secured.once('error', fail)
-      secured.once('close', closed)
-      secured.once('secure', () => {
-        clearTimeout(timer)
-        secured.off('error', fail)
-        secured.off('close', closed)
-        resolve(secured)
-      })
-    })
+    const find = (...names: (string | undefined)[]) => this.find(...names)
+    return this.#accept(socket, find, domain, { ALPNProtocols: [...alpn] })
   }
+
+  /** As `secure`, with another server, which may show a certificate: any is taken, and judged later. */
+  secureServer(socket: Socket, { alpn, ca }: ServerHandshake, domain?: string): Promise<TLSSocket> {
+    const find = (...names: (string | undefined)[]) => this.#forServers(names, ca)
+    const options = { requestCert: true, rejectUnauthorized: false, ...(alpn ? { ALPNProtocols: [...alpn] } : {}) }
+    return this.#accept(socket, find, domain, options)
+  }
+
+  /**
+   * Negotiates TLS as the client of another server, whose certificate is judged later. Rejects as `secure`.
+   * @param from our domain, whose certificate we show
+   * @param to whom we ask for, in A-labels; undefined if it is an IP address
+   */
+  connectServer(socket: Socket, from: string, to: string | undefined, how: ServerHandshake): Promise<TLSSocket> {
+    const secureContext = this.#forServers([from], how.ca)
+    const secured = connect({
+      socket,
+      ...(secureContext ? { secureContext } : {}),
+      ...(how.alpn ? { ALPNProtocols: [...how.alpn] } : {}),
+      servername: to ?? '',
+      rejectUnauthorized: false,
+      checkServerIdentity: () => undefined,
+    })
+    return shaken(secured, 'secureConnect')
+  }
+
+  #accept(
+    socket: Socket,
+    find: (...names: (string | undefined)[]) => SecureContext | undefined,
+    domain: string | undefined,
+    options: TLSSocketOptions,
+  ): Promise<TLSSocket> {
+    const secureContext = find(domain)
+    if (!secureContext) return Promise.reject(new Error('no certificate'))
+    const secured = new TLSSocket(socket, {
+      ...options,
+      isServer: true,
+      secureContext,
+      SNICallback: (name, done) => done(null, find(name, domain)),
+    })
+    return shaken(secured, 'secure')
+  }
+}
+
+/** When the handshake is over. Rejects if it fails or takes too long; the socket is destroyed then. */
+function shaken(secured: TLSSocket, event: 'secure' | 'secureConnect'): Promise<TLSSocket> {
+  return new Promise((resolve, reject) => {
+    const fail = (error: Error): void => {
+      clearTimeout(timer)
+      secured.destroy()
+      reject(error)
+    }
+    const timer = setTimeout(() => fail(new Error('TLS handshake took too long')), HANDSHAKE_TIME)
+    const closed = (): void => fail(new Error('closed during the TLS handshake'))
+    secured.once('error', fail)
+    secured.once('close', closed)
+    secured.once(event, () => {
+      clearTimeout(timer)
+      secured.off('error', fail)
+      secured.off('close', closed)
+      resolve(secured)
+    })
+  })
 }
 
 /** RFC 9266 (TLS 1.3 only: TLS 1.2 would need the extended master secret) and RFC 5929 §4. */
@@ -168,12 +266,25 @@ function serverNameOf(domain: string): string {
   return domainToASCII(domain) || domain.toLowerCase()
 }
 
-function contextOf(host: string, { cert, key }: Pem): SecureContext {
+/** The names in the first certificate of a chain, of which there is none if it cannot be read. */
+function namesIn({ cert }: Pem): readonly string[] {
+  const names = readable(new X509Certificate(cert).raw)?.names
+  return [...(names?.dns ?? []), ...(names?.srv ?? []).map((name) => name.replace(/^_xmpp-server\./, ''))]
+}
+
+/** How contexts differ. */
+interface ContextChoice {
+  readonly noTickets?: boolean
+  readonly ca?: string[] | undefined
+}
+
+function contextOf(host: string, { cert, key }: Pem, { noTickets, ca }: ContextChoice): SecureContext {
   try {
     return createSecureContext({
       cert,
       key,
-      secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
+      ...(ca ? { ca } : {}),
+      secureOptions: constants.SSL_OP_NO_RENEGOTIATION | (noTickets ? constants.SSL_OP_NO_TICKET : 0),
       minVersion: 'TLSv1.2',
       ciphers: CIPHERS,
       honorCipherOrder: true,

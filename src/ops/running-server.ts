@@ -10,7 +10,7 @@ import type { FirstAccount } from './first-account.ts'
 
 /** A socket that listens. */
 export interface ListenInfo {
-  readonly kind: 'starttls' | 'tls' | 'https' | 'http' | 'metrics' | 'components' | 'proxy'
+  readonly kind: 'starttls' | 'tls' | 'https' | 'http' | 'metrics' | 'components' | 'proxy' | 'servers' | 'serversTls'
   readonly host: string
   readonly port: number
   /** The port that was wanted; another one if that was taken. */

@@ -6,6 +6,7 @@ import { clientStore } from './clients.ts'
 import type { Database } from './db.ts'
 import { documentStore, secret } from './documents.ts'
 import { openMessages } from './messages.ts'
+import { openOutbox } from './outbox.ts'
 import { pubsubStore } from './pubsub.ts'
 import { pushStore } from './pushes.ts'
 import { reportStore } from './reports.ts'
@@ -19,6 +20,7 @@ import { uploadStore } from './uploads.ts'
 /** The store in this database, whose schema is up to date. */
 export async function assembleStore(db: Database, clock: Clock): Promise<Store> {
   const messages = await openMessages(db, clock)
+  const outbox = await openOutbox(db)
   const accounts = accountStore(db, clock, messages)
   const sweeper = new Sweeper(() => messages.sweep())
   if (messages.unswept) sweeper.start()
@@ -42,6 +44,7 @@ export async function assembleStore(db: Database, clock: Clock): Promise<Store> 
     pubsub: pubsubStore(db, clock),
     uploads: uploadStore(db),
     rooms: roomStore(db, messages, () => sweeper.start()),
+    outbox,
     secret: (name) => secret(db, name),
     durable: () => db.durable(),
     get failures() {

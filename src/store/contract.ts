@@ -5,6 +5,7 @@ import { type TestContext, test } from 'node:test'
 import type { Clock } from '../clock.ts'
 import { Jid } from '../xmpp/jid.ts'
 import { clientTests } from './clients-contract.ts'
+import { outboxContract } from './outbox-contract.ts'
 import { pubsubContract } from './pubsub-contract.ts'
 import { pushContract } from './push-contract.ts'
 import { roomsContract } from './rooms-contract.ts'
@@ -99,6 +100,7 @@ export function storeContract(engine: string, newPlace: NewPlace): void {
   removalTests(check)
   restTests(check)
   failureTests(check)
+  outboxContract(check)
   pushContract(check)
   clientTests((name, body) => check(name, (store, _place, clock) => body(store, clock)), account(romeo))
   sessionTests(check)

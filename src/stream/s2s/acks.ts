@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // XEP-0198 between servers, in both directions of one stream: what the other server has is forgotten, what it has not comes back
-// when the stream breaks; and it hears that we have something only when that is on disk. Streams are not resumed: what
-// was not acknowledged goes over the next one.
+// when the stream breaks; and it hears that we have something only when that is on disk. Streams are not resumed: what was
+// not acknowledged goes over the next one. A server that does not count is pinged: what was sent before an answered ping arrived.
 import type { Cancel, Clock } from '../../clock.ts'
 import type { Store } from '../../store/store.ts'
 import { type Element, el } from '../../xml/element.ts'
@@ -14,8 +14,9 @@ import type { Parcel } from './queue.ts'
 const WRAP = 2 ** 32
 /** After this many stanzas the other server is asked what it has … */
 const ASK_AFTER = 100
-/** … or after this time, in ms. */
+/** … or after this time, in ms: later by a ping, which is more to answer. */
 const ASK_SOON = 250
+const PING_SOON = 1_000
 
 /** What counting needs. */
 interface AckParts {
@@ -24,14 +25,23 @@ interface AckParts {
   readonly clock: Clock
 }
 
+/** Who is told what the other server has. */
+export interface AckOwner {
+  has(parcels: readonly Parcel[]): void
+  /**
+   * Sends a ping after everything else, if the other server does not count.
+   * @returns whether all that was sent until then can be taken for arrived
+   */
+  ping(): Promise<boolean>
+}
+
 /** Counts the stanzas of one stream. */
 export class Acks {
   readonly #parts: AckParts
-  /** Told what the other server has. */
-  readonly #has: (parcels: readonly Parcel[]) => void
+  readonly #owner: AckOwner
   #active = false
   #handled = 0
-  /** Up to here the disk had no failure that nobody was told of. */
+  /** How many of those were vouched for when the disk was last known to have failed so often. */
   #vouchedFor = 0
   #failures: number
   #sent: Parcel[] = []
@@ -42,10 +52,11 @@ export class Acks {
   /** When the question was asked that is not answered yet, in ms since 1970. */
   #askedAt: number | undefined
   #cancel: Cancel | undefined
+  #over = false
 
-  constructor(parts: AckParts, has: (parcels: readonly Parcel[]) => void) {
+  constructor(parts: AckParts, owner: AckOwner) {
     this.#parts = parts
-    this.#has = has
+    this.#owner = owner
     this.#failures = parts.store.failures
   }
 
@@ -59,7 +70,7 @@ export class Acks {
     return this.#askedAt
   }
 
-  /** How many stanzas the other server has not acknowledged. */
+  /** How many stanzas the other server is not known to have. */
   get length(): number {
     return this.#sent.length
   }
@@ -69,30 +80,27 @@ export class Acks {
     return this.#bytes
   }
 
-  /** From here on both sides count; what is sent until then is not known to be there. */
+  /** From here on both sides count; before this there were no stanzas of ours. */
   begin(): void {
     this.#active = true
-    this.#handled = 0
   }
 
-  /** They do not count after all: what was sent stays unconfirmed. */
+  /** They do not count after all. */
   refused(): void {
     this.#active = false
     this.#askedAt = undefined
-    this.#cancel?.()
-    this.#cancel = undefined
+    if (this.#sent.length > 0) this.#askSoon()
   }
 
   /** A stanza of theirs was dealt with. */
   handled(): void {
-    this.#handled++
+    if (this.#active) this.#handled++
   }
 
   /** A stanza of ours was written. */
   sent(one: Parcel): void {
     this.#sent.push(one)
     this.#bytes += one.size
-    if (!this.#active) return
     if (++this.#unasked >= ASK_AFTER) this.#ask()
     else this.#askSoon()
   }
@@ -125,30 +133,30 @@ export class Acks {
       throw new StreamError('undefined-condition', 'More was acknowledged than was sent.', detail)
     }
     this.#askedAt = undefined
-    this.confirm(more)
-    if (this.#active && this.#sent.length > 0) this.#askSoon()
-  }
-
-  /** The other server has the first ones. */
-  confirm(count: number): void {
-    if (count === 0) return
-    const has = this.#sent.slice(0, count)
-    this.#sent = this.#sent.slice(count)
-    this.#acknowledged += count
-    for (const { size } of has) this.#bytes -= size
-    this.#has(has)
+    this.#confirm(more)
+    if (this.#sent.length > 0) this.#askSoon()
   }
 
   /** The stream is over. @returns what the other server may not have */
   end(): readonly Parcel[] {
+    this.#over = true
     this.#cancel?.()
     this.#cancel = undefined
     return this.#sent
   }
 
+  #confirm(count: number): void {
+    if (count === 0) return
+    const has = this.#sent.slice(0, count)
+    this.#sent = this.#sent.slice(count)
+    this.#acknowledged += count
+    for (const { size } of has) this.#bytes -= size
+    this.#owner.has(has)
+  }
+
   #askSoon(): void {
     if (this.#askedAt !== undefined) return
-    this.#cancel ??= this.#parts.clock.after(ASK_SOON, () => {
+    this.#cancel ??= this.#parts.clock.after(this.#active ? ASK_SOON : PING_SOON, () => {
       this.#cancel = undefined
       if (this.#sent.length > 0) this.#ask()
     })
@@ -156,7 +164,21 @@ export class Acks {
 
   #ask(): void {
     this.#unasked = 0
-    this.#askedAt ??= this.#parts.clock.now()
-    this.#parts.link.send(el('r', NS_SM))
+    if (this.#active) {
+      this.#askedAt ??= this.#parts.clock.now()
+      this.#parts.link.send(el('r', NS_SM))
+    } else if (this.#askedAt === undefined) void this.#ping()
+  }
+
+  async #ping(): Promise<void> {
+    this.#askedAt = this.#parts.clock.now()
+    const answer = this.#owner.ping()
+    const upTo = this.#acknowledged + this.#sent.length
+    const arrived = await answer
+    if (this.#over || this.#active) return
+    this.#askedAt = undefined
+    if (arrived) this.#confirm(upTo - this.#acknowledged)
+    else this.#parts.link.close(new StreamError('connection-timeout'))
+    if (!this.#over && this.#sent.length > 0) this.#askSoon()
   }
 }

@@ -2,19 +2,36 @@
 // All streams between servers: the routes to other domains, and the streams that other servers opened.
 import type { Cancel } from '../../clock.ts'
 import type { Federation } from '../../core/router.ts'
+import type { OutgoingMessage } from '../../store/outbox-store.ts'
+import { parseElement } from '../../xml/reader.ts'
 import { StanzaError, StreamError } from '../../xmpp/errors.ts'
-import type { Stanza } from '../../xmpp/stanza.ts'
+import { NS_CLIENT, Stanza } from '../../xmpp/stanza.ts'
 import type { Link } from '../link.ts'
 import type { RouteInfo, StreamInfo } from './carrier.ts'
 import { InStream } from './in.ts'
+import type { OutStream, Pair } from './out.ts'
 import type { ServerStreamParts } from './parts.ts'
 import type { Parcel } from './queue.ts'
 import { Route, type RouteOwner } from './route.ts'
+import { Turns } from './turns.ts'
 
 /** How often streams and queues are looked at, in ms. */
 const SWEEP = 15_000
 /** Pairs of domains that something is known of; whoever writes to more at a time has to wait. */
 const ROUTES_MAX = 10_000
+/** UTF-16 units of everything that waits for other servers. */
+const QUEUED_MAX = 128 * 1024 * 1024
+/** How many connections may be on their way at a time. */
+const CONNECTING_MAX = 100
+/** Messages of an earlier process that are read at once. */
+const PAGE = 500
+/** After this long without anything of ours a stream gets a sign of life, in ms. */
+const KEEPALIVE = 60_000
+/** How long the other server may take to say what it has, in ms. */
+const PATIENCE = 90_000
+
+const NS_HINTS = 'urn:xmpp:hints'
+const TOO_MANY = new StanzaError('wait', 'resource-constraint', 'This server talks to too many others at the moment.')
 
 /** Everything about other servers. */
 export class ServerStreams implements Federation, RouteOwner {
@@ -23,12 +40,26 @@ export class ServerStreams implements Federation, RouteOwner {
   readonly #incoming = new Set<InStream>()
   /** How many streams have proved a domain. */
   readonly #ofDomain = new Map<string, number>()
+  readonly #turns = new Turns(CONNECTING_MAX)
   readonly #cancelSweep: Cancel
+  /** What waits in all routes, as it was when it was last counted, and what came since. */
+  #queued = 0
   #closed = false
 
   constructor(parts: ServerStreamParts) {
     this.parts = parts
     this.#cancelSweep = parts.clock.every(SWEEP, () => this.#sweep())
+  }
+
+  /** Sends what an earlier process could not send any more. */
+  async start(): Promise<void> {
+    for (let after = 0; !this.#closed; ) {
+      const page = await this.parts.store.outbox.page(after, PAGE)
+      for (const message of page) this.#goOnWith(message)
+      const last = page.at(-1)
+      if (!last || page.length < PAGE) return
+      after = last.id
+    }
   }
 
   mayReach(domain: string): boolean {
@@ -37,10 +68,13 @@ export class ServerStreams implements Federation, RouteOwner {
 
   carry(stanza: Stanza): void {
     const { from, to } = stanza
-    if (!from || !to || this.#closed) return
-    const route = this.#route(from.domain, to.domain)
-    if (route) route.carry(stanza)
-    else void this.parts.router.refuse(stanza, TOO_MANY)
+    if (!from || !to) return
+    const route = this.#closed ? undefined : this.#route(from.domain, to.domain)
+    if (!route) {
+      void this.parts.router.refuse(stanza, TOO_MANY)
+      return
+    }
+    route.carry(stanza, isKept(stanza) ? this.#keep(stanza, route.pair) : undefined)
   }
 
   /** Takes over a connection of another server. */
@@ -65,7 +99,23 @@ export class ServerStreams implements Federation, RouteOwner {
     return Math.random()
   }
 
-  done(_parcels: readonly Parcel[]): void {}
+  turn(begin: () => void): () => void {
+    return this.#turns.take(begin)
+  }
+
+  hasRoom(size: number): boolean {
+    if (this.#queued + size > QUEUED_MAX) return false
+    this.#queued += size
+    return true
+  }
+
+  arrived(pair: Pair, upTo: number): void {
+    this.parts.store.outbox.arrived(wayOf(pair), upTo)
+  }
+
+  dropped(stored: readonly number[]): void {
+    this.parts.store.outbox.drop(stored)
+  }
 
   /** Ends the streams that could not begin any more, after the configuration changed. */
   endRefused(): void {
@@ -80,7 +130,7 @@ export class ServerStreams implements Federation, RouteOwner {
     }
   }
 
-  /** Ends all streams. */
+  /** Ends all streams. What was not acknowledged is in the outbox, if it is anything to keep. */
   close(): void {
     this.#closed = true
     this.#cancelSweep()
@@ -90,30 +140,56 @@ export class ServerStreams implements Federation, RouteOwner {
   }
 
   #route(ours: string, theirs: string): Route | undefined {
-    const key = `${ours} ${theirs}`
+    const pair = { ours, theirs }
+    const key = wayOf(pair)
     const known = this.#routes.get(key)
     if (known) return known
     if (this.#routes.size >= ROUTES_MAX) return undefined
-    const route = new Route({ ours, theirs }, this)
+    const route = new Route(pair, this)
     this.#routes.set(key, route)
     return route
   }
 
+  /** On disk before its sender may forget it. */
+  #keep(stanza: Stanza, pair: Pair): number {
+    const { store, clock, log } = this.parts
+    const message = { way: wayOf(pair), since: clock.now(), xml: stanza.xml(NS_CLIENT) }
+    return store.outbox.put(message, (error) => log.error('message for another server not kept', { error }))
+  }
+
+  /** Its time begins anew: nobody could do anything for it while no process was there. */
+  #goOnWith({ id, xml }: OutgoingMessage): void {
+    try {
+      const stanza = Stanza.parse(parseElement(xml, NS_CLIENT))
+      const { from, to } = stanza
+      const route = from && to && this.#route(from.domain, to.domain)
+      if (route) route.carry(stanza, id)
+    } catch (error) {
+      this.parts.log.error('message for another server not readable', { id, error })
+      this.dropped([id])
+    }
+  }
+
   readonly #inOwner = {
-    proved: (_: InStream, domain: string): StreamError | undefined => {
+    proved: (stream: InStream, domain: string): StreamError | undefined => {
       const before = this.#ofDomain.get(domain) ?? 0
       if (this.parts.policy.full(0, before)) return new StreamError('resource-constraint', 'Too many streams.')
       this.#ofDomain.set(domain, before + 1)
+      this.#routes.get(`${stream.ours} ${domain}`)?.heardOf()
       return undefined
     },
-    carries: (stream: InStream, ours: string, theirs: string): void => this.#route(ours, theirs)?.adopt(stream),
-    has: ({ ours, theirs }: InStream, parcels: readonly Parcel[]): void =>
-      this.#routes.get(`${ours} ${theirs}`)?.has(parcels),
+    carries: (stream: InStream, ours: string, theirs: string): void => this.#route(ours, theirs)?.offer(stream),
+    has: (stream: InStream, parcels: readonly Parcel[]): void => this.#routeOf(stream)?.has(parcels),
+    ping: (stream: InStream): Promise<boolean> => this.#routeOf(stream)?.ping() ?? Promise.resolve(true),
     ended: (stream: InStream, unacknowledged: readonly Parcel[]): void => {
       this.#incoming.delete(stream)
       for (const { domain } of stream.info.proved) this.#forget(domain)
-      this.#routes.get(`${stream.ours} ${stream.theirs}`)?.lost(stream, unacknowledged, undefined)
+      this.#routeOf(stream)?.lost(stream, unacknowledged)
     },
+  }
+
+  #routeOf({ ours, theirs }: InStream): Route | undefined {
+    return this.#routes.get(`${ours} ${theirs}`)
   }
 
   #forget(domain: string): void {
@@ -124,11 +200,35 @@ export class ServerStreams implements Federation, RouteOwner {
 
   #sweep(): void {
     const now = this.parts.clock.now()
+    this.#queued = 0
     for (const [key, route] of this.#routes) {
       route.tick(now)
-      if (route.isIdle) this.#routes.delete(key)
+      this.#queued += route.size
+      const { out } = route
+      if (out?.isReady) this.#look(out, now, this.parts.limits.idleTimeout)
+      else if (route.isIdle) this.#routes.delete(key)
     }
+    // Whoever opened a stream shall have the chance to close it first: what is on its way then is not lost.
+    for (const stream of [...this.#incoming]) {
+      if (!stream.isStranger) this.#look(stream, now, this.parts.limits.idleTimeout + PATIENCE)
+    }
+  }
+
+  /** Silent streams get a sign of life, those that do not answer are cut off, and those without traffic end. */
+  #look(stream: InStream | OutStream, now: number, idleTimeout: number): void {
+    const { acks, lastStanza, lastSent } = stream.traffic
+    if (acks.active && acks.askedAt !== undefined && now - acks.askedAt > PATIENCE) {
+      stream.close(new StreamError('connection-timeout'))
+    } else if (acks.length === 0 && now - lastStanza > idleTimeout) stream.close()
+    else if (now - lastSent > KEEPALIVE) stream.keepAlive()
   }
 }
 
-const TOO_MANY = new StanzaError('wait', 'resource-constraint', 'This server talks to too many others at the moment.')
+/** A message that is worth a place on the disk (XEP-0334 §4.1). */
+function isKept({ kind, type, element }: Stanza): boolean {
+  return kind === 'message' && type !== 'error' && !element.child('no-store', NS_HINTS)
+}
+
+function wayOf({ ours, theirs }: Pair): string {
+  return `${ours} ${theirs}`
+}

@@ -26,6 +26,7 @@ export interface InOwner {
   /** It is the way to `theirs`, for stanzas from `ours`. */
   carries(stream: InStream, ours: string, theirs: string): void
   has(stream: InStream, parcels: readonly Parcel[]): void
+  ping(stream: InStream): Promise<boolean>
   ended(stream: InStream, unacknowledged: readonly Parcel[]): void
 }
 
@@ -107,11 +108,16 @@ export class InStream implements LinkEvents, Carrier {
     this.#owner.has(this, parcels)
   }
 
+  ping(): Promise<boolean> {
+    return this.#owner.ping(this)
+  }
+
   send(one: Parcel): void {
     this.traffic.send(one)
   }
 
-  ping(): void {
+  /** RFC 6120 §4.6.1. */
+  keepAlive(): void {
     this.traffic.lastSent = this.#parts.clock.now()
     this.#link.send(SPACE)
   }

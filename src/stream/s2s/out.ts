@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A stream that we opened to another server: TLS, proof of who they are, proof of who we are, what both sides can beside, and
 // then our stanzas. Nothing of our users is sent before the other side has proved its domain.
-import type { Cancel } from '../../clock.ts'
 import { type Element, el } from '../../xml/element.ts'
 import { StreamError } from '../../xmpp/errors.ts'
 import type { Dialed, Link, LinkEvents, MaybeAsync, Place, StreamHeader } from '../link.ts'
@@ -24,7 +23,8 @@ export interface Pair {
 export interface OutOwner {
   /** Stanzas may be sent. */
   ready(stream: OutStream): void
-  has(stream: OutStream, parcels: readonly Parcel[]): void
+  has(parcels: readonly Parcel[]): void
+  ping(): Promise<boolean>
   /** Called once. @param failure why it did not come about, or broke; undefined if it was closed in peace */
   ended(stream: OutStream, unacknowledged: readonly Parcel[], failure: StreamFailure | undefined): void
 }
@@ -42,7 +42,6 @@ export class OutStream implements LinkEvents, Carrier {
   readonly #link: Link
   readonly #parts: ServerStreamParts
   readonly #owner: OutOwner
-  readonly #cancelTimeout: Cancel
   #state: State = 'header'
   #id = ''
   #provedBy: ProvedBy | undefined
@@ -60,9 +59,6 @@ export class OutStream implements LinkEvents, Carrier {
     this.#owner = owner
     this.since = parts.clock.now()
     this.traffic = new Traffic(link, parts, this)
-    this.#cancelTimeout = parts.clock.after(parts.limits.connectTime, () =>
-      this.#fail(new StreamFailure('unreachable', 'The other server took too long to let us in.')),
-    )
     link.start(this)
     this.#open()
   }
@@ -103,14 +99,19 @@ export class OutStream implements LinkEvents, Carrier {
   }
 
   has(parcels: readonly Parcel[]): void {
-    this.#owner.has(this, parcels)
+    this.#owner.has(parcels)
+  }
+
+  ping(): Promise<boolean> {
+    return this.#owner.ping()
   }
 
   send(one: Parcel): void {
     this.traffic.send(one)
   }
 
-  ping(): void {
+  /** RFC 6120 §4.6.1. */
+  keepAlive(): void {
     this.traffic.lastSent = this.#parts.clock.now()
     this.#link.send(SPACE)
   }
@@ -161,7 +162,6 @@ export class OutStream implements LinkEvents, Carrier {
   }
 
   ended(reason: 'closed' | 'error' | 'lost'): void {
-    this.#cancelTimeout()
     if (!this.isReady || reason !== 'closed') {
       this.#failure ??= new StreamFailure('lost', 'The connection broke.')
     }
@@ -235,7 +235,6 @@ export class OutStream implements LinkEvents, Carrier {
   /** From here on the stream carries stanzas. */
   #begin(): void {
     this.#state = 'ready'
-    this.#cancelTimeout()
     this.#link.allowStanzas(this.#parts.limits.stanzaBytes)
     if (this.#countable) {
       this.#link.send(el('enable', NS_SM))

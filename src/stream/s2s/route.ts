@@ -2,8 +2,11 @@
 // The way from one of our domains to one of others: what is to be sent waits here until a stream is there, keeps its order
 // whatever happens to streams, and goes back to its sender when it has waited too long. Nobody ever waits for a route.
 import type { Cancel } from '../../clock.ts'
+import { el } from '../../xml/element.ts'
 import { StanzaError, type StreamError } from '../../xmpp/errors.ts'
+import { Jid } from '../../xmpp/jid.ts'
 import type { Stanza } from '../../xmpp/stanza.ts'
+import type { Dialed } from '../link.ts'
 import type { Carrier, RouteInfo } from './carrier.ts'
 import { failureOf, StreamFailure } from './failure.ts'
 import { discard, OutStream, type Pair } from './out.ts'
@@ -18,13 +21,23 @@ const GIVEN_UP_FOR = 60_000
 /** How often a stanza may be the first of those that a broken stream did not deliver. */
 const TRIES = 3
 
+const FULL = new StanzaError('wait', 'resource-constraint', 'Too much waits for the other server already.')
+const TOO_LONG = new StanzaError('wait', 'remote-server-timeout', 'The other server did not take it in time.')
+const SUBSCRIPTIONS: ReadonlySet<string> = new Set(['subscribe', 'subscribed', 'unsubscribe', 'unsubscribed'])
+
 /** What a route needs beside the parts of streams. */
 export interface RouteOwner {
   readonly parts: ServerStreamParts
   /** A number between 0 and 1, for jitter. */
   random(): number
-  /** These need not be kept any more: they arrived, or went back. */
-  done(parcels: readonly Parcel[]): void
+  /** Waits for its turn to connect: not all may at once. @returns ends the turn, which may not have come yet */
+  turn(begin: () => void): () => void
+  /** Whether so much more may wait in all routes together. */
+  hasRoom(size: number): boolean
+  /** The other server has everything up to this one. */
+  arrived(pair: Pair, upTo: number): void
+  /** These went back to their senders. */
+  dropped(stored: readonly number[]): void
 }
 
 /** One pair of domains. */
@@ -32,14 +45,19 @@ export class Route {
   readonly pair: Pair
   readonly #owner: RouteOwner
   readonly #queue: Queue
-  #dialling: AbortController | undefined
-  /** A stream that is being negotiated. */
-  #coming: OutStream | undefined
+  /** An attempt to connect, from the lookup on. */
+  #attempt: Attempt | undefined
   #stream: Carrier | undefined
+  /** Streams of theirs that would serve as well (XEP-0288). */
+  readonly #spare = new Set<Carrier>()
   #failures = 0
   #failure: { readonly why: StreamFailure; readonly at: number } | undefined
-  /** Until then nothing is tried. */
+  /** Until it ends nothing is tried. */
   #pause: Cancel | undefined
+  /** Whether the other server has ever answered a ping: then one that is not answered says something. */
+  #answersPings = false
+  /** While true, what comes goes before everything that waits. */
+  #jumps = false
   #closed = false
 
   constructor(pair: Pair, owner: RouteOwner) {
@@ -50,58 +68,83 @@ export class Route {
 
   /** Whether nothing would be lost without it. */
   get isIdle(): boolean {
-    return !this.#stream && !this.#dialling && !this.#coming && !this.#pause && this.#queue.length === 0
+    return !(this.#stream || this.#attempt || this.#pause) && this.#spare.size === 0 && this.#queue.length === 0
+  }
+
+  /** UTF-16 units of what waits. */
+  get size(): number {
+    return this.#queue.bytes
   }
 
   /** A stream of ours for it, if there is one. */
   get out(): OutStream | undefined {
-    return this.#stream instanceof OutStream ? this.#stream : this.#coming
+    return this.#stream instanceof OutStream ? this.#stream : this.#attempt?.stream
   }
 
   get info(): RouteInfo {
     const failure = this.#failure
-    const connecting = this.#dialling !== undefined || this.#coming !== undefined
     return {
       from: this.pair.ours,
       to: this.pair.theirs,
-      state: this.#stream ? 'open' : connecting ? 'connecting' : this.#pause ? 'waiting' : 'idle',
+      state: this.#stream ? 'open' : this.#attempt ? 'connecting' : this.#pause ? 'waiting' : 'idle',
       queued: this.#queue.length,
       lastError: failure && { why: failure.why.message, at: failure.at },
     }
   }
 
   /** Takes charge of a stanza. @param stored its number in the outbox, if it is there */
-  carry(stanza: Stanza, stored?: number, since: number = this.#owner.parts.clock.now()): void {
-    const one = parcel(stanza, since, stored)
+  carry(stanza: Stanza, stored?: number): void {
+    const one = parcel(stanza, this.#owner.parts.clock.now(), stored)
+    const stream = this.#stream
     const failure = this.#pause && this.#failure?.why
-    if (this.#stream?.hasRoom && this.#queue.length === 0) this.#stream.send(one)
+    if (stream && (this.#jumps || (stream.hasRoom && this.#queue.length === 0))) stream.send(one)
     else if (failure && !(failure.passes && canWait(one))) this.#back([one], failure.forSender)
-    else if (!this.#queue.push(one)) this.#back([one], FULL)
-    else if (!this.#stream) this.#connect()
+    else if (!this.#owner.hasRoom(one.size) || !this.#queue.push(one)) this.#back([one], FULL)
+    else if (!stream) this.#connect()
   }
 
-  /** A stream of theirs serves both ways (XEP-0288). */
-  adopt(stream: Carrier): void {
-    if (this.#stream) return
-    this.#dialling?.abort()
-    this.#coming?.close()
-    this.#isOpen(stream)
+  /** A stream of theirs serves both ways (XEP-0288): if we have none, it is the one. */
+  offer(stream: Carrier): void {
+    this.#spare.add(stream)
+    if (this.#stream || this.#attempt?.stream) return
+    this.#attempt?.end()
+    this.#attempt = undefined
+    this.#connect(true)
   }
 
   /** The other server has these. */
   has(parcels: readonly Parcel[]): void {
     this.#failures = 0
-    this.#owner.done(parcels)
+    const last = parcels.findLast(({ stored }) => stored !== undefined)?.stored
+    if (last !== undefined) this.#owner.arrived(this.pair, last)
     this.#pump()
   }
 
-  /** A stream that carried stanzas, or was to, is gone. */
-  lost(stream: Carrier, unacknowledged: readonly Parcel[], failure: StreamFailure | undefined): void {
-    const isOurs = this.#stream === stream || this.#coming === stream
-    if (this.#stream === stream) this.#stream = undefined
-    if (this.#coming === stream) this.#coming = undefined
+  /**
+   * Pings the other server (XEP-0199 §4.2), to know that it is there and has all that was sent before.
+   * @returns false if it answered before and does not any more
+   */
+  async ping(): Promise<boolean> {
+    const { ours, theirs } = this.pair
+    const [from, to] = [Jid.of(undefined, ours), Jid.of(undefined, theirs)]
+    this.#jumps = true
+    const asked = this.#owner.parts.router.ask(from, to, 'get', el('ping', 'urn:xmpp:ping'))
+    this.#jumps = false
+    const answer = await asked
+    const silent =
+      answer.type === 'error' && answer.element.child('error')?.elements[0]?.name === 'remote-server-timeout'
+    if (silent) return !this.#answersPings
+    this.#answersPings = true
+    return true
+  }
+
+  /** A stream that carried stanzas, or could, is gone. @param failure why, unless it ended in peace */
+  lost(stream: Carrier, unacknowledged: readonly Parcel[], failure?: StreamFailure): void {
+    this.#spare.delete(stream)
+    if (this.#stream !== stream) return
+    this.#stream = undefined
     this.#again(unacknowledged)
-    if (!isOurs || this.#closed || this.#stream) return
+    if (this.#closed) return
     // One that ended in peace is replaced when there is something to say; one that took something with it was no success.
     const broken = failure ?? (unacknowledged.length > 0 ? new StreamFailure('lost', UNFINISHED) : undefined)
     if (broken) this.#failed(broken)
@@ -110,11 +153,11 @@ export class Route {
 
   /** The other server is there: what waits need not wait longer. */
   heardOf(): void {
-    if (!this.#pause || this.#queue.length === 0) return
+    if (!this.#pause) return
     this.#failures = 0
     this.#pause()
     this.#pause = undefined
-    this.#connect()
+    if (this.#queue.length > 0) this.#connect()
   }
 
   /** Gives back what has waited too long. */
@@ -122,52 +165,50 @@ export class Route {
     const oldest = now - this.#owner.parts.limits.queueTime
     const first = this.#queue.first
     if (!first || first.since > oldest) return
-    this.#back(
-      this.#queue.take(({ since }) => since <= oldest),
-      this.#failure?.why.forSender ?? TOO_LONG,
-    )
+    const late = this.#queue.take(({ since }) => since <= oldest)
+    this.#back(late, this.#failure?.why.forSender ?? TOO_LONG)
   }
 
   /** Ends it; what waits is in the outbox, or lost. */
-  close(error: StreamError): void {
+  close(error?: StreamError): void {
     this.#closed = true
     this.#pause?.()
     this.#pause = undefined
-    this.#dialling?.abort()
-    this.out?.close(error)
+    const { out } = this
+    this.#attempt?.end(error)
+    this.#attempt = undefined
+    out?.close(error)
   }
 
-  #connect(): void {
-    if (this.#closed || this.#pause || this.#dialling || this.#coming || this.#stream) return
-    const { dialer, policy } = this.#owner.parts
-    const { ours, theirs } = this.pair
-    if (policy.refusal(theirs)) {
-      this.#giveUp()
+  #connect(now = false): void {
+    if (this.#closed || this.#attempt || this.#stream || (this.#pause && !now)) return
+    const [spare] = this.#spare
+    if (spare) {
+      this.#isOpen(spare)
       return
     }
-    const dialling = new AbortController()
-    this.#dialling = dialling
-    dialer.dial(ours, theirs, dialling.signal).then(
-      (dialed) => {
-        if (this.#dialling === dialling) this.#dialling = undefined
-        if (dialling.signal.aborted || this.#closed) return discard(dialed)
-        this.#coming = new OutStream(dialed, this.pair, this.#owner.parts, this.#streamOwner)
+    if (this.#owner.parts.policy.refusal(this.pair.theirs)) {
+      this.#back(
+        this.#queue.take(() => true),
+        this.#owner.parts.router.noWay(),
+      )
+      return
+    }
+    const attempt = new Attempt(this.pair, this.#owner, {
+      ready: (stream) => {
+        this.#attempt = undefined
+        this.#isOpen(stream)
       },
-      (error: unknown) => {
-        if (this.#dialling === dialling) this.#dialling = undefined
-        if (!dialling.signal.aborted && !this.#closed) this.#failed(failureOf(error))
+      failed: (failure) => {
+        this.#attempt = undefined
+        this.#failed(failure)
       },
-    )
-  }
-
-  readonly #streamOwner = {
-    ready: (stream: OutStream): void => {
-      this.#coming = undefined
-      this.#isOpen(stream)
-    },
-    has: (_: OutStream, parcels: readonly Parcel[]): void => this.has(parcels),
-    ended: (stream: OutStream, unacknowledged: readonly Parcel[], failure: StreamFailure | undefined): void =>
-      this.lost(stream, unacknowledged, failure),
+      has: (parcels) => this.has(parcels),
+      lost: (stream, unacknowledged, failure) => this.lost(stream, unacknowledged, failure),
+      ping: () => this.ping(),
+    })
+    this.#attempt = attempt
+    attempt.begin()
   }
 
   #isOpen(stream: Carrier): void {
@@ -187,7 +228,9 @@ export class Route {
 
   /** What a stream took with it goes first on the next one; news is old by then, and what breaks every stream goes back. */
   #again(unacknowledged: readonly Parcel[]): void {
-    const kept = unacknowledged.filter(({ stanza }) => stanza.kind !== 'presence' && stanza.type !== 'error')
+    const kept = unacknowledged.filter(({ stanza: { kind, type } }) =>
+      kind === 'presence' ? SUBSCRIPTIONS.has(type) : type !== 'error',
+    )
     const [first] = kept
     if (first && ++first.tries >= TRIES) {
       kept.shift()
@@ -198,24 +241,16 @@ export class Route {
 
   /** Messages wait where that helps; nobody waits for the answer to a question as long as for a message. */
   #failed(failure: StreamFailure): void {
+    if (this.#closed) return
     const { clock, log } = this.#owner.parts
     this.#failure = { why: failure, at: clock.now() }
     this.#failures++
     log.info('no stream to another server', { kind: failure.kind, attempt: this.#failures })
     log.debug('no stream to another server', { to: this.pair.theirs, why: failure.message })
-    this.#back(
-      this.#queue.take((one) => !(failure.passes && canWait(one))),
-      failure.forSender,
-    )
+    const useless = this.#queue.take((one) => !(failure.passes && canWait(one)))
     this.#rest(failure.passes ? this.#backOff() : GIVEN_UP_FOR)
-  }
-
-  #giveUp(): void {
-    const refusal = new StanzaError('cancel', 'not-allowed', 'This server does not talk to that one.')
-    this.#back(
-      this.#queue.take(() => true),
-      refusal,
-    )
+    this.#back(useless, failure.forSender)
+    if (this.#spare.size > 0) this.#connect(true)
   }
 
   /** Longer each time, and never the same for two that failed together. */
@@ -232,23 +267,104 @@ export class Route {
     })
   }
 
-  /** Back to the senders. */
+  /** Back to the senders: whoever said goodbye, or only wondered, does not want to know. */
   #back(parcels: readonly Parcel[], error: StanzaError): void {
-    for (const { stanza } of parcels) {
+    const stored: number[] = []
+    for (const { stanza, stored: id } of parcels) {
+      if (id !== undefined) stored.push(id)
       if (stanza.kind === 'presence' && (stanza.type === 'unavailable' || stanza.type === 'probe')) continue
       void this.#owner.parts.router.refuse(stanza, error)
     }
-    this.#owner.done(parcels)
+    if (stored.length > 0) this.#owner.dropped(stored)
+  }
+}
+
+/** What becomes of an attempt. */
+interface Outcome {
+  ready(stream: OutStream): void
+  failed(failure: StreamFailure): void
+  has(parcels: readonly Parcel[]): void
+  lost(stream: OutStream, unacknowledged: readonly Parcel[], failure: StreamFailure | undefined): void
+  ping(): Promise<boolean>
+}
+
+/** One attempt to get a stream: its turn, the lookup, the connection, the negotiation. */
+class Attempt {
+  readonly #pair: Pair
+  readonly #owner: RouteOwner
+  readonly #outcome: Outcome
+  readonly #dialling = new AbortController()
+  #endTurn: (() => void) | undefined
+  #cancelTimeout: Cancel | undefined
+  #over = false
+  /** Once there is a connection. */
+  stream: OutStream | undefined
+
+  constructor(pair: Pair, owner: RouteOwner, outcome: Outcome) {
+    this.#pair = pair
+    this.#owner = owner
+    this.#outcome = outcome
+  }
+
+  begin(): void {
+    this.#endTurn = this.#owner.turn(() => this.#dial())
+  }
+
+  /** It is not wanted any more. */
+  end(error?: StreamError): void {
+    if (this.#finish()) this.stream?.close(error)
+  }
+
+  #dial(): void {
+    const { clock, limits, dialer } = this.#owner.parts
+    const { ours, theirs } = this.#pair
+    this.#cancelTimeout = clock.after(limits.connectTime, () =>
+      this.#fail(new StreamFailure('unreachable', 'The other server took too long to let us in.')),
+    )
+    dialer.dial(ours, theirs, this.#dialling.signal).then(
+      (dialed) => this.#connected(dialed),
+      (error: unknown) => this.#fail(failureOf(error)),
+    )
+  }
+
+  #connected(dialed: Dialed): void {
+    if (this.#over) {
+      discard(dialed)
+      return
+    }
+    this.stream = new OutStream(dialed, this.#pair, this.#owner.parts, {
+      ready: (stream) => {
+        if (this.#finish()) this.#outcome.ready(stream)
+      },
+      has: (parcels) => this.#outcome.has(parcels),
+      ping: () => this.#outcome.ping(),
+      ended: (stream, unacknowledged, failure) => {
+        if (this.#finish()) this.#outcome.failed(failure ?? new StreamFailure('lost', UNFINISHED))
+        else this.#outcome.lost(stream, unacknowledged, failure)
+      },
+    })
+  }
+
+  #fail(failure: StreamFailure): void {
+    if (!this.#finish()) return
+    this.stream?.close()
+    this.#outcome.failed(failure)
+  }
+
+  /** @returns false if it is over already */
+  #finish(): boolean {
+    if (this.#over) return false
+    this.#over = true
+    this.#cancelTimeout?.()
+    this.#dialling.abort()
+    this.#endTurn?.()
+    return true
   }
 }
 
 const UNFINISHED = 'It ended before it had taken everything.'
-const FULL = new StanzaError('wait', 'resource-constraint', 'Too much waits for the other server already.')
-const TOO_LONG = new StanzaError('wait', 'remote-server-timeout', 'The other server did not take it in time.')
 
 /** Whether somebody may still be glad of it later. */
 function canWait({ stanza: { kind, type } }: Parcel): boolean {
   return kind === 'message' ? type !== 'error' : kind === 'presence' && SUBSCRIPTIONS.has(type)
 }
-
-const SUBSCRIPTIONS: ReadonlySet<string> = new Set(['subscribe', 'subscribed', 'unsubscribe', 'unsubscribed'])

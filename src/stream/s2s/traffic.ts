@@ -9,7 +9,7 @@ import { isStanza, NS_CLIENT, Stanza } from '../../xmpp/stanza.ts'
 import { settled, UNCOMMITTED_MAX } from '../c2s.ts'
 import type { Link, MaybeAsync, StreamHeader } from '../link.ts'
 import { NS_STREAMS } from '../offer.ts'
-import { Acks } from './acks.ts'
+import { type AckOwner, Acks } from './acks.ts'
 import { NS_SM } from './offer.ts'
 import type { ServerStreamParts } from './parts.ts'
 import type { Parcel } from './queue.ts'
@@ -22,11 +22,9 @@ const UNACKNOWLEDGED_BYTES = 1024 * 1024
 const LANGUAGE = /^[A-Za-z0-9]{1,8}(?:-[A-Za-z0-9]{1,8}){0,7}$/
 
 /** What a stream tells of its traffic. */
-export interface TrafficOwner {
+export interface TrafficOwner extends AckOwner {
   /** The domain of ours that the stream is for. */
   readonly ours: string | undefined
-  /** The other server has these; there is room for more. */
-  has(parcels: readonly Parcel[]): void
   /** Whether a domain was proved by the other side of this stream. */
   isProved(domain: string): boolean
 }
@@ -48,7 +46,7 @@ export class Traffic {
     this.#link = link
     this.#parts = parts
     this.#owner = owner
-    this.acks = new Acks({ link, store: parts.store, clock: parts.clock }, (parcels) => owner.has(parcels))
+    this.acks = new Acks({ link, store: parts.store, clock: parts.clock }, owner)
     this.lastStanza = this.lastHeard = this.lastSent = parts.clock.now()
   }
 
