@@ -39,17 +39,23 @@ class People:
         await client.all_done()
         return {}
 
-    async def hears(self, who, body):
-        message = await self.clients[who].sees(body, lambda s: s.name == "message" and s["body"].rstrip() == body)
-        return {"sender": message["from"].bare, "type": message["type"], "delayed": bool(message.xml.find("{urn:xmpp:delay}delay"))}
+    async def hears(self, who, body, within):
+        """Waits until somebody hears something, once."""
+        client = self.clients[who]
 
-    async def gets_back(self, who, body):
+        def matches(stanza):
+            return stanza.name == "message" and stanza["type"] == "chat" and stanza["body"].rstrip() == body
+
+        message = await client.sees(body, matches, within)
+        return {"sender": message["from"].bare, "times": sum(matches(stanza) for stanza in client.stanzas)}
+
+    async def gets_back(self, who, body, within):
         """Waits until something that was said comes back."""
 
         def matches(stanza):
             return stanza.name == "message" and stanza["type"] == "error" and stanza["id"] == body
 
-        error = (await self.clients[who].sees(f"the error for {body}", matches))["error"]
+        error = (await self.clients[who].sees(f"the error for {body}", matches, within))["error"]
         return {"condition": error["condition"], "type": error["type"], "text": error["text"]}
 
     async def has_heard(self, who, body):

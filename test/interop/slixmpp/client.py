@@ -40,9 +40,9 @@ class Inbox:
         self.news.set()
         return stanza
 
-    async def sees(self, what, matches):
+    async def sees(self, what, matches, within=PATIENCE):
         """Waits for an incoming stanza that was not looked at before."""
-        deadline = asyncio.get_running_loop().time() + PATIENCE
+        deadline = asyncio.get_running_loop().time() + within
         while True:
             for stanza in self.stanzas:
                 if id(stanza) not in self.looked_at and matches(stanza):

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The names of the test network: BIND answers for `example.`, which is signed (DNSSEC), and for `test.`, which is not; a second
-// one resolves and validates. Nothing is cached (all lives 0 s), so that what changes is seen at once.
+// The names of the test network: BIND answers for `example.`, which is signed (DNSSEC), for `test.`, which is not, and for `slow.`,
+// whose name server can be silenced; a second one resolves and validates. Nothing is cached (all lives 0 s).
 import assert from 'node:assert/strict'
 import { copyFileSync, globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -8,7 +8,9 @@ import { type Bench, type Child, needs } from '../process.ts'
 import { type Host, RESOLVER } from './host.ts'
 
 const AUTHORITATIVE = '10.77.0.54'
-const ZONES = ['example', 'test'] as const
+/** Where `slow.` is answered for. */
+const SLOW = '10.77.0.55'
+const ZONES = ['example', 'test', 'slow'] as const
 
 /** Records of a name, as in a zone's file: `a.example.` → `A 10.77.0.10`. */
 export type Records = Readonly<Record<string, readonly string[]>>
@@ -22,6 +24,8 @@ export class Dns {
   readonly #names = new Map<string, readonly string[]>()
   readonly #servers: Child[] = []
   #serial = 0
+  /** One change after the other. */
+  #turn: Promise<void> = Promise.resolve()
 
   private constructor(host: Host, directory: string) {
     this.#host = host
@@ -37,7 +41,7 @@ export class Dns {
     mkdirSync(directory)
     // Where a profile of AppArmor tells Debian's name server which files it may read, a copy may read ours.
     copyFileSync('/usr/sbin/named', join(directory, 'named'))
-    host.shell(`for address in ${RESOLVER} ${AUTHORITATIVE}; do ip address add $address/24 dev eth0 || true; done`)
+    host.shell(`for address in ${RESOLVER} ${AUTHORITATIVE} ${SLOW}; do ip address add $address/24 dev eth0 || true; done`)
     const dns = new Dns(host, directory)
     for (const [name, values] of Object.entries(records)) dns.#names.set(name, values)
     host.shell(`cd ${directory} && dnssec-keygen -q -a ECDSAP256SHA256 -f KSK example`)
@@ -52,16 +56,20 @@ export class Dns {
   }
 
   /** Changes what names have; a name with nothing is no more. */
-  async change(records: Records): Promise<void> {
+  change(records: Records): Promise<void> {
     for (const [name, values] of Object.entries(records)) this.#names.set(name, values)
-    this.#write()
-    process.kill(this.#servers[0]?.pid ?? 0, 'SIGHUP')
-    await this.#settled()
+    this.#turn = this.#turn.then(() => {
+      this.#write()
+      process.kill(this.#servers[0]?.pid ?? 0, 'SIGHUP')
+      return this.#settled()
+    })
+    return this.#turn
   }
 
-  /** What a name has now. */
-  of(name: string): readonly string[] {
-    return this.#names.get(name) ?? []
+  /** Whether the name server of `slow.` answers. */
+  silence(silent: boolean): void {
+    const rule = `table inet faults { chain in { type filter hook input priority 0; ip daddr ${SLOW} drop; } }`
+    this.#host.shell(`nft delete table inet faults 2>/dev/null || true; ${silent ? `nft '${rule}'` : ''}`)
   }
 
   #run(name: string): Child {
@@ -92,16 +100,19 @@ export class Dns {
       listen-on-v6 { none; }; allow-query { any; }; max-cache-ttl 0; max-ncache-ttl 0; querylog no;`
     writeFileSync(
       join(this.#directory, 'authoritative.conf'),
-      `options { ${common('authoritative', AUTHORITATIVE)} recursion no; dnssec-validation no; };
+      `options { ${common('authoritative', `${AUTHORITATIVE}; ${SLOW}`)} recursion no; dnssec-validation no; };
        controls { };
        zone "example" { type primary; file "example.signed"; };
-       zone "test" { type primary; file "test"; };`,
+       ${ZONES.slice(1)
+         .map((zone) => `zone "${zone}" { type primary; file "${zone}"; };`)
+         .join('\n')}`,
     )
     writeFileSync(
       join(this.#directory, 'root'),
       `$TTL 0\n@ IN SOA ns. nobody. 1 3600 600 86400 0\n@ IN NS ns.\nns. IN A ${RESOLVER}\n`,
     )
-    const stubs = ZONES.map((zone) => `zone "${zone}" { type static-stub; server-addresses { ${AUTHORITATIVE}; }; };`)
+    const at = (zone: string): string => (zone === 'slow' ? SLOW : AUTHORITATIVE)
+    const stubs = ZONES.map((zone) => `zone "${zone}" { type static-stub; server-addresses { ${at(zone)}; }; };`)
     writeFileSync(
       join(this.#directory, 'resolver.conf'),
       `options { ${common('resolver', RESOLVER)} recursion yes; allow-recursion { any; }; dnssec-validation yes;
@@ -116,7 +127,7 @@ export class Dns {
   /** Waits until the resolver gives the zones that were written last, and says that the signed one is valid. */
   async #settled(): Promise<void> {
     const ask = (zone: string): string => `dig +adflag +tries=1 +timeout=2 @${RESOLVER} ${zone} SOA`
-    const script = ZONES.map(
+    const script = ZONES.filter((zone) => zone !== 'slow').map(
       (zone) => `until ${ask(zone)} | grep -q "nobody.${zone}. ${this.#serial} "; do sleep 0.1; done`,
     )
     const secure = `${ask('example')} | grep -q "flags:.* ad"`

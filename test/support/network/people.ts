@@ -56,9 +56,10 @@ export class People {
     await this.#ask('says', { who: jid(who), to: jid(to), body, size })
   }
 
-  /** Waits until he hears it. @returns who said it */
-  async hears(who: Account, body: string): Promise<string> {
-    return String((await this.#ask('hears', { who: jid(who), body })).sender)
+  /** Waits until he hears it. @returns who said it, and how often it was heard */
+  async hears(who: Account, body: string, within = 20): Promise<{ readonly sender: string; readonly times: number }> {
+    const { sender, times } = await this.#ask('hears', { who: jid(who), body, within })
+    return { sender: String(sender), times: Number(times) }
   }
 
   async hasHeard(who: Account, body: string): Promise<boolean> {
@@ -66,8 +67,8 @@ export class People {
   }
 
   /** Waits until what he said comes back. */
-  async getsBack(who: Account, body: string): Promise<Refusal> {
-    const { condition, type, text } = await this.#ask('gets_back', { who: jid(who), body })
+  async getsBack(who: Account, body: string, within = 40): Promise<Refusal> {
+    const { condition, type, text } = await this.#ask('gets_back', { who: jid(who), body, within })
     return { condition: String(condition), type: String(type), text: String(text) }
   }
 

@@ -13,17 +13,22 @@ export interface ProsodySetting {
   readonly domain: string
   /** Whom it trusts. */
   readonly ca: string
-  /** What it shows; without one it offers no TLS to other servers. */
+  /** What it shows users; without one it offers no TLS to anybody. */
   readonly certificate: Files | undefined
+  /** What it shows other servers, if not the same. */
+  readonly shown?: Files | undefined
   readonly users: readonly Account[]
   /** Whether certificates must prove who it talks to; else dialback does. */
   readonly secure?: boolean
   readonly bidi?: boolean
   /** The key of the signed zones. */
   readonly anchor: string
+  /** How far its clock is off, as `faketime` takes it. */
+  readonly clock?: string | undefined
 }
 
 const PROGRAM = '/usr/bin/prosody'
+const FAKETIME = '/usr/bin/faketime'
 const MODULES = (
   'roster saslauth disco carbons pep private blocklist vcard4 vcard_legacy version uptime time ping mam smacks csi s2s ' +
   's2s_auth_certs'
@@ -42,14 +47,18 @@ export async function startProsody(of: Bench, host: Host, setting: ProsodySettin
   }
   const config = join(directory, 'prosody.cfg.lua')
   writeFileSync(config, configuration(directory, setting))
-  const child = host.start({ program: PROGRAM, args: ['--config', config, '-F'] })
+  const { clock } = setting
+  if (clock !== undefined) needs(FAKETIME, 'faketime')
+  const command = [...(clock === undefined ? [] : [FAKETIME, '-f', clock]), PROGRAM, '--config', config, '-F']
+  const [program = PROGRAM, ...args] = command
+  const child = host.start({ program, args })
   await host.reaches(host.address, 5222)
   await host.reaches(host.address, 5269)
   return child
 }
 
 function configuration(directory: string, setting: ProsodySetting): string {
-  const { domain, ca, certificate, secure = true, bidi = false, anchor } = setting
+  const { domain, ca, certificate, shown, secure = true, bidi = false, anchor } = setting
   const modules = [
     ...MODULES,
     ...(certificate ? ['tls'] : []),
@@ -73,6 +82,7 @@ s2s_require_encryption = ${certificate !== undefined}
 s2s_secure_auth = ${secure}
 unbound = { resolvconf = "/etc/resolv.conf", hoststxt = false, trustfile = "${anchor}" }
 ssl = { ${certificate ? `certificate = "${certificate.cert}", key = "${certificate.key}", ` : ''}cafile = "${ca}", capath = "/nowhere" }
+${shown ? `s2s_ssl = { certificate = "${shown.cert}", key = "${shown.key}" }\ns2s_direct_tls_ssl = s2s_ssl` : ''}
 authentication = "internal_plain"
 storage = "internal"
 default_archive_policy = true

@@ -21,6 +21,8 @@ export interface World {
   /** Where users are, and test programs. */
   readonly users: Host
   readonly hosts: Readonly<Record<Letter, Host>>
+  /** Adds a host. @param number the end of its addresses */
+  host(name: string, number: number): Promise<Host>
 }
 
 /** The domain of a server. */
@@ -56,7 +58,7 @@ export async function createWorld(of: Bench): Promise<World> {
   const [names, users] = [await host('dns', 53), await host('users', 40)]
   const hosts = { a: await host('a', NUMBERS.a), p: await host('p', NUMBERS.p), e: await host('e', NUMBERS.e) }
   const dns = await Dns.start(of, names, { ...recordsOf('a'), ...recordsOf('p'), ...recordsOf('e') })
-  return { of, dns, users, hosts, authority: await Authority.create(of.directory, 'trusted') }
+  return { of, dns, users, hosts, host, authority: await Authority.create(of.directory, 'trusted') }
 }
 
 /** Starts a script of slixmpp among the users. @param script beside the tests of the network */
