@@ -2,6 +2,7 @@
 // Other servers, played by a test: they connect to ours, or ours dials them, over links in memory.
 import assert from 'node:assert/strict'
 import { DialError, type Dialed, type Dialer, type DialFailure, type Proof } from '../../src/stream/link.ts'
+import { DialbackKeys } from '../../src/stream/s2s/dialback-keys.ts'
 import { ServerStreams } from '../../src/stream/s2s/federation.ts'
 import type { ServerLimits } from '../../src/stream/s2s/parts.ts'
 import { type FederationRules, Policy } from '../../src/stream/s2s/policy.ts'
@@ -28,6 +29,8 @@ const RULES: ServerLimits & FederationRules = {
   block: [],
   streams: 100,
   streamsPerDomain: 10,
+  bytesPerSecond: 1_000_000,
+  stanzasPerSecond: 1_000,
   stanzaBytes: 500_000,
   idleTimeout: 1_800_000,
   queueStanzas: 100,
@@ -41,6 +44,9 @@ export function certificateOf(proved: string): (domain: string) => Proof {
   return (domain) =>
     domain === proved ? { by: 'pkix' } : { by: undefined, why: `It is the certificate of ${proved}.` }
 }
+
+/** Our keys of dialback. */
+export const KEYS = new DialbackKeys(Buffer.from('s3cr3tf0rd14lb4ck'))
 
 interface Settle {
   resolve(dialed: Dialed): void
@@ -116,8 +122,8 @@ export class Host extends Stranger {
     this.sends(`<features xmlns='http://etherx.jabber.org/streams'>${features}</features>`)
   }
 
-  /** Lets our server in, by its certificate. @param last what it offers when that is done @param early what it offers before */
-  async letsIn(last = '', early = ''): Promise<this> {
+  /** Lets our server in, by its certificate. @param last what it offers when that is done @param early what it offers before @param us who we are */
+  async letsIn(last = '', early = '', us = OURS): Promise<this> {
     if (!this.link.encrypted) {
       await this.answers(`<starttls xmlns='${TLS}'><required/></starttls>`)
       await this.receives(`<starttls xmlns='${TLS}'/>`)
@@ -125,7 +131,7 @@ export class Host extends Stranger {
     }
     await this.answers(`<mechanisms xmlns='${SASL}'><mechanism>EXTERNAL</mechanism></mechanisms>${early}`)
     if (early.includes('bidi')) await this.receives(`<bidi xmlns='urn:xmpp:bidi'/>`)
-    await this.receives(`<auth xmlns='${SASL}' mechanism='EXTERNAL'>${Buffer.from(OURS).toString('base64')}</auth>`)
+    await this.receives(`<auth xmlns='${SASL}' mechanism='EXTERNAL'>${Buffer.from(us).toString('base64')}</auth>`)
     this.sends(`<success xmlns='${SASL}'/>`)
     await this.answers(last)
     return this
@@ -185,7 +191,7 @@ export async function world(stage: Stage & { readonly rules?: Partial<typeof RUL
   const place: Theatre = await theatre({
     ...rest,
     federation(router, { store, clock, log, metrics }) {
-      const parts = { limits: rules, policy: new Policy(rules), dialer, router, store, clock, log, metrics }
+      const parts = { limits: rules, policy: new Policy(rules), dialer, keys: KEYS, router, store, clock, log, metrics }
       made.unshift(new ServerStreams(parts))
       return made[0] as ServerStreams
     },

@@ -4,7 +4,8 @@ import type { Cancel, Clock } from '../../clock.ts'
 import type { Element } from '../../xml/element.ts'
 import type { Link } from '../link.ts'
 import type { DialbackKeys } from './dialback-keys.ts'
-import { type Answer, answerOf, NS_DIALBACK, type Pair, pairKey, pairOf, request } from './dialback-words.ts'
+import { type Answer, answerOf, type Pair, pairKey, pairOf, request } from './dialback-words.ts'
+import { NS_DIALBACK } from './offer.ts'
 
 /** Questions of ours that may be open on one stream. */
 const OPEN_MAX = 64

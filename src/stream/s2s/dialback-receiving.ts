@@ -7,24 +7,20 @@ import { StreamError } from '../../xmpp/errors.ts'
 import type { Link } from '../link.ts'
 import type { DialbackKeys } from './dialback-keys.ts'
 import type { Question, Verdict } from './dialback-verifier.ts'
-import { answerTo, type DialbackError, NS_DIALBACK, type Pair, pairKey, pairOf, streamIdOf } from './dialback-words.ts'
-import type { Policy } from './policy.ts'
+import { answerTo, type DialbackError, type Pair, pairKey, pairOf, streamIdOf } from './dialback-words.ts'
+import { NS_DIALBACK } from './offer.ts'
+import type { Gate, ProvedBy } from './parts.ts'
 
 /** Requests that may be open on one stream. */
 const OPEN_MAX = 16
-/** Pairs that one stream may send for. */
-const PAIRS_MAX = 256
 
 /** Characters of a key; those of XEP-0185 have 64. */
 const KEY_MAX = 1024
 
-/** What proved that a stream may send for a domain. */
-export type ProvedBy = 'pkix' | 'dane' | 'dialback'
-
 /** What handling dialback needs. */
 export interface ReceivingParts {
   readonly keys: DialbackKeys
-  readonly policy: Pick<Policy, 'refusal' | 'trust' | 'full'>
+  readonly policy: Pick<Gate, 'refusal' | 'trust'>
   /** Whether a domain is here: `Router.answersFor`. */
   readonly answersFor: (domain: string) => boolean
   readonly verify: (question: Question) => Promise<Verdict>
@@ -36,11 +32,15 @@ export interface ReceivingStream {
   readonly link: Pick<Link, 'id' | 'send' | 'encrypted' | 'proves'>
   /** Which we gave it. */
   readonly id: string
-  /** How many pairs it may send for. */
-  readonly pairs: number
+  /** Whether it may send for anybody yet. */
+  readonly isStranger: boolean
+  /** Whether there is room for one more. */
+  readonly takesMore: boolean
   may(pair: Pair): boolean
-  /** From now on it may send for this pair. @returns why not, if there is no room for it */
-  admit(pair: Pair, by: ProvedBy): DialbackError | undefined
+  /** From now on it may send for this pair. Throws a `StreamError` if there is no room for it after all. */
+  admit(pair: Pair, by: ProvedBy): void
+  /** It has been told so. */
+  admitted?(pair: Pair): void
   close(error?: StreamError): void
 }
 
@@ -101,14 +101,30 @@ export class DialbackReceiving {
     if (stream.may(pair)) return this.#answer(element, 'valid')
     const key = pairKey(pair)
     if (this.#open.has(key)) return undefined // its answer is on the way
-    if (this.#open.size >= OPEN_MAX || stream.pairs >= PAIRS_MAX) return this.#answer(element, FULL)
+    if (this.#open.size >= OPEN_MAX || !stream.takesMore) return this.#answer(element, FULL)
     this.#open.add(key)
     const verdict = await this.#proved(element, pair)
     this.#open.delete(key)
     if (this.#ended) return undefined
     if (verdict === 'invalid') return this.#isInvalid(element)
     if (typeof verdict !== 'string') return this.#answer(element, verdict)
-    this.#answer(element, this.#refused(pair) ?? stream.admit(pair, verdict) ?? 'valid') // a reload may have come between
+    this.#admit(element, pair, verdict)
+  }
+
+  #admit(element: Element, pair: Pair, by: ProvedBy): void {
+    const problem = this.#refused(pair) ?? this.#noRoom(pair, by) // a reload may have come between
+    this.#answer(element, problem ?? 'valid')
+    if (!problem) this.#stream.admitted?.(pair)
+  }
+
+  #noRoom(pair: Pair, by: ProvedBy): DialbackError | undefined {
+    try {
+      this.#stream.admit(pair, by)
+      return undefined
+    } catch (error) {
+      if (!(error instanceof StreamError)) throw error
+      return FULL
+    }
   }
 
   /** What proves the domain, the strongest first; a certificate is enough without asking anybody (XEP-0220 §1.2). */
@@ -131,7 +147,7 @@ export class DialbackReceiving {
   #isInvalid(element: Element): void {
     const { log } = this.#parts
     log.warn('dialback refused: the key is forged or of another secret', { stream: this.#stream.link.id })
-    if (this.#stream.pairs > 0) {
+    if (!this.#stream.isStranger) {
       this.#answer(element, { condition: 'forbidden', text: 'The server of that domain does not know the key.' })
       return
     }

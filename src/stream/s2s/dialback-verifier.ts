@@ -22,7 +22,7 @@ export type Verdict = 'valid' | 'invalid' | DialbackError
 export interface VerifierParts {
   readonly dialer: Dialer
   readonly clock: Clock
-  /** From asking to the answer, in ms. */
+  /** Half of it, in ms, is for getting there, and half for the answer: whoever waits has as much altogether. */
   readonly limits: { readonly connectTime: number }
 }
 
@@ -85,9 +85,11 @@ export class DialbackVerifier {
   #begin(way: string, ours: string, theirs: string): Asking {
     const { dialer, clock, limits } = this.#parts
     const late = new AbortController()
-    const cancel = clock.after(limits.connectTime, () => late.abort())
+    const cancel = clock.after(limits.connectTime / 2, () => late.abort())
     const signal = AbortSignal.any([late.signal, this.#stopped.signal])
-    const stream = VerifyStream.open({ dialer, clock, ours, theirs, time: limits.connectTime, signal }).finally(cancel)
+    const stream = VerifyStream.open({ dialer, clock, ours, theirs, time: limits.connectTime / 2, signal }).finally(
+      cancel,
+    )
     const asking: Asking = { stream, pending: 0 }
     this.#asking.set(way, asking)
     return asking

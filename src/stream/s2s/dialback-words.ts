@@ -2,21 +2,13 @@
 // What is said in dialback (XEP-0220 §2): a request has a key, an answer has a type.
 import { type Element, el, escapeAttribute, escapeText, type Writable } from '../../xml/element.ts'
 import type { ErrorType, StanzaCondition } from '../../xmpp/errors.ts'
-import { Jid } from '../../xmpp/jid.ts'
 import { NS_CLIENT } from '../../xmpp/stanza.ts'
+import { domainIn } from './header.ts'
+import { NS_DIALBACK } from './offer.ts'
 
-/** XEP-0220 §2.3.1. */
-export const NS_DIALBACK = 'jabber:server:dialback'
-/** XEP-0220 §2.3.2. */
-export const NS_DIALBACK_FEATURE = 'urn:xmpp:features:dialback'
 const NS_STANZA_ERROR = 'urn:ietf:params:xml:ns:xmpp-stanzas'
 /** An answer is not read beyond this: it is shown to administrators. */
 const WORD_MAX = 64
-
-/** Tells that errors are understood (XEP-0220 §2.3.2). */
-export function dialbackFeature(): Element {
-  return el('dialback', NS_DIALBACK_FEATURE, null, el('errors', NS_DIALBACK_FEATURE))
-}
 
 /** Who sends to whom, as prepared domains (RFC 7622 §3.2): the domain pair of XEP-0220 §1.3. */
 export interface Pair {
@@ -58,8 +50,8 @@ const TYPES: Readonly<Partial<Record<DialbackCondition, ErrorType>>> = {
 
 /** Whose request or answer it is; undefined if not both ends are domains. */
 export function pairOf({ attrs }: Element): Pair | undefined {
-  const from = domainOf(attrs.from)
-  const to = domainOf(attrs.to)
+  const from = domainIn(attrs.from)
+  const to = domainIn(attrs.to)
   return from === undefined || to === undefined ? undefined : { from, to }
 }
 
@@ -110,9 +102,4 @@ function words(step: Step, attrs: Readonly<Record<string, string | undefined>>, 
   )
   const tag = `db:${step}`
   return { xml: () => `<${tag} xmlns:db='${NS_DIALBACK}'${given.join('')}>${content}</${tag}>` }
-}
-
-function domainOf(text: string | undefined): string | undefined {
-  const jid = text === undefined ? undefined : Jid.tryParse(text)
-  return jid?.local === undefined && jid?.resource === undefined ? jid?.domain : undefined
 }

@@ -11,9 +11,10 @@ import { StreamError } from '../../xmpp/errors.ts'
 import { DialError, type Proof } from '../link.ts'
 import { DialbackAsking } from './dialback-asking.ts'
 import { DialbackKeys } from './dialback-keys.ts'
-import { DialbackReceiving, type ProvedBy, type ReceivingParts } from './dialback-receiving.ts'
+import { DialbackReceiving, type ReceivingParts } from './dialback-receiving.ts'
 import { DialbackVerifier, type Question, type Verdict } from './dialback-verifier.ts'
 import { type Pair, pairKey } from './dialback-words.ts'
+import type { ProvedBy } from './parts.ts'
 import { type FederationRules, Policy } from './policy.ts'
 
 const keys = new DialbackKeys(Buffer.from('s3cr3tf0rd14lb4ck'))
@@ -73,13 +74,13 @@ function receiving(
         },
       }),
       id: '417GAF25',
-      get pairs() {
-        return admitted.size
+      get isStranger() {
+        return admitted.size === 0
       },
+      takesMore: true,
       may: (pair: Pair) => admitted.has(pairKey(pair)),
       admit(pair, by) {
         admitted.set(pairKey(pair), by)
-        return undefined
       },
       close() {
         closed = true
@@ -291,7 +292,7 @@ function servers() {
       },
     },
     clock,
-    limits: { connectTime: 30_000 },
+    limits: { connectTime: 60_000 },
   })
   return {
     verifier,

@@ -3,6 +3,7 @@
 // whoever wanted to send something.
 import { StanzaError } from '../../xmpp/errors.ts'
 import { DialError } from '../link.ts'
+import type { Asked } from './dialback-asking.ts'
 
 /** What went wrong on the way to another server. */
 export type FailureKind =
@@ -10,6 +11,7 @@ export type FailureKind =
   | 'no-tls'
   | 'certificate'
   | 'not-authenticated'
+  | 'not-believed'
   | 'protocol'
   | 'not-theirs'
   | 'refused-us'
@@ -19,7 +21,7 @@ export type FailureKind =
 /** How it is told to senders, and what it means for what waits. */
 interface Meaning {
   readonly type: 'cancel' | 'wait'
-  readonly condition: 'remote-server-not-found' | 'remote-server-timeout'
+  readonly condition: 'remote-server-not-found' | 'remote-server-timeout' | 'internal-server-error'
   readonly text: string
   /** Whether messages wait for a better time; otherwise everything goes back at once. */
   readonly passes: boolean
@@ -33,6 +35,13 @@ const MEANINGS: Readonly<Record<FailureKind, Meaning>> = {
   'refused-us': soon('The other server does not want to talk to this one.', false),
   'no-tls': soon('The other server offers no encryption.', false),
   certificate: soon('The other server could not prove that it answers for this domain.', false),
+  // XEP-0220 §2.1.1
+  'not-believed': {
+    type: 'wait',
+    condition: 'internal-server-error',
+    text: 'The other server does not believe this one who it is.',
+    passes: false,
+  },
   'not-authenticated': soon('This server could not prove to the other one who it is.', false),
   tls: soon('No encrypted connection to the other server could be made.', false),
   protocol: soon('The other server does not speak as it should.', false),
@@ -88,4 +97,43 @@ const REFUSED = new Set(['policy-violation', 'not-authorized', 'invalid-from', '
 export function failureByPeer(condition: string): StreamFailure {
   const kind = NOT_THEIRS.has(condition) ? 'not-theirs' : REFUSED.has(condition) ? 'refused-us' : 'lost'
   return new StreamFailure(kind, `The other server ended the stream: ${condition}.`)
+}
+
+/** What it means that they did not let one of our domains in by dialback (XEP-0220 §2.1.1, §2.4). */
+export function failureByDialback(asked: Exclude<Asked, { readonly type: 'valid' }>): StreamFailure {
+  switch (asked.type) {
+    case 'invalid':
+      return new StreamFailure(
+        'not-believed',
+        'It says that our key of dialback is wrong: is DNS right about our domain?',
+      )
+    case 'timeout':
+      return new StreamFailure('unreachable', 'It did not tell in time whether dialback lets us in.')
+    case 'error':
+      return new StreamFailure(
+        KIND_BY_DIALBACK[asked.condition] ?? 'not-authenticated',
+        `${WHY_BY_DIALBACK[asked.condition] ?? 'It does not let us in by dialback'} (${asked.condition}).`,
+      )
+    case 'full':
+    case 'lost':
+      return new StreamFailure('lost', 'The stream ended before dialback did.')
+  }
+}
+
+const KIND_BY_DIALBACK: Readonly<Record<string, FailureKind>> = {
+  'item-not-found': 'not-theirs',
+  'policy-violation': 'refused-us',
+  forbidden: 'not-believed',
+  'resource-constraint': 'unreachable',
+}
+
+const WHY_BY_DIALBACK: Readonly<Record<string, string>> = {
+  'item-not-found': 'It says that it does not serve this domain',
+  'not-authorized': 'It wants a certificate that proves our domain',
+  'policy-violation': 'It does not want to talk to our domain',
+  forbidden: 'It says that our key of dialback is wrong',
+  'remote-server-not-found': 'It found no server for our domain, or got no answer there: are our DNS records right?',
+  'remote-server-timeout': 'It got no answer from our server: can it be reached from outside?',
+  'remote-connection-failed': 'It could not connect to our server: can it be reached from outside?',
+  'resource-constraint': 'It has no room for our domain at the moment',
 }

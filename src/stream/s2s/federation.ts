@@ -8,9 +8,11 @@ import { StanzaError, StreamError } from '../../xmpp/errors.ts'
 import { NS_CLIENT, Stanza } from '../../xmpp/stanza.ts'
 import type { Link } from '../link.ts'
 import type { RouteInfo, StreamInfo } from './carrier.ts'
+import { DialbackVerifier } from './dialback-verifier.ts'
 import { InStream } from './in.ts'
 import type { OutStream, Pair } from './out.ts'
-import type { ServerStreamParts } from './parts.ts'
+import { Paces } from './pace.ts'
+import type { ServerStreamParts, StreamParts } from './parts.ts'
 import type { Parcel } from './queue.ts'
 import { Route, type RouteOwner } from './route.ts'
 import { Turns } from './turns.ts'
@@ -35,7 +37,8 @@ const TOO_MANY = new StanzaError('wait', 'resource-constraint', 'This server tal
 
 /** Everything about other servers. */
 export class ServerStreams implements Federation, RouteOwner {
-  readonly parts: ServerStreamParts
+  readonly parts: StreamParts
+  readonly shared = new Map<string, OutStream>()
   readonly #routes = new Map<string, Route>()
   readonly #incoming = new Set<InStream>()
   /** How many streams have proved a domain. */
@@ -47,7 +50,7 @@ export class ServerStreams implements Federation, RouteOwner {
   #closed = false
 
   constructor(parts: ServerStreamParts) {
-    this.parts = parts
+    this.parts = { ...parts, verifier: new DialbackVerifier(parts), paces: new Paces(parts.limits, parts.clock) }
     this.#cancelSweep = parts.clock.every(SWEEP, () => this.#sweep())
   }
 
@@ -134,6 +137,7 @@ export class ServerStreams implements Federation, RouteOwner {
   close(): void {
     this.#closed = true
     this.#cancelSweep()
+    this.parts.verifier.stop()
     const error = new StreamError('system-shutdown')
     for (const route of this.#routes.values()) route.close(error)
     for (const stream of [...this.#incoming]) stream.close(error)

@@ -8,9 +8,11 @@ import { StreamError } from '../../xmpp/errors.ts'
 import type { Link, LinkEvents, MaybeAsync, Proof, StreamHeader } from '../link.ts'
 import { NS_SASL, NS_TLS } from '../offer.ts'
 import { type Carrier, SPACE, type StreamInfo } from './carrier.ts'
+import { DialbackReceiving, type ReceivingStream } from './dialback-receiving.ts'
 import { domainIn, headerProblem } from './header.ts'
 import { NS_BIDI, NS_DIALBACK, NS_SM, serverFeatures } from './offer.ts'
-import type { ProvedBy, ServerStreamParts } from './parts.ts'
+import type { Pace } from './pace.ts'
+import type { ProvedBy, StreamParts } from './parts.ts'
 import type { Parcel } from './queue.ts'
 import { peerError, Traffic } from './traffic.ts'
 
@@ -37,11 +39,12 @@ export class InStream implements LinkEvents, Carrier {
   /** The name that we gave the stream: what keys of dialback are made for. */
   readonly id = randomUUID()
   readonly #link: Link
-  readonly #parts: ServerStreamParts
+  readonly #parts: StreamParts
   readonly #owner: InOwner
   readonly #cancelTimeout: Cancel
+  readonly #dialback: DialbackReceiving
   /** Domains of theirs that this stream may speak for. */
-  readonly #proved = new Map<string, ProvedBy>()
+  readonly #proved = new Map<string, { readonly by: ProvedBy; readonly pace: Pace }>()
   #ours: string | undefined
   #theirs: string | undefined
   #proof: Proof | undefined
@@ -53,12 +56,17 @@ export class InStream implements LinkEvents, Carrier {
   #error: string | undefined
   #over = false
 
-  constructor(link: Link, parts: ServerStreamParts, owner: InOwner) {
+  constructor(link: Link, parts: StreamParts, owner: InOwner) {
     this.#link = link
     this.#parts = parts
     this.#owner = owner
     this.since = parts.clock.now()
     this.traffic = new Traffic(link, parts, this)
+    this.#dialback = new DialbackReceiving(this.#asReceiving(), {
+      ...parts,
+      answersFor: (domain) => parts.router.answersFor(domain),
+      verify: (question) => parts.verifier.verify(question),
+    })
     this.#cancelTimeout = parts.clock.after(parts.limits.connectTime, () =>
       this.close(new StreamError('connection-timeout', 'No domain was proved in time.')),
     )
@@ -89,7 +97,7 @@ export class InStream implements LinkEvents, Carrier {
       direction: 'in',
       from: this.#theirs,
       to: this.#ours,
-      proved: [...this.#proved].map(([domain, by]) => ({ domain, by })),
+      proved: [...this.#proved].map(([domain, { by }]) => ({ domain, by })),
       encrypted: this.#link.encrypted,
       bidi: this.#bidi,
       acknowledged: acks.active,
@@ -100,8 +108,8 @@ export class InStream implements LinkEvents, Carrier {
     }
   }
 
-  isProved(domain: string): boolean {
-    return this.#proved.has(domain)
+  paceOf(domain: string): Pace | undefined {
+    return this.#proved.get(domain)?.pace
   }
 
   has(parcels: readonly Parcel[]): void {
@@ -153,7 +161,10 @@ export class InStream implements LinkEvents, Carrier {
       if (element.is('starttls', NS_TLS)) return this.#startTls()
       throw new StreamError('policy-violation', 'Use TLS first.')
     }
-    if (element.ns === NS_DIALBACK) return this.#dialback(element)
+    if (element.ns === NS_DIALBACK) {
+      if (this.#dialback.take(element)) return undefined
+      throw new StreamError('policy-violation', 'Nobody asked that.') // XEP-0220 §4.1
+    }
     if (element.is('bidi', NS_BIDI) && this.isStranger) {
       this.#bidi = true
       return undefined
@@ -167,6 +178,8 @@ export class InStream implements LinkEvents, Carrier {
   ended(): void {
     this.#over = true
     this.#cancelTimeout()
+    this.#dialback.ended()
+    for (const domain of this.#proved.keys()) this.#parts.paces.leave(domain)
     this.#parts.log.debug('server stream ended', { stream: this.#link.id, error: this.#error })
     this.#owner.ended(this, this.traffic.acks.end())
   }
@@ -178,7 +191,7 @@ export class InStream implements LinkEvents, Carrier {
     }
     const problem = this.#owner.proved(this, domain)
     if (problem) throw problem
-    this.#proved.set(domain, by)
+    this.#proved.set(domain, { by, pace: this.#parts.paces.enter(domain) })
     this.#cancelTimeout()
     this.#link.allowStanzas(this.#parts.limits.stanzaBytes)
   }
@@ -246,9 +259,27 @@ export class InStream implements LinkEvents, Carrier {
     if (++this.#attempts >= ATTEMPTS) throw new StreamError('policy-violation', 'Too many attempts.')
   }
 
-  /** Asks or answers of XEP-0220, which may prove domains on this stream. */
-  #dialback(_element: Element): MaybeAsync<void> {
-    throw new StreamError('not-authorized', 'A certificate must prove the domain.')
+  /** As dialback sees it (XEP-0220). */
+  #asReceiving(): ReceivingStream {
+    const { id } = this
+    const isStranger = (): boolean => this.isStranger
+    const takesMore = (): boolean => this.#proved.size < DOMAINS_MAX
+    return {
+      link: this.#link,
+      id,
+      get isStranger() {
+        return isStranger()
+      },
+      get takesMore() {
+        return takesMore()
+      },
+      may: ({ from }) => this.#proved.has(from),
+      admit: ({ from }, by) => this.proved(from, by),
+      admitted: ({ from, to }) => {
+        if (from === this.#theirs && to === this.#ours) this.#carry()
+      },
+      close: (error) => this.close(error),
+    }
   }
 
   #acks(element: Element): MaybeAsync<void> {

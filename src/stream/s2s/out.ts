@@ -6,10 +6,12 @@ import { StreamError } from '../../xmpp/errors.ts'
 import type { Dialed, Link, LinkEvents, MaybeAsync, Place, StreamHeader } from '../link.ts'
 import { NS_SASL, NS_STREAMS, NS_TLS } from '../offer.ts'
 import { type Carrier, SPACE, type StreamInfo } from './carrier.ts'
-import { failureByPeer, StreamFailure } from './failure.ts'
+import { type Asked, DialbackAsking } from './dialback-asking.ts'
+import { failureByDialback, failureByPeer, StreamFailure } from './failure.ts'
 import { domainIn, headerProblem } from './header.ts'
-import { NS_BIDI, NS_BIDI_FEATURE, NS_SM } from './offer.ts'
-import type { ProvedBy, ServerStreamParts } from './parts.ts'
+import { NS_BIDI, NS_BIDI_FEATURE, NS_DIALBACK, NS_DIALBACK_FEATURE, NS_SM } from './offer.ts'
+import type { Pace } from './pace.ts'
+import type { ProvedBy, StreamParts } from './parts.ts'
 import type { Parcel } from './queue.ts'
 import { peerError, Traffic } from './traffic.ts'
 
@@ -29,6 +31,16 @@ export interface OutOwner {
   ended(stream: OutStream, unacknowledged: readonly Parcel[], failure: StreamFailure | undefined): void
 }
 
+/** The route of another domain of ours that sends over the same stream (XEP-0220 §2.6.1). */
+export interface Rider {
+  /** The other server has these; there is room for more. */
+  has(parcels: readonly Parcel[]): void
+  ended(unacknowledged: readonly Parcel[], failure: StreamFailure | undefined): void
+}
+
+/** Domains of ours that one stream carries beside its own. */
+const RIDERS_MAX = 20
+
 /** How far it has come. */
 type State = 'header' | 'features' | 'proceed' | 'sasl' | 'dialback' | 'ready'
 
@@ -40,17 +52,23 @@ export class OutStream implements LinkEvents, Carrier {
   readonly theirs: string
   readonly place: Place
   readonly #link: Link
-  readonly #parts: ServerStreamParts
+  readonly #parts: StreamParts
   readonly #owner: OutOwner
   #state: State = 'header'
   #id = ''
   #provedBy: ProvedBy | undefined
   #authenticated = false
   #bidi = false
+  #pace: Pace | undefined
   #countable = false
+  /** Whether they let domains in by dialback, with errors that do not end the stream (XEP-0220 §2.4). */
+  #dialback = false
+  #asking: DialbackAsking | undefined
+  /** By domain of ours. */
+  readonly #riders = new Map<string, Rider>()
   #failure: StreamFailure | undefined
 
-  constructor({ link, place }: Dialed, { ours, theirs }: Pair, parts: ServerStreamParts, owner: OutOwner) {
+  constructor({ link, place }: Dialed, { ours, theirs }: Pair, parts: StreamParts, owner: OutOwner) {
     this.#link = link
     this.place = place
     this.ours = ours
@@ -94,16 +112,31 @@ export class OutStream implements LinkEvents, Carrier {
   }
 
   /** Without XEP-0288 nothing comes on a stream of ours. */
-  isProved(domain: string): boolean {
-    return this.#bidi && domain === this.theirs
+  paceOf(domain: string): Pace | undefined {
+    return domain === this.theirs ? this.#pace : undefined
   }
 
   has(parcels: readonly Parcel[]): void {
-    this.#owner.has(parcels)
+    this.#owner.has(this.#own(parcels))
+    for (const [ours, rider] of this.#riders) rider.has(sentBy(parcels, ours))
   }
 
   ping(): Promise<boolean> {
     return this.#owner.ping()
+  }
+
+  /** Whether further domains of ours may ask to be let in. */
+  get takesRiders(): boolean {
+    return this.isReady && this.#dialback && this.#riders.size < RIDERS_MAX
+  }
+
+  /** Asks whether another domain of ours may send on this stream, too; never rejects. */
+  async board(ours: string, rider: Rider): Promise<Asked> {
+    const asked = await this.#ask(ours)
+    if (asked.type !== 'valid') return asked
+    if (!this.takesRiders) return { type: 'lost' }
+    this.#riders.set(ours, rider)
+    return asked
   }
 
   send(one: Parcel): void {
@@ -146,6 +179,7 @@ export class OutStream implements LinkEvents, Carrier {
     if (error !== undefined) return this.#fail(failureByPeer(error))
     switch (this.#state) {
       case 'ready':
+        if (element.ns === NS_DIALBACK) return this.#asking?.take(element) ? undefined : this.#unexpected()
         return element.ns === NS_SM ? this.#acks(element) : this.traffic.element(element)
       case 'features':
         return element.is('features', NS_STREAMS) ? this.#features(element) : this.#unexpected()
@@ -156,16 +190,24 @@ export class OutStream implements LinkEvents, Carrier {
       case 'sasl':
         return element.ns === NS_SASL ? this.#sasl(element) : this.#unexpected()
       case 'dialback':
+        return this.#asking?.take(element) ? undefined : this.#unexpected()
       case 'header':
         return this.#unexpected()
     }
   }
 
   ended(reason: 'closed' | 'error' | 'lost'): void {
+    this.#asking?.ended()
+    if (this.#pace) this.#parts.paces.leave(this.theirs)
     if (!this.isReady || reason !== 'closed') {
       this.#failure ??= new StreamFailure('lost', 'The connection broke.')
     }
-    this.#owner.ended(this, this.traffic.acks.end(), this.#failure)
+    const left = this.traffic.acks.end()
+    const riders = [...this.#riders]
+    const own = this.#own(left)
+    this.#riders.clear()
+    this.#owner.ended(this, own, this.#failure)
+    for (const [ours, rider] of riders) rider.ended(sentBy(left, ours), this.#failure)
   }
 
   #open(): void {
@@ -182,6 +224,7 @@ export class OutStream implements LinkEvents, Carrier {
       return
     }
     this.#countable = features.child('sm', NS_SM) !== undefined
+    if (features.child('dialback', NS_DIALBACK_FEATURE)) this.#dialback = true
     if (this.#authenticated) return this.#begin()
     if (!(await this.#isTheirs())) return
     if (features.child('bidi', NS_BIDI_FEATURE)) {
@@ -189,7 +232,7 @@ export class OutStream implements LinkEvents, Carrier {
       this.#link.send(el('bidi', NS_BIDI))
     }
     const mechanisms = features.child('mechanisms', NS_SASL)?.childrenNamed('mechanism') ?? []
-    if (!mechanisms.some(({ text }) => text.trim() === 'EXTERNAL')) return this.#byDialback()
+    if (!mechanisms.some(({ text }) => text.trim() === 'EXTERNAL')) return void this.#byDialback()
     this.#state = 'sasl'
     // XEP-0178 §3: with the identity, which old servers insist on.
     const identity = Buffer.from(this.ours).toString('base64')
@@ -220,22 +263,40 @@ export class OutStream implements LinkEvents, Carrier {
       this.#link.send(el('response', NS_SASL, null, '=')) // RFC 6120 §6.4.3: an empty one; the header has the identity
       return undefined
     }
-    if (element.name !== 'success') return this.#byDialback() // XEP-0178 §3: it may still succeed that way
+    if (element.name !== 'success') return void this.#byDialback() // XEP-0178 §3: it may still succeed that way
     this.#authenticated = true
     this.#link.restart()
     this.#open()
     return undefined
   }
 
-  /** XEP-0220: proves our domain by a key that they ask our server about. */
-  #byDialback(): void {
-    this.#fail(new StreamFailure('not-authenticated', 'It does not accept our certificate.'))
+  /** XEP-0220 §2.1.1: by a key that they ask our server about, or by our certificate after all. */
+  async #byDialback(): Promise<void> {
+    if (!this.#dialback) {
+      return this.#fail(new StreamFailure('not-authenticated', 'It accepts neither our certificate nor dialback.'))
+    }
+    this.#state = 'dialback'
+    const asked = await this.#ask(this.ours)
+    if (asked.type === 'valid') this.#begin()
+    else this.#fail(failureByDialback(asked))
+  }
+
+  #ask(ours: string): Promise<Asked> {
+    const { keys, clock, limits } = this.#parts
+    this.#asking ??= new DialbackAsking(this.#link, this.#id, { keys, clock, time: limits.connectTime })
+    return this.#asking.ask({ from: ours, to: this.theirs })
+  }
+
+  /** Those of the stream's own route. */
+  #own(parcels: readonly Parcel[]): readonly Parcel[] {
+    return this.#riders.size === 0 ? parcels : sentBy(parcels, this.ours)
   }
 
   /** From here on the stream carries stanzas. */
   #begin(): void {
     this.#state = 'ready'
     this.#link.allowStanzas(this.#parts.limits.stanzaBytes)
+    if (this.#bidi) this.#pace = this.#parts.paces.enter(this.theirs)
     if (this.#countable) {
       this.#link.send(el('enable', NS_SM))
       this.traffic.acks.begin()
@@ -262,6 +323,10 @@ export class OutStream implements LinkEvents, Carrier {
     this.#failure ??= failure
     this.#link.close(error)
   }
+}
+
+function sentBy(parcels: readonly Parcel[], domain: string): readonly Parcel[] {
+  return parcels.filter(({ stanza }) => stanza.from?.domain === domain)
 }
 
 /** A dialled link that is not wanted any more. */

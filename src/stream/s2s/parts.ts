@@ -6,12 +6,15 @@ import type { Log } from '../../log.ts'
 import type { Metrics } from '../../metrics.ts'
 import type { Store } from '../../store/store.ts'
 import type { Dialer } from '../link.ts'
+import type { DialbackKeys } from './dialback-keys.ts'
+import type { DialbackVerifier } from './dialback-verifier.ts'
+import type { PaceLimits, Paces } from './pace.ts'
 
 /** The namespace of what servers send each other (RFC 6120 §4.8.2); above a link it reads as `jabber:client`. */
 export const NS_SERVER = 'jabber:server'
 
 /** Bounds on what other servers can make grow; read anew each time, since a reload changes them. Times in ms. */
-export interface ServerLimits {
+export interface ServerLimits extends PaceLimits {
   readonly stanzaBytes: number
   /** After this long without a stanza a stream is closed. */
   readonly idleTimeout: number
@@ -38,11 +41,19 @@ export interface ServerStreamParts {
   readonly limits: ServerLimits
   readonly policy: Gate
   readonly dialer: Dialer
+  /** Our keys of dialback. */
+  readonly keys: DialbackKeys
   readonly router: Router
   readonly store: Store
   readonly clock: Clock
   readonly log: Log
   readonly metrics: Metrics
+}
+
+/** What streams share beside. */
+export interface StreamParts extends ServerStreamParts {
+  readonly verifier: DialbackVerifier
+  readonly paces: Paces
 }
 
 /** How a domain was proved. */

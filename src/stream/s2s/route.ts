@@ -10,7 +10,7 @@ import type { Dialed } from '../link.ts'
 import type { Carrier, RouteInfo } from './carrier.ts'
 import { failureOf, StreamFailure } from './failure.ts'
 import { discard, OutStream, type Pair } from './out.ts'
-import type { ServerStreamParts } from './parts.ts'
+import type { StreamParts } from './parts.ts'
 import { type Parcel, parcel, Queue } from './queue.ts'
 
 /** The first pause after a failure, and the longest, in ms. */
@@ -27,7 +27,9 @@ const SUBSCRIPTIONS: ReadonlySet<string> = new Set(['subscribe', 'subscribed', '
 
 /** What a route needs beside the parts of streams. */
 export interface RouteOwner {
-  readonly parts: ServerStreamParts
+  readonly parts: StreamParts
+  /** Streams that take further domains of ours, by domain of theirs. */
+  readonly shared: Map<string, OutStream>
   /** A number between 0 and 1, for jitter. */
   random(): number
   /** Waits for its turn to connect: not all may at once. @returns ends the turn, which may not have come yet */
@@ -48,6 +50,9 @@ export class Route {
   /** An attempt to connect, from the lookup on. */
   #attempt: Attempt | undefined
   #stream: Carrier | undefined
+  /** Whether another domain's stream is being asked to take this pair, too; and whether there is any sense in it. */
+  #boarding = false
+  #boards = true
   /** Streams of theirs that would serve as well (XEP-0288). */
   readonly #spare = new Set<Carrier>()
   #failures = 0
@@ -68,7 +73,8 @@ export class Route {
 
   /** Whether nothing would be lost without it. */
   get isIdle(): boolean {
-    return !(this.#stream || this.#attempt || this.#pause) && this.#spare.size === 0 && this.#queue.length === 0
+    const isBusy = this.#stream || this.#attempt || this.#boarding || this.#pause
+    return !isBusy && this.#spare.size === 0 && this.#queue.length === 0
   }
 
   /** UTF-16 units of what waits. */
@@ -86,7 +92,7 @@ export class Route {
     return {
       from: this.pair.ours,
       to: this.pair.theirs,
-      state: this.#stream ? 'open' : this.#attempt ? 'connecting' : this.#pause ? 'waiting' : 'idle',
+      state: this.#stream ? 'open' : this.#attempt || this.#boarding ? 'connecting' : this.#pause ? 'waiting' : 'idle',
       queued: this.#queue.length,
       lastError: failure && { why: failure.why.message, at: failure.at },
     }
@@ -181,22 +187,46 @@ export class Route {
   }
 
   #connect(now = false): void {
-    if (this.#closed || this.#attempt || this.#stream || (this.#pause && !now)) return
+    if (this.#closed || this.#attempt || this.#boarding || this.#stream || (this.#pause && !now)) return
+    const { policy, router } = this.#owner.parts
+    const { theirs } = this.pair
     const [spare] = this.#spare
-    if (spare) {
-      this.#isOpen(spare)
-      return
+    const shared = this.#boards ? this.#owner.shared.get(theirs) : undefined
+    if (spare) this.#isOpen(spare)
+    else if (policy.refusal(theirs)) {
+      const refused = this.#queue.take(() => true)
+      this.#back(refused, router.noWay())
+    } else if (shared?.takesRiders) void this.#board(shared)
+    else this.#dial()
+  }
+
+  /** XEP-0220 §2.6.1: another domain of ours has a stream to them already. */
+  async #board(shared: OutStream): Promise<void> {
+    const ride: Carrier = {
+      get hasRoom() {
+        return shared.hasRoom
+      },
+      send: (one) => shared.send(one),
+      close: () => undefined, // its own route closes it
     }
-    if (this.#owner.parts.policy.refusal(this.pair.theirs)) {
-      this.#back(
-        this.#queue.take(() => true),
-        this.#owner.parts.router.noWay(),
-      )
-      return
-    }
+    this.#boarding = true
+    const asked = await shared.board(this.pair.ours, {
+      has: (parcels) => this.has(parcels),
+      ended: (unacknowledged, failure) => this.lost(ride, unacknowledged, failure),
+    })
+    this.#boarding = false
+    if (this.#closed || this.#stream) return
+    if (asked.type === 'valid') return this.#isOpen(ride)
+    this.#boards = asked.type === 'lost'
+    this.#connect()
+  }
+
+  #dial(): void {
+    const { shared } = this.#owner
     const attempt = new Attempt(this.pair, this.#owner, {
       ready: (stream) => {
         this.#attempt = undefined
+        if (stream.takesRiders) shared.set(stream.theirs, stream)
         this.#isOpen(stream)
       },
       failed: (failure) => {
@@ -204,7 +234,10 @@ export class Route {
         this.#failed(failure)
       },
       has: (parcels) => this.has(parcels),
-      lost: (stream, unacknowledged, failure) => this.lost(stream, unacknowledged, failure),
+      lost: (stream, unacknowledged, failure) => {
+        if (shared.get(stream.theirs) === stream) shared.delete(stream.theirs)
+        this.lost(stream, unacknowledged, failure)
+      },
       ping: () => this.ping(),
     })
     this.#attempt = attempt

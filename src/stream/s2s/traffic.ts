@@ -11,7 +11,8 @@ import type { Link, MaybeAsync, StreamHeader } from '../link.ts'
 import { NS_STREAMS } from '../offer.ts'
 import { type AckOwner, Acks } from './acks.ts'
 import { NS_SM } from './offer.ts'
-import type { ServerStreamParts } from './parts.ts'
+import type { Pace } from './pace.ts'
+import type { StreamParts } from './parts.ts'
 import type { Parcel } from './queue.ts'
 
 /** What may be on its way without the other server having said that it has it: stanzas, and UTF-16 units of their texts. */
@@ -25,8 +26,8 @@ const LANGUAGE = /^[A-Za-z0-9]{1,8}(?:-[A-Za-z0-9]{1,8}){0,7}$/
 export interface TrafficOwner extends AckOwner {
   /** The domain of ours that the stream is for. */
   readonly ours: string | undefined
-  /** Whether a domain was proved by the other side of this stream. */
-  isProved(domain: string): boolean
+  /** How fast a domain may send that was proved by the other side of this stream; undefined for any other. */
+  paceOf(domain: string): Pace | undefined
 }
 
 /** The traffic of one stream. */
@@ -38,11 +39,11 @@ export class Traffic {
   lastHeard: number
   lastSent: number
   readonly #link: Link
-  readonly #parts: ServerStreamParts
+  readonly #parts: StreamParts
   readonly #owner: TrafficOwner
   #lang: string | undefined
 
-  constructor(link: Link, parts: ServerStreamParts, owner: TrafficOwner) {
+  constructor(link: Link, parts: StreamParts, owner: TrafficOwner) {
     this.#link = link
     this.#parts = parts
     this.#owner = owner
@@ -79,23 +80,33 @@ export class Traffic {
 
   #stanza(element: Element): MaybeAsync<void> {
     this.lastStanza = this.#parts.clock.now()
+    const pause = this.#pace(element).spend(element.source?.text.length ?? 0)
     const stanza = this.#checked(element)
-    if (!stanza) return this.acks.handled()
+    if (!stanza) {
+      this.acks.handled()
+      return pause
+    }
     const { router, store, metrics } = this.#parts
     metrics.received[stanza.kind]++
     return andThen(router.route(this.#stamped(stanza)), () => {
       this.acks.handled()
-      return store.uncommitted > UNCOMMITTED_MAX ? settled(store) : undefined
+      return store.uncommitted > UNCOMMITTED_MAX ? settled(store).then(() => pause) : pause
     })
   }
 
-  /** RFC 6120 §8.1.1.2, §8.1.2.2, §4.9.3: throws what ends the stream; undefined for what was answered. */
-  #checked(element: Element): Stanza | undefined {
+  /** Whose it is, among those who proved themselves (RFC 6120 §8.1.1.2, §8.1.2.2, §4.9.3); throws what ends the stream. */
+  #pace(element: Element): Pace {
     const { from, to } = element.attrs
     if (!from || !to) throw new StreamError('improper-addressing', 'A stanza needs "from" and "to".')
     const domain = senderDomain(from)
     if (domain === undefined) throw new StreamError('improper-addressing', '"from" is no address.')
-    if (!this.#owner.isProved(domain)) throw new StreamError('invalid-from')
+    const pace = this.#owner.paceOf(domain)
+    if (!pace) throw new StreamError('invalid-from')
+    return pace
+  }
+
+  /** Throws what ends the stream; undefined for what was answered. */
+  #checked(element: Element): Stanza | undefined {
     const stanza = this.#parse(element)
     if (!stanza?.to) return undefined
     if (!this.#parts.router.answersFor(stanza.to.domain)) throw new StreamError('host-unknown')

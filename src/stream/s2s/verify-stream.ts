@@ -6,7 +6,8 @@ import { type Element, el } from '../../xml/element.ts'
 import { StreamError } from '../../xmpp/errors.ts'
 import { DialError, type Dialer, type Link, type LinkEvents, type MaybeAsync, type StreamHeader } from '../link.ts'
 import { NS_STREAMS, NS_TLS } from '../offer.ts'
-import { answerOf, type DialbackError, NS_DIALBACK, type Pair, pairOf, request, streamIdOf } from './dialback-words.ts'
+import { answerOf, type DialbackError, type Pair, pairOf, request, streamIdOf } from './dialback-words.ts'
+import { NS_DIALBACK } from './offer.ts'
 
 /** A key, and the stream on which it came. */
 export interface Verification {
