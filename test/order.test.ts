@@ -41,6 +41,8 @@ test('who runs at each hook', () => {
         'blocking',
         'spam-brakes',
         'archive-preferences',
+        'pep',
+        'archive',
         'carbons',
         'avatar-conversion',
         'caps',
@@ -55,11 +57,12 @@ test('who runs at each hook', () => {
         'carbons',
         'push',
         'offline',
+        'caps',
         'last-activity',
       ],
       onAway: ['offline'],
       onDeliver: ['blocking', 'pep', 'csi'],
-      onAvailable: ['pep', 'push', 'offline', 'stream-management'],
+      onAvailable: ['pep', 'push', 'offline', 'caps', 'stream-management'],
     },
   )
 })

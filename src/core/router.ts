@@ -242,7 +242,7 @@ export class Router {
 
   #toAccount(stanza: Stanza, to: Jid, session: Session | undefined): MaybeAsync<void> {
     const { directory } = this.#parts
-    if (stanza.kind === 'presence' && isNews(stanza) && !directory.loaded(to.bare.toString())?.sessions.size)
+    if (stanza.kind === 'presence' && isNews(stanza) && !this.#matters(stanza, directory.loaded(to.bare.toString())))
       return undefined
     return andThen(directory.find(to), (account) => {
       if (!account) return this.#toNobody(stanza, to)
@@ -254,6 +254,16 @@ export class Router {
         return this.#iqToClient(passed, to, account)
       })
     })
+  }
+
+  /**
+   * Whether such a presence is anything to an account. To one that is away only who comes on another server: what it
+   * published is told by ours (XEP-0163 §4.3.4); and who goes, if it may be known that they came.
+   */
+  #matters({ type, from }: Stanza, account: LocalAccount | undefined): boolean {
+    if (account?.sessions.size) return true
+    if (!from || type === 'error' || this.#parts.hosts.has(from.domain)) return false
+    return type === '' || account !== undefined
   }
 
   /** Says no more than that nobody answers (RFC 6121 §8.5.1). */

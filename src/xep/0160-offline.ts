@@ -8,6 +8,7 @@ import type { Session } from '../core/session.ts'
 import type { MessageId, NewMessage, WaitingMessage } from '../store/store.ts'
 import { el } from '../xml/element.ts'
 import { parseElement } from '../xml/reader.ts'
+import { NS_DELAY } from '../xmpp/0203-delay.ts'
 import { archiveId } from '../xmpp/0313-archive-queries.ts'
 import { stanzaId } from '../xmpp/0359-stanza-ids.ts'
 import { StanzaError } from '../xmpp/errors.ts'
@@ -17,7 +18,6 @@ import { isCounted, roomFor } from './0198-stream-management/counted.ts'
 import { archiveOwners, keepingOf } from './0313-archive.ts'
 import { bury } from './0424-retraction.ts'
 
-const NS_DELAY = 'urn:xmpp:delay'
 /** Messages that are read from the store at once. */
 const PAGE = 50
 /** UTF-16 units of XML that are sent before the client's link has had a turn to write them. */

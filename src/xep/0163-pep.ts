@@ -3,10 +3,18 @@
 // presence; what their clients want to hear of stands in their capabilities.
 import { z } from 'zod'
 import type { LocalAccount } from '../core/directory.ts'
-import { type Disclosed, type DiscoRequest, type Feature, type FeatureContext, PASS } from '../core/feature.ts'
-import { weSee } from '../core/roster.ts'
+import {
+  type Disclosed,
+  type DiscoRequest,
+  type Feature,
+  type FeatureContext,
+  type MaybeAsync,
+  PASS,
+} from '../core/feature.ts'
+import { seesUs, weSee } from '../core/roster.ts'
 import type { Session } from '../core/session.ts'
 import { type Element, el } from '../xml/element.ts'
+import type { Jid } from '../xmpp/jid.ts'
 import type { Stanza } from '../xmpp/stanza.ts'
 import { NS_ITEMS } from './0030-disco.ts'
 import { approve, isApproval } from './0060-pubsub/authorize.ts'
@@ -17,7 +25,8 @@ import { NS_PUBSUB } from './0060-pubsub/errors.ts'
 import { hidden } from './0060-pubsub/node.ts'
 import { routes } from './0060-pubsub/routes.ts'
 import type { Shelf } from './0060-pubsub/shelf.ts'
-import { capsOf, onCaps } from './0115-caps.ts'
+import { type ContactClient, contactClients, onContactCaps } from './0115-caps/contacts.ts'
+import { capsOf, onCaps } from './0115-caps/feature.ts'
 
 const ACCOUNT: Disclosed = {
   identities: [{ category: 'pubsub', type: 'pep' }],
@@ -60,7 +69,16 @@ export const pep: Feature = {
     const greeter = new Greeter(ctx)
     return {
       iq: routes('account', engine),
-      start: () => onCaps(ctx.router, (client) => greeter.capsChanged(client)),
+      start() {
+        onCaps(ctx.router, (client) => greeter.capsChanged(client))
+        onContactCaps(ctx.router, (owner, client) => greeter.greetContact(owner, client))
+      },
+      onSend({ kind, type, to }, { account }) {
+        // A contact elsewhere is shown a presence: perhaps for the first time, since it may see it now.
+        if (kind === 'presence' && type === '' && to?.isBare && !ctx.hosts.has(to.domain))
+          for (const client of contactClients(ctx.router, account, to)) greeter.greetContact(account, client)
+        return PASS
+      },
       onAvailable: (client) => greeter.greet(client),
       onReceive(stanza, owner) {
         if (!stanza.from?.bare.equals(owner.jid) || !isApproval(stanza)) return PASS
@@ -87,6 +105,7 @@ class Greeter {
   readonly #ctx: FeatureContext
   /** The nodes of which a client was told, until it is no longer there. */
   readonly #told = new WeakMap<Session, Set<string>>()
+  readonly #toldContacts = new WeakMap<ContactClient, Set<string>>()
   /** Those of which it still has to be told, while it is being told of others: one round at a time for each client. */
   readonly #waiting = new WeakMap<Session, Set<string>>()
 
@@ -105,9 +124,8 @@ class Greeter {
     if (!client.presence) return
     const told = this.#told.get(client) ?? new Set()
     this.#told.set(client, told)
-    const news = [...wantedNodes(client)].filter((node) => !told.has(node)).slice(0, NODES_MAX - told.size)
+    const news = newsFor(capsOf(client), told)
     if (news.length === 0) return
-    for (const node of news) told.add(node)
     const waiting = this.#waiting.get(client)
     if (waiting) for (const node of news) waiting.add(node)
     else void this.#rounds(client, new Set(news))
@@ -123,8 +141,20 @@ class Greeter {
 
   /** A contact lets the client's user see its presence, and so its nodes. */
   accepted({ from }: Stanza, client: Session): void {
-    const wanted = [...wantedNodes(client)]
+    const wanted = [...wantedNodes(capsOf(client))]
     if (from && client.presence && wanted.length > 0) void this.#from(client, from.bare, wanted)
+  }
+
+  /**
+   * Tells a client on another server of the account's nodes that it had not asked for before, if its user may see them: its
+   * own server cannot. Does not wait.
+   */
+  greetContact(owner: LocalAccount, client: ContactClient): void {
+    if (!client.features || !seesUs(owner.roster.item(client.jid.bare))) return
+    const told = this.#toldContacts.get(client) ?? new Set()
+    this.#toldContacts.set(client, told)
+    const news = newsFor(client.features, told)
+    if (news.length > 0) void this.#last(pubsubOf(this.#ctx).shelf(owner), client.jid, news)
   }
 
   /** One contact after the other, and only while the client is there: a login is no storm. */
@@ -136,15 +166,21 @@ class Greeter {
     }
   }
 
-  /** Never rejects. */
-  async #from(client: Session, owner: LocalAccount['jid'], nodes: readonly string[]): Promise<void> {
+  #from(client: Session, owner: LocalAccount['jid'], nodes: readonly string[]): Promise<void> {
     const engine = pubsubOf(this.#ctx)
+    const own = owner.equals(client.account.jid)
+    return this.#last(own ? engine.shelf(client.account) : engine.shelfOf(owner), client.jid, nodes)
+  }
+
+  /** Never rejects. */
+  async #last(whose: MaybeAsync<Shelf | undefined>, to: Jid, nodes: readonly string[]): Promise<void> {
     try {
-      const shelf = owner.equals(client.account.jid) ? await engine.shelf(client.account) : await engine.shelfOf(owner)
+      const shelf = await whose
       if (!shelf) return
+      const { notifier } = pubsubOf(this.#ctx)
       for (const name of nodes) {
         const node = shelf.node(name)
-        if (node?.config.sendLast === 'on_sub_and_presence') await engine.notifier.last(shelf, node, client.jid)
+        if (node?.config.sendLast === 'on_sub_and_presence') await notifier.last(shelf, node, to)
       }
     } catch (error) {
       this.#ctx.log.error('last items not sent', { error })
@@ -154,10 +190,17 @@ class Greeter {
 
 const NOTIFY = '+notify'
 
-function wantedNodes(client: Session): ReadonlySet<string> {
+function wantedNodes(features: readonly string[] | undefined): ReadonlySet<string> {
   const wanted = new Set<string>()
-  for (const feature of capsOf(client) ?? []) if (feature.endsWith(NOTIFY)) wanted.add(feature.slice(0, -NOTIFY.length))
+  for (const feature of features ?? []) if (feature.endsWith(NOTIFY)) wanted.add(feature.slice(0, -NOTIFY.length))
   return wanted
+}
+
+/** The nodes that a client wants to hear of and was not told of; from now on it was. */
+function newsFor(features: readonly string[] | undefined, told: Set<string>): readonly string[] {
+  const news = [...wantedNodes(features)].filter((node) => !told.has(node)).slice(0, NODES_MAX - told.size)
+  for (const node of news) told.add(node)
+  return news
 }
 
 /** Nodes of an account, or items of a node (XEP-0060 §5.2, §5.5): those that the asker may see. */

@@ -7,6 +7,7 @@ import { type Feature, type FeatureContext, type IqRequest, PASS, type Verdict }
 import { recipients } from '../core/message.ts'
 import type { ArchiveRange, KeptMessage, MessageId } from '../store/store.ts'
 import type { Element } from '../xml/element.ts'
+import { withoutForgedTimes } from '../xmpp/0203-delay.ts'
 import {
   type ArchiveQuery,
   archiveId,
@@ -141,7 +142,7 @@ export const archive: Feature = {
       },
       onReceive(stanza, owner): Verdict {
         if (stanza.kind !== 'message') return PASS
-        const message = withoutForgedIds(stanza, owner.jid)
+        const message = withoutForged(stanza, owner.jid)
         const id = keep(message, owner, ctx, complain)
         if (id !== undefined) return { pass: message.append(stanzaId(archiveId(id), owner.jid)) }
         return message === stanza ? PASS : { pass: message }
@@ -154,6 +155,12 @@ export const archive: Feature = {
       stop: () => trimmer.stop(),
     }
   },
+}
+
+/** Without what only we say: under which id the account keeps it, and when it came. */
+function withoutForged(message: Stanza, account: Jid): Stanza {
+  const unnamed = withoutForgedIds(message, account)
+  return message.from?.bare.equals(account) ? unnamed : withoutForgedTimes(unnamed, account)
 }
 
 /** Keeps a message that somebody is there to get. @returns its id in the owner's archive, if it went there */

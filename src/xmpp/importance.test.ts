@@ -17,10 +17,10 @@ function chat(content: string, type = 'chat'): Stanza {
   return stanza(`<message from='${ROMEO}' type='${type}'>${content}</message>`)
 }
 
-function carbon(content: string, way = 'received'): Stanza {
+function carbon(content: string, way = 'received', by = 'juliet@capulet.example'): Stanza {
   const inner = `<message xmlns='jabber:client' from='${ROMEO}' to='juliet@capulet.example' type='chat'>${content}</message>`
   return stanza(
-    `<message from='juliet@capulet.example' type='chat'><${way} xmlns='urn:xmpp:carbons:2'><forwarded xmlns='urn:xmpp:forward:0'>${inner}</forwarded></${way}></message>`,
+    `<message from='${by}' to='juliet@capulet.example/balcony' type='chat'><${way} xmlns='urn:xmpp:carbons:2'><forwarded xmlns='urn:xmpp:forward:0'>${inner}</forwarded></${way}></message>`,
   )
 }
 
@@ -101,4 +101,8 @@ test('of events the last one of each item counts, or of the node if it has only 
     keyOf(event(`<items node='urn:xmpp:bookmarks:1'><retract id='a'/></items>`)),
   )
   assert.notEqual(keyOf(items(mood, 'a')), keyOf(event(`<purge node='${mood}'/>`)))
+})
+
+test('a copy that somebody else claims to be one of the account makes nothing void', () => {
+  assert.equal(importanceOf(carbon(COMPOSING, 'received', 'tybalt@capulet.example')).kind, 'patient')
 })

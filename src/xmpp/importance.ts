@@ -66,7 +66,7 @@ export function importanceOf(stanza: Stanza): Importance {
   if (stanza.kind === 'iq') return IS_URGENT
   if (stanza.kind === 'presence') return ofPresence(stanza)
   const from = stanza.from?.toString() ?? ''
-  const copied = copyIn(stanza.element)
+  const copied = copyIn(stanza)
   if (!copied) return ofMessage(stanza.element, stanza.type, from)
   return ofMessage(copied, copied.attrs.type ?? 'normal', `${copied.attrs.from} ${copied.attrs.to}`)
 }
@@ -84,8 +84,9 @@ function ofPresence({ type, from, element }: Stanza): Importance {
   return { kind: 'state', key: `presence ${from?.toString()}` }
 }
 
-/** The message inside a carbon (XEP-0280). */
-function copyIn(message: Element): Element | undefined {
+/** The message inside a carbon (XEP-0280), which only the account itself sends: nobody else's makes anything void. */
+function copyIn({ from, to, element: message }: Stanza): Element | undefined {
+  if (!from || !to || !from.equals(to.bare)) return undefined
   const carbon = message.child('received', NS_CARBONS) ?? message.child('sent', NS_CARBONS)
   return carbon?.child('forwarded', 'urn:xmpp:forward:0')?.child('message', NS_CLIENT)
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What clients say to a publish-subscribe service (XEP-0060), and how they make known what they want to hear of (XEP-0163).
 import { createHash } from 'node:crypto'
-import { verificationText } from '../../src/xep/0115-caps.ts'
+import { verificationText } from '../../src/xep/0115-caps/hash.ts'
+import type { Element } from '../../src/xml/element.ts'
 import { parseElement } from '../../src/xml/reader.ts'
 import type { Actor } from './cast.ts'
 
@@ -57,16 +58,48 @@ export async function listens(actor: Actor, ...nodes: readonly string[]): Promis
 
 /** The same, but what comes after the answer is left to be received. */
 export async function learns(actor: Actor, ...nodes: readonly string[]): Promise<void> {
+  const answer = show(actor, nodes)
+  for (;;) {
+    const heard = await actor.hears()
+    if (heard.name === 'presence' && heard.attrs.from === actor.full) return // a kind that is known is not asked
+    reply(actor, heard, answer)
+  }
+}
+
+/** The same, but it answers until this other server has asked too; gives everything else that came. */
+export async function listensAt(
+  server: string,
+  actor: Actor,
+  ...nodes: readonly string[]
+): Promise<readonly Element[]> {
+  const answer = show(actor, nodes)
+  const others: Element[] = []
+  for (const id of ['first', 'second']) {
+    actor.sends(`<iq type='get' id='${id}' to='${server}'><ping xmlns='urn:xmpp:ping'/></iq>`)
+    for (let heard = await actor.hears(); heard.attrs.id !== id; heard = await actor.hears())
+      if (!reply(actor, heard, answer)) others.push(heard)
+  }
+  return others
+}
+
+/** What a client that asks for these nodes answers when it is asked what it has. */
+export function listener(...nodes: readonly string[]): string {
   const features = nodes.map((node) => `<feature var='${node}+notify'/>`).join('')
-  const answer = `<query xmlns='${INFO}'><identity category='client' type='pc'/><feature var='${INFO}'/>${features}</query>`
+  return `<query xmlns='${INFO}'><identity category='client' type='pc'/><feature var='${INFO}'/>${features}</query>`
+}
+
+/** @returns what the client answers */
+function show(actor: Actor, nodes: readonly string[]): string {
+  const answer = listener(...nodes)
   const ver = createHash('sha1')
     .update(verificationText(parseElement(answer)))
     .digest('base64')
   actor.sends(`<presence><c xmlns='${CAPS}' hash='sha-1' node='urn:test' ver='${ver}'/></presence>`)
-  for (;;) {
-    const heard = await actor.hears()
-    if (heard.name === 'presence' && heard.attrs.from === actor.full) return // a kind that is known is not asked
-    if (heard.name === 'iq' && heard.child('query', INFO))
-      actor.sends(`<iq type='result' id='${heard.attrs.id}' to='${heard.attrs.from}'>${answer}</iq>`)
-  }
+  return answer
+}
+
+function reply(actor: Actor, heard: Element, answer: string): boolean {
+  if (heard.name !== 'iq' || !heard.child('query', INFO)) return false
+  actor.sends(`<iq type='result' id='${heard.attrs.id}' to='${heard.attrs.from}'>${answer}</iq>`)
+  return true
 }

@@ -8,16 +8,16 @@ import type { Session } from '../../core/session.ts'
 import type { PubsubItem, StoredItem } from '../../store/pubsub-store.ts'
 import { type Element, el } from '../../xml/element.ts'
 import { parseElement } from '../../xml/reader.ts'
+import { NS_DELAY } from '../../xmpp/0203-delay.ts'
 import { Jid } from '../../xmpp/jid.ts'
 import { NS_CLIENT, Stanza } from '../../xmpp/stanza.ts'
-import { capsOf } from '../0115-caps.ts'
+import { type ContactClient, contactClients } from '../0115-caps/contacts.ts'
+import { capsOf, learnCaps } from '../0115-caps/feature.ts'
 import { isBlocked } from '../0191-blocking.ts'
 import { configForm } from './config.ts'
 import { NS_EVENT } from './errors.ts'
-import { hidden, type Node } from './node.ts'
+import { hidden, type Node, type Owner } from './node.ts'
 import type { Shelf } from './shelf.ts'
-
-const NS_DELAY = 'urn:xmpp:delay'
 
 /** What the notifier has to know of a change. */
 interface Changed {
@@ -112,7 +112,11 @@ export class Notifier {
     for (const { jid } of this.#clients(owner.jid, node.name)) found.set(jid.key, jid)
     for (const item of owner.roster?.items ?? []) {
       if (!seesUs(item) || hidden(node, item.jid, owner)) continue
-      for (const { jid } of this.#clients(item.jid.bare, node.name)) found.set(jid.key, jid)
+      const { bare } = item.jid
+      const clients = this.#ctx.hosts.has(bare.domain)
+        ? this.#clients(bare, node.name)
+        : this.#elsewhere(owner, bare, node.name)
+      for (const { jid } of clients) found.set(jid.key, jid)
     }
     for (const [text, state] of node.subscriptions) {
       const jid = Jid.parse(text)
@@ -123,10 +127,20 @@ export class Notifier {
     return found.values()
   }
 
-  /** The clients of a user that want to hear of a node. Those of other servers are unknown until there is federation. */
+  /** The clients of a user of ours that want to hear of a node. */
   *#clients(user: Jid, node: string): Generator<Session, void> {
     const account = this.#ctx.directory.loaded(user.key)
-    if (account) for (const client of account.available()) if (wants(client, node)) yield client
+    for (const client of account?.available() ?? []) {
+      const features = capsOf(client) ?? learnCaps(this.#ctx.router, client)
+      if (wants(features, node)) yield client
+    }
+  }
+
+  /** Those of a contact on another server, as far as their presence came here. */
+  *#elsewhere(owner: Owner, contact: Jid, node: string): Generator<ContactClient, void> {
+    if (!(owner instanceof LocalAccount)) return
+    for (const client of contactClients(this.#ctx.router, owner, contact))
+      if (wants(client.features, node)) yield client
   }
 
   *#reachable(user: Jid): Iterable<Jid> {
@@ -136,8 +150,8 @@ export class Notifier {
 }
 
 /** Whether a client asks for a node's notifications (XEP-0163 §4.3.2). */
-function wants(client: Session, node: string): boolean {
-  return capsOf(client)?.includes(`${node}+notify`) === true
+function wants(features: readonly string[] | undefined, node: string): boolean {
+  return features?.includes(`${node}+notify`) === true
 }
 
 function messageOf(type: 'headline' | 'normal', event: Element, from: Jid, to: Jid, extra?: Element): Stanza {

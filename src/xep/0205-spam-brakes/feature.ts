@@ -4,6 +4,7 @@
 import type { LocalAccount } from '../../core/directory.ts'
 import { type Feature, type FeatureContext, type FeatureLimits, PASS, type Verdict } from '../../core/feature.ts'
 import { seesUs } from '../../core/roster.ts'
+import { NS_MAM } from '../../xmpp/0313-archive-queries.ts'
 import { StanzaError } from '../../xmpp/errors.ts'
 import type { Jid } from '../../xmpp/jid.ts'
 import type { Stanza } from '../../xmpp/stanza.ts'
@@ -58,9 +59,11 @@ class Brakes {
     this.#ctx = ctx
   }
 
-  /** Whoever is written to, asked for a subscription, or shown presence may answer. */
-  sent({ kind, type, to }: Stanza, account: LocalAccount): Verdict {
-    if (kind === 'iq' || !to || type === 'error' || type === 'unavailable' || type === 'unsubscribed') return PASS
+  /** Whoever is written to, asked for a subscription or for what it keeps, or shown presence may answer. */
+  sent(stanza: Stanza, account: LocalAccount): Verdict {
+    const { kind, type, to } = stanza
+    if (!to || type === 'error' || type === 'unavailable' || type === 'unsubscribed') return PASS
+    if (kind === 'iq' && !asksForMessages(stanza)) return PASS
     const { key } = to.bare
     // Here, where it is not looked up yet whether the addressee exists: nobody learns that by asking many.
     if (kind === 'presence' && type === 'subscribe' && !seesUs(account.roster.item(to.bare))) {
@@ -107,6 +110,11 @@ class Brakes {
     const item = owner.roster.item(from)
     return item !== undefined && (item.listed || item.approved || item.subscription !== 'none')
   }
+}
+
+/** What an archive has comes as messages (XEP-0313 §4.3), and so does what is subscribed to (XEP-0060 §6.1). */
+function asksForMessages({ type, payload }: Stanza): boolean {
+  return type === 'set' && (payload?.ns === NS_MAM || payload?.ns === 'http://jabber.org/protocol/pubsub')
 }
 
 /** What rooms send goes to full JIDs, which strangers do not know; to lose it because a room was forgotten would be worse. */
