@@ -20,6 +20,9 @@ import { type Server, startXmpp } from './server.ts'
 import type { ScramHash, Store, StoreObserver } from './store/store.ts'
 import { UploadFiles } from './store/upload-files.ts'
 import { UploadSweeper } from './store/upload-sweeper.ts'
+import { DialbackKeys } from './stream/s2s/dialback-keys.ts'
+import { ServerStreams } from './stream/s2s/federation.ts'
+import { Policy } from './stream/s2s/policy.ts'
 import { publicUrl } from './web/public-url.ts'
 import { removeRoom } from './xep/0045-rooms/oversight.ts'
 import { features } from './xep/index.ts'
@@ -68,7 +71,7 @@ interface Parts {
   readonly started: number
 }
 
-type XmppParts = Pick<Parts, 'config' | 'live' | 'log' | 'metrics' | 'store' | 'accounts'>
+type XmppParts = Pick<Parts, 'config' | 'live' | 'log' | 'metrics' | 'store' | 'accounts' | 'network'>
 
 /**
  * Starts a server. Rejects, with everything stopped again, if a part cannot start: the reason is in the error.
@@ -112,7 +115,7 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
     mechanisms: hashesOf(config),
     clock: systemClock,
   })
-  const xmpp = await xmppOf({ config, live, log, metrics, store, accounts })
+  const xmpp = await xmppOf({ config, live, log, metrics, store, accounts, network })
   const firstAccount = firstAccountOf(config, store, accounts)
   const common = { config, live, log, metrics, store, accounts, certificates, network }
   const parts: Parts = { ...common, xmpp, firstAccount, started }
@@ -172,12 +175,18 @@ function firstAccountOf(
 }
 
 /** The server without its sockets. */
-async function xmppOf({ config, live, log, metrics, store, accounts }: XmppParts): Promise<Server> {
+async function xmppOf({ config, live, log, metrics, store, accounts, network }: XmppParts): Promise<Server> {
+  const keys = new DialbackKeys(await store.secret('dialback'))
   const { scramIterations, plain, tokenLifetime } = config.accounts
   return startXmpp({
     hosts: live.hosts,
     moved: live.moved,
     components: live.components,
+    federation: (router, parts) =>
+      new ServerStreams({
+        ...{ limits: live.federation, policy: new Policy(live.federation), dialer: network.dialer, keys, router },
+        ...{ store, clock: parts.clock, log, metrics },
+      }),
     store,
     accounts,
     features,
