@@ -2,6 +2,7 @@
 # People who do what they are told: each line that comes over a socket of the file system is something that somebody does or waits
 # for, and is answered with a line. Many may be under way at once.
 import asyncio
+import collections
 import json
 import os
 import sys
@@ -12,13 +13,37 @@ from client import Client, LoginFailed, run  # noqa: E402
 PLUGINS = ["xep_0030", "xep_0199", "xep_0203"]
 
 
+class Person(Client):
+    """Remembers of messages only what is asked for: what was heard how often, and what came back why."""
+
+    def begin(self, plugins):
+        super().begin(plugins)
+        self.heard = collections.defaultdict(list)
+        self.returned = {}
+        self.waiting = collections.defaultdict(asyncio.Event)
+
+    def _remember(self, stanza):
+        if stanza.name == "message" and stanza["type"] == "error":
+            error = stanza["error"]
+            self.returned[stanza["id"]] = {name: error[name] for name in ("condition", "type", "text")}
+            self.waiting[f"error {stanza['id']}"].set()
+        elif stanza.name == "message" and stanza["body"]:
+            body = stanza["body"].rstrip()
+            self.heard[body].append(stanza["from"].bare)
+            self.waiting[body].set()
+        return stanza
+
+    async def wait(self, key, within):
+        await asyncio.wait_for(self.waiting[key].wait(), within)
+
+
 class People:
     def __init__(self, places):
         self.places = places
         self.clients = {}
 
     async def log_in(self, user):
-        client = Client(self.places[user["domain"]], user, PLUGINS, "SCRAM-SHA-1", binds=False)
+        client = Person(self.places[user["domain"]], user, PLUGINS, "SCRAM-SHA-1", binds=False)
         try:
             await client.log_in()
         except LoginFailed as failure:
@@ -40,27 +65,19 @@ class People:
         return {}
 
     async def hears(self, who, body, within):
-        """Waits until somebody hears something, once."""
+        """Waits until somebody hears something."""
         client = self.clients[who]
-
-        def matches(stanza):
-            return stanza.name == "message" and stanza["type"] == "chat" and stanza["body"].rstrip() == body
-
-        message = await client.sees(body, matches, within)
-        return {"sender": message["from"].bare, "times": sum(matches(stanza) for stanza in client.stanzas)}
+        await client.wait(body, within)
+        return {"sender": client.heard[body][0], "times": len(client.heard[body])}
 
     async def gets_back(self, who, body, within):
         """Waits until something that was said comes back."""
-
-        def matches(stanza):
-            return stanza.name == "message" and stanza["type"] == "error" and stanza["id"] == body
-
-        error = (await self.clients[who].sees(f"the error for {body}", matches, within))["error"]
-        return {"condition": error["condition"], "type": error["type"], "text": error["text"]}
+        client = self.clients[who]
+        await client.wait(f"error {body}", within)
+        return client.returned[body]
 
     async def has_heard(self, who, body):
-        heard = self.clients[who].has_seen(lambda s: s.name == "message" and s["body"].rstrip() == body)
-        return {"heard": heard}
+        return {"heard": body in self.clients[who].heard}
 
 
 async def serve(places, socket):

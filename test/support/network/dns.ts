@@ -68,7 +68,7 @@ export class Dns {
 
   /** Whether the name server of `slow.` answers. */
   silence(silent: boolean): void {
-    const rule = `table inet faults { chain in { type filter hook input priority 0; ip daddr ${SLOW} drop; } }`
+    const rule = `table inet faults { chain incoming { type filter hook input priority 0; ip daddr ${SLOW} drop\n } }`
     this.#host.shell(`nft delete table inet faults 2>/dev/null || true; ${silent ? `nft '${rule}'` : ''}`)
   }
 
