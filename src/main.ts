@@ -16,13 +16,11 @@ import { ServerNetwork } from './net/server-network.ts'
 import { type CertificateFiles, Certificates } from './net/tls.ts'
 import { FirstAccount } from './ops/first-account.ts'
 import type { RunningServer, SessionInfo } from './ops/running-server.ts'
+import { OtherServers } from './other-servers.ts'
 import { type Server, startXmpp } from './server.ts'
 import type { ScramHash, Store, StoreObserver } from './store/store.ts'
 import { UploadFiles } from './store/upload-files.ts'
 import { UploadSweeper } from './store/upload-sweeper.ts'
-import { DialbackKeys } from './stream/s2s/dialback-keys.ts'
-import { ServerStreams } from './stream/s2s/federation.ts'
-import { Policy } from './stream/s2s/policy.ts'
 import { publicUrl } from './web/public-url.ts'
 import { removeRoom } from './xep/0045-rooms/oversight.ts'
 import { features } from './xep/index.ts'
@@ -35,6 +33,8 @@ export const software: Software = {
 
 /** How long a key that session tickets are encrypted with is used, in ms (RFC 9325 §3.4 asks for a week at most). */
 const TICKET_KEY_TIME = 12 * 3_600_000
+
+export { testWithoutServer } from './other-servers.ts'
 
 /** Opens the store that the configuration names. Rejects with a clear reason if it cannot be opened. */
 export async function openStore(config: Config, observer?: StoreObserver): Promise<Store> {
@@ -71,7 +71,9 @@ interface Parts {
   readonly started: number
 }
 
-type XmppParts = Pick<Parts, 'config' | 'live' | 'log' | 'metrics' | 'store' | 'accounts' | 'network'>
+type XmppParts = Pick<Parts, 'config' | 'live' | 'log' | 'metrics' | 'store' | 'accounts'> & {
+  readonly others: OtherServers
+}
 
 /**
  * Starts a server. Rejects, with everything stopped again, if a part cannot start: the reason is in the error.
@@ -115,7 +117,8 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
     mechanisms: hashesOf(config),
     clock: systemClock,
   })
-  const xmpp = await xmppOf({ config, live, log, metrics, store, accounts, network })
+  const others = await OtherServers.open({ live, network, store, log, metrics })
+  const xmpp = await xmppOf({ config, live, log, metrics, store, accounts, others })
   const firstAccount = firstAccountOf(config, store, accounts)
   const common = { config, live, log, metrics, store, accounts, certificates, network }
   const parts: Parts = { ...common, xmpp, firstAccount, started }
@@ -147,6 +150,7 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
     reports: store.reports,
     uploads: uploadsFor(parts, sweeper),
     rooms: { all: store.rooms.all, remove: (jid) => removeRoom(store, jid) },
+    federation: others.control,
     endSession: (id) => xmpp.endSession(id),
     async check(newer) {
       live.prepare(newer)
@@ -175,18 +179,13 @@ function firstAccountOf(
 }
 
 /** The server without its sockets. */
-async function xmppOf({ config, live, log, metrics, store, accounts, network }: XmppParts): Promise<Server> {
-  const keys = new DialbackKeys(await store.secret('dialback'))
+async function xmppOf({ config, live, log, metrics, store, accounts, others }: XmppParts): Promise<Server> {
   const { scramIterations, plain, tokenLifetime } = config.accounts
   return startXmpp({
     hosts: live.hosts,
     moved: live.moved,
     components: live.components,
-    federation: (router, parts) =>
-      new ServerStreams({
-        ...{ limits: live.federation, policy: new Policy(live.federation), dialer: network.dialer, keys, router },
-        ...{ store, clock: parts.clock, log, metrics },
-      }),
+    federation: (router, { clock }) => others.streams(router, clock),
     store,
     accounts,
     features,

@@ -54,7 +54,7 @@ async function place(t: TestContext, more = ''): Promise<string> {
 function configText(more: string): string {
   return `hosts: [example.org, example.net]
 certificate: {cert: tls/localhost.crt, key: tls/localhost.key}
-listen: {starttls: [], tls: [], https: [], http: [], proxy: [], metrics: []}
+listen: {starttls: [], tls: [], https: [], http: [], proxy: [], metrics: [], servers: [], serversTls: []}
 accounts: {scramIterations: 4096, sha1: false}
 log: {level: silent}
 ${more}`

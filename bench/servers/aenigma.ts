@@ -48,6 +48,8 @@ async function configure(
       https: [`127.0.0.1:${https}`],
       http: [`127.0.0.1:${http}`],
       proxy: [],
+      servers: [],
+      serversTls: [],
       metrics: [`127.0.0.1:${metrics}`],
     },
     http: { url: `http://127.0.0.1:${http}` },

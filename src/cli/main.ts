@@ -5,6 +5,7 @@ import { Command, CommanderError } from 'commander'
 import { addCompliance } from './compliance.ts'
 import { addConfig } from './config-check.ts'
 import { failureOf, report } from './failure.ts'
+import { addFederation } from './federation.ts'
 import { addPush } from './push.ts'
 import { addReload } from './reload.ts'
 import { addReports } from './reports.ts'
@@ -41,6 +42,7 @@ function program(): Command {
     addReports,
     addUploads,
     addRooms,
+    addFederation,
     addReload,
     addRestart,
     addStop,

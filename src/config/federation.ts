@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The options about other servers.
-import { isDomain } from './domains.ts'
+
 import { z } from 'zod'
+import { isDomain } from './domains.ts'
 import { choice, count, duration, flag, nameServers, place, section, size, texts, told } from './kinds.ts'
 
 const domains = (help: string) =>

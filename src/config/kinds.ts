@@ -79,7 +79,9 @@ export function addresses(option: { readonly default: readonly string[]; readonl
 export function nameServers({ help }: { readonly help: string }) {
   return several('address', (value): { value: Address } | { wrong: string } => {
     const address = parseIp(value, 53)
-    return address ? { value: address } : { wrong: 'must be an IP address such as 127.0.0.1, or [::1]:5353 with a port' }
+    return address
+      ? { value: address }
+      : { wrong: 'must be an IP address such as 127.0.0.1, or [::1]:5353 with a port' }
   })
     .prefault([])
     .meta(told(help, 'IP address, with a port if it is not 53, or a list of them'))

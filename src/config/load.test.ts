@@ -36,6 +36,8 @@ test('one line and a certificate are a whole configuration', () => {
     tls: [{ host: '::', port: 5223 }],
     proxy: [{ host: '::', port: 7777 }],
     components: [{ host: '127.0.0.1', port: 5347 }],
+    servers: [{ host: '::', port: 5269 }],
+    serversTls: [{ host: '::', port: 5270 }],
     https: [{ host: '::', port: 5443 }],
     http: [{ host: '127.0.0.1', port: 5280 }],
     metrics: [{ host: '127.0.0.1', port: 5281 }],

@@ -12,6 +12,8 @@ import { setTimeout as pause } from 'node:timers/promises'
 export interface Progress {
   readonly done: number
   readonly total?: number
+  /** What came of it, if that is told as it comes. */
+  readonly detail?: unknown
 }
 
 /** Does what is asked and returns something that JSON can hold. Errors other than `AdminError` are told as `failed`. */

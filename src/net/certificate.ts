@@ -71,7 +71,12 @@ export function readCertificate(raw: Buffer): Certificate {
   const extensions = extensionsOf(fields.find(({ tag }) => tag === context(3, true)))
   const find = (id: string): Der | undefined => extensions.get(id)?.value
   const known: readonly string[] = Object.values(ID)
-  const [names, basic, constraints, purposes] = [find(ID.names), find(ID.basic), find(ID.constraints), find(ID.purposes)]
+  const [names, basic, constraints, purposes] = [
+    find(ID.names),
+    find(ID.basic),
+    find(ID.constraints),
+    find(ID.purposes),
+  ]
   return {
     x509: new X509Certificate(raw),
     names: names ? readNames(names) : NO_NAMES,

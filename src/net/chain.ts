@@ -36,7 +36,6 @@ const RSA_BITS = 2048
 
 const SERVER = '1.3.6.1.5.5.7.3.1'
 const CLIENT = '1.3.6.1.5.5.7.3.2'
-const ANY = '2.5.29.37.0'
 
 /** Signatures that are worth something: none with MD5 or SHA-1. */
 const SIGNATURES = new Set([
@@ -71,7 +70,7 @@ class Search {
     const path = this.#continue([leaf])
     if (path) return { path }
     if (this.#why !== undefined) return { path: undefined, why: this.#why }
-    const own = leaf.x509.checkIssued(leaf.x509)
+    const own = leaf.x509.subject === leaf.x509.issuer
     return { path: undefined, why: own ? 'the certificate is self-signed: nobody else vouches for it' : NOBODY }
   }
 
@@ -114,8 +113,7 @@ class Search {
     const fits = [SERVER, CLIENT].some((purpose) => path.every((one) => isFor(one, purpose)))
     const within = path.every(
       ({ constraints }, at) =>
-        !constraints ||
-        path.slice(0, at).every((one, below) => allows(constraints, one, below === 0 ? domains : [])),
+        !constraints || path.slice(0, at).every((one, below) => allows(constraints, one, below === 0 ? domains : [])),
     )
     if (!fits) this.#why ??= 'the certificate is not one of a server'
     if (!within) this.#why ??= 'the authority that vouches for the certificate may not do so for this domain'
@@ -167,6 +165,7 @@ function mayIssue({ x509, pathLength }: Certificate, below: number): boolean {
   return x509.ca && pathLength >= below
 }
 
+/** That a key is for any purpose does not count, as OpenSSL has it. */
 function isFor({ purposes }: Certificate, purpose: string): boolean {
-  return purposes === undefined || purposes.includes(purpose) || purposes.includes(ANY)
+  return purposes === undefined || purposes.includes(purpose)
 }

@@ -65,6 +65,7 @@ export async function readReply(bytes: Buffer, id: number, question: Question): 
   if (bytes.length < 12 || bytes.readUInt16BE(0) !== id) return undefined
   try {
     const { flag_qr, flag_tc, flag_ad, flags = 0, questions = [], ...rest } = decode(bytes)
+    if (decode.bytes > bytes.length) return undefined // cut off
     const [asked, more] = questions
     if (!flag_qr || !asked || more || asked.type !== question.type || (asked.class ?? 'IN') !== 'IN') return undefined
     if (asked.name.toLowerCase() !== question.name.toLowerCase()) return undefined

@@ -9,11 +9,7 @@ const HEAD_START = 250
 const MOST_ADDRESSES = 8
 
 /** Connects. Rejects with the first address's error if none answers. @param signal ends the attempt */
-export async function connectFirst(
-  addresses: readonly string[],
-  port: number,
-  signal: AbortSignal,
-): Promise<Socket> {
+export async function connectFirst(addresses: readonly string[], port: number, signal: AbortSignal): Promise<Socket> {
   const left = alternating(addresses).slice(0, MOST_ADDRESSES)
   const open = new Set<Socket>()
   const { promise, resolve, reject } = Promise.withResolvers<Socket>()

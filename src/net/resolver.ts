@@ -128,7 +128,9 @@ export class DnsResolver implements Resolver {
     if (/^(?:.*\.)?localhost\.?$/i.test(host)) return { records: ['::1', '127.0.0.1'], secure: false }
     const both = await Promise.allSettled([this.#find(host, 'AAAA'), this.#find(host, 'A')])
     const answers = both.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
-    const records = answers.flatMap((one) => one.records.flatMap(({ data }) => (isIP(String(data)) ? [String(data)] : [])))
+    const records = answers.flatMap((one) =>
+      one.records.flatMap(({ data }) => (isIP(String(data)) ? [String(data)] : [])),
+    )
     const failed = both.find((one) => one.status === 'rejected')
     if (records.length === 0 && failed) throw failed.reason
     return { records, secure: !failed && answers.every(({ secure }) => secure) }

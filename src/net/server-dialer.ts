@@ -6,7 +6,7 @@ import type { TLSSocket } from 'node:tls'
 import type { Clock } from '../clock.ts'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
-import { type Dialed, type Dialer, DialError, type Place, type Proof } from '../stream/link.ts'
+import { DialError, type Dialed, type Dialer, type Place, type Proof } from '../stream/link.ts'
 import type { ReaderLimits } from '../xml/reader.ts'
 import { connectFirst } from './happy-eyeballs.ts'
 import { DnsError, type Resolver } from './resolver.ts'
@@ -166,7 +166,8 @@ function isOnion(host: string): boolean {
 
 /** The domain has no server if there is nothing at all in the DNS; a server that the DNS names may be back one day. */
 function noAddress(host: string, to: string): DialError {
-  if (host === to) return new DialError('no-such-domain', `the DNS knows no server of ${to}, and no address of ${to} either`)
+  if (host === to)
+    return new DialError('no-such-domain', `the DNS knows no server of ${to}, and no address of ${to} either`)
   return new DialError('unreachable', `the DNS knows no address of ${host}, which ${to} names as its server`)
 }
 
@@ -194,7 +195,8 @@ const REASONS: Readonly<Record<string, string>> = {
   ETIMEDOUT: 'does not answer',
 }
 
-function connectReason(error: unknown): string {
+/** Why a connection did not come about, as the end of a sentence. */
+export function connectReason(error: unknown): string {
   if (error instanceof DOMException) return 'does not answer'
   const code = error instanceof Error && 'code' in error ? String(error.code) : ''
   return REASONS[code] ?? `cannot be reached: ${reasonOf(error)}`

@@ -33,8 +33,8 @@ export function mismatch({ names }: Certificate, domain: string): string {
   return `the certificate is for ${all.slice(0, NAMES_TOLD).join(', ')}${more}, not for ${domain}`
 }
 
-/** What is printed is a domain or nothing: the peer chose these texts. */
-function namesTold({ dns, srv, xmpp }: CertificateNames): readonly string[] {
+/** The domains that a certificate is for. What is printed is a domain or nothing: the peer chose these texts. */
+export function namesTold({ dns, srv, xmpp }: CertificateNames): readonly string[] {
   const plain = [...dns, ...srv].filter((name) => /^[a-z0-9_*.-]{1,253}$/.test(name))
   return [...new Set([...plain, ...xmpp.flatMap((name) => prepareDomain(name) ?? [])])]
 }

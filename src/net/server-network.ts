@@ -10,6 +10,7 @@ import type { ServerSide } from './listen.ts'
 import { PeerCertificates } from './peer-certificate.ts'
 import { DnsResolver, type ResolverOptions } from './resolver.ts'
 import { type DialLimits, ServerDialer } from './server-dialer.ts'
+import { ServerWalk } from './server-walk.ts'
 import type { Certificates } from './tls.ts'
 
 /** A server's TLS protocol name (XEP-0368 §3). */
@@ -36,6 +37,8 @@ export interface NetworkParts {
 /** The way to other servers, and theirs to us. */
 export class ServerNetwork {
   readonly dialer: Dialer
+  /** The same step by step, for administrators. */
+  readonly walk: ServerWalk
   /** For a listener. */
   readonly incoming: ServerSide
   readonly #certificates: Certificates
@@ -52,6 +55,7 @@ export class ServerNetwork {
     const judge = new PeerCertificates({ authorities, resolver, clock })
     const how = (direct: boolean) => ({ ca: authorities.pem, ...(direct ? { alpn: ALPN_SERVER } : {}) })
     this.#resolver = resolver
+    this.walk = new ServerWalk(resolver)
     this.incoming = {
       secure: (socket, direct, domain) => certificates.secureServer(socket, how(direct), domain),
       proves: (socket, domain) => judge.prove(socket, domain, false),

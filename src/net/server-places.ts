@@ -23,7 +23,11 @@ interface Candidate extends Srv {
  * @param domain as in an address: with U-labels, or an IP literal
  * @param random from 0 to below 1
  */
-export async function placesOf(domain: string, resolver: Resolver, random: () => number = Math.random): Promise<Places> {
+export async function placesOf(
+  domain: string,
+  resolver: Resolver,
+  random: () => number = Math.random,
+): Promise<Places> {
   const literal = ipOf(domain)
   if (literal !== undefined) return found([{ host: literal, port: PORT, direct: false, secure: false }])
   const [direct, plain] = await bothOf(
@@ -85,7 +89,10 @@ function drawn(candidates: readonly Candidate[], random: () => number): Candidat
   while (left.length > 0 && order.length < MOST_PLACES) {
     const wanted = Math.floor(random() * (left.reduce((sum, { weight }) => sum + weight, 0) + 1))
     let sum = 0
-    const place = left.findIndex(({ weight }) => (sum += weight) >= wanted)
+    const place = left.findIndex(({ weight }) => {
+      sum += weight
+      return sum >= wanted
+    })
     order.push(...left.splice(Math.max(place, 0), 1))
   }
   return order

@@ -6,11 +6,12 @@ import type { TLSSocket } from 'node:tls'
 import type { Cancel, Clock } from '../clock.ts'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
-import type { ChannelBindings, Link, LinkEvents, MaybeAsync, OwnHeader, Proof } from '../stream/link.ts'
+import type { ChannelBindings, Link, LinkEvents, MaybeAsync, OwnHeader, Proof, Secured } from '../stream/link.ts'
 import { type Element, escapeAttribute, type Writable } from '../xml/element.ts'
 import { type ReadEvent, Reader, type ReaderLimits } from '../xml/reader.ts'
 import type { StreamError } from '../xmpp/errors.ts'
 import { Allowance } from './allowance.ts'
+import { securedOf } from './secured.ts'
 import { streamErrorOf } from './stream-error.ts'
 import { bindingsOf } from './tls.ts'
 
@@ -148,9 +149,17 @@ export class TcpLink implements Link {
     this.#listen()
   }
 
+  get unsent(): number {
+    return this.#out.length + this.#socket.writableLength
+  }
+
   async proves(domain: string): Promise<Proof> {
     if (!this.#encrypted || !this.#options.proves) return { by: undefined, why: 'the connection has no TLS' }
     return this.#options.proves(this.#socket as TLSSocket, domain)
+  }
+
+  get secured(): Secured | undefined {
+    return this.#encrypted ? securedOf(this.#socket as TLSSocket) : undefined
   }
 
   allowStanzas(bytes: number): void {

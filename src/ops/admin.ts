@@ -6,6 +6,7 @@ import { AccountError, type Accounts } from '../accounts/accounts.ts'
 import { AdminError, type AdminHandler, type Progress } from '../net/admin-socket.ts'
 import type { Account, KnownClient } from '../store/store.ts'
 import { Jid } from '../xmpp/jid.ts'
+import { federationCommands } from './federation.ts'
 import { insightCommands } from './insight.ts'
 import type { RunningServer } from './running-server.ts'
 
@@ -77,6 +78,7 @@ export function serverCommands(server: RunningServer, control: Control): Command
     status: () => server.status(),
     sessions: async () => server.sessions(),
     ...insightCommands(server),
+    ...federationCommands(server.federation),
     'end-session': async (args) => ({ ended: server.endSession(z.object({ id: z.string() }).parse(args).id) }),
     reload: async () => ({ restart: await control.reload() }),
     async restart() {

@@ -6,6 +6,7 @@ import type { RoomStore } from '../store/rooms-store.ts'
 import type { PushStore, ReportStore } from '../store/store.ts'
 import type { UploadStore } from '../store/upload-store.ts'
 import type { Jid } from '../xmpp/jid.ts'
+import type { FederationControl } from './federation.ts'
 import type { FirstAccount } from './first-account.ts'
 
 /** A socket that listens. */
@@ -85,6 +86,7 @@ export interface RunningServer {
     /** Those in it are told. Resolves, when it is gone from the disk, to whether there was such a room. */
     remove(jid: Jid): Promise<boolean>
   }
+  readonly federation: FederationControl
   /** @returns false if there is no such session */
   endSession(id: string): boolean
   /** Rejects if a server could not start with this configuration. */

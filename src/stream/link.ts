@@ -55,6 +55,26 @@ export interface LinkEvents {
 /** Whether a certificate proves a domain: by an authority that we trust or by the DNS; or why not, in plain words. */
 export type Proof = { readonly by: 'pkix' | 'dane' } | { readonly by: undefined; readonly why: string }
 
+/** What TLS agreed on with another server, and the certificate that it showed; for administrators. */
+export interface Secured {
+  /** Such as `TLSv1.3`. */
+  readonly version: string
+  readonly cipher: string
+  readonly certificate:
+    | {
+        /** The domains that it is for. */
+        readonly names: readonly string[]
+        /** The authority that made it, as it calls itself. */
+        readonly issuer: string
+        /** ms since 1970. */
+        readonly from: number
+        readonly until: number
+        /** SHA-256. */
+        readonly fingerprint: string
+      }
+    | undefined
+}
+
 /** One connection. */
 export interface Link {
   /** Opaque, for logs. */
@@ -86,6 +106,10 @@ export interface Link {
    * links between servers.
    */
   proves?(domain: string): Promise<Proof>
+  /** How it is encrypted; undefined if it is not. Only on links between servers. */
+  readonly secured?: Secured | undefined
+  /** How much waits for a peer that does not read; only on links between servers. */
+  readonly unsent?: number
   /** Larger stanzas for peers that logged in. @param bytes of one stanza */
   allowStanzas(bytes: number): void
   /** Ends the stream properly, with an error if given; does nothing the second time. Our own start tag is written first if it was not. */

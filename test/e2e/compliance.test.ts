@@ -86,6 +86,8 @@ test('with a TURN server, a contact and open registration nothing is missing', a
         proxy: at(more.http),
         components: at(more.starttls),
         metrics: [],
+        servers: [],
+        serversTls: [],
       },
       registration: 'open',
       contacts: { abuse: 'mailto:abuse@localhost' },

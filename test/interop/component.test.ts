@@ -18,7 +18,10 @@ before(async () => {
   const at = (one: number): readonly string[] => [`127.0.0.1:${one}`]
   server = await startAenigma(of, ports, {
     options: {
-      listen: { starttls: at(ports.starttls), tls: at(ports.tls), http: at(ports.http), components: at(port) },
+      listen: {
+        ...{ starttls: at(ports.starttls), tls: at(ports.tls), http: at(ports.http), components: at(port) },
+        ...{ servers: [], serversTls: [] },
+      },
       components: { [component.domain]: { secret: component.secret } },
     },
   })

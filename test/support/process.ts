@@ -253,6 +253,8 @@ async function writeConfig(
       proxy: [],
       https: [],
       metrics: [],
+      servers: [],
+      serversTls: [],
     },
     ...options,
   }

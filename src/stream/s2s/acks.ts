@@ -25,14 +25,14 @@ interface AckParts {
   readonly clock: Clock
 }
 
+/** What a ping tells: the other server answered; it did not, as it never does; or it does not any more. */
+export type PingAnswer = 'there' | 'silent' | 'gone'
+
 /** Who is told what the other server has. */
 export interface AckOwner {
   has(parcels: readonly Parcel[]): void
-  /**
-   * Sends a ping after everything else, if the other server does not count.
-   * @returns whether all that was sent until then can be taken for arrived
-   */
-  ping(): Promise<boolean>
+  /** Sends a ping after everything else, if the other server does not count. */
+  ping(): Promise<PingAnswer>
 }
 
 /** Counts the stanzas of one stream. */
@@ -41,6 +41,11 @@ export class Acks {
   readonly #owner: AckOwner
   #active = false
   #handled = 0
+  /** How many stanzas of ours the other side does not count, since they came before its `<enabled/>`. */
+  #uncounted = 0
+  /** Whether `<r/>` is to be answered when all is on disk, and whether it came again meanwhile. */
+  #answering = false
+  #answerAgain = false
   /** How many of those were vouched for when the disk was last known to have failed so often. */
   #vouchedFor = 0
   #failures: number
@@ -80,9 +85,17 @@ export class Acks {
     return this.#bytes
   }
 
-  /** From here on both sides count; before this there were no stanzas of ours. */
+  /** From here on both sides count (§3). */
   begin(): void {
     this.#active = true
+    this.#handled = 0
+    this.#uncounted = this.#sent.length
+    this.#askedAt = undefined
+  }
+
+  /** Here they begin to count what they send; what we send they count since we asked. */
+  theyCount(): void {
+    this.#handled = 0
   }
 
   /** They do not count after all. */
@@ -107,9 +120,14 @@ export class Acks {
 
   /** Answers `<r/>` once everything that it covers is on disk; a disk that failed since the last answer ends the stream. */
   answer(): void {
+    if (this.#answering) {
+      this.#answerAgain = true
+      return
+    }
     const { store, link } = this.#parts
     const handled = this.#handled
     const answer = (): void => {
+      this.#answering = false
       if (store.failures !== this.#failures && handled > this.#vouchedFor) {
         link.close(new StreamError('internal-server-error'))
         return
@@ -117,7 +135,11 @@ export class Acks {
       this.#failures = store.failures
       this.#vouchedFor = handled
       link.send(el('a', NS_SM, { h: String(handled % WRAP) }))
+      if (!this.#answerAgain) return
+      this.#answerAgain = false
+      this.answer()
     }
+    this.#answering = true
     if (store.uncommitted === 0) answer()
     else store.durable().then(answer, () => link.close(new StreamError('internal-server-error')))
   }
@@ -127,13 +149,17 @@ export class Acks {
     const h = /^\d{1,10}$/.test(attrs.h ?? '') ? Number(attrs.h) : WRAP
     if (!(h < WRAP)) throw new StreamError('bad-format', 'An acknowledgement needs a count.')
     const more = (h - (this.#acknowledged % WRAP) + WRAP) % WRAP
-    if (more > this.#sent.length) {
-      const sent = String((this.#acknowledged + this.#sent.length) % WRAP)
+    const counted = this.#sent.length - this.#uncounted
+    if (more > counted) {
+      const sent = String((this.#acknowledged + counted) % WRAP)
       const detail = el('handled-count-too-high', NS_SM, { h: String(h), 'send-count': sent })
       throw new StreamError('undefined-condition', 'More was acknowledged than was sent.', detail)
     }
     this.#askedAt = undefined
-    this.#confirm(more)
+    const before = this.#uncounted
+    this.#uncounted = 0
+    this.#acknowledged += more
+    this.#confirm(before + more)
     if (this.#sent.length > 0) this.#askSoon()
   }
 
@@ -149,7 +175,6 @@ export class Acks {
     if (count === 0) return
     const has = this.#sent.slice(0, count)
     this.#sent = this.#sent.slice(count)
-    this.#acknowledged += count
     for (const { size } of has) this.#bytes -= size
     this.#owner.has(has)
   }
@@ -170,15 +195,17 @@ export class Acks {
     } else if (this.#askedAt === undefined) void this.#ping()
   }
 
+  /** One that never answers may still have got everything, if the system could send it. */
   async #ping(): Promise<void> {
-    this.#askedAt = this.#parts.clock.now()
-    const answer = this.#owner.ping()
-    const upTo = this.#acknowledged + this.#sent.length
-    const arrived = await answer
+    const { clock, link } = this.#parts
+    this.#askedAt = clock.now()
+    const asked = this.#owner.ping()
+    const count = this.#sent.length
+    const answer = await asked
     if (this.#over || this.#active) return
     this.#askedAt = undefined
-    if (arrived) this.#confirm(upTo - this.#acknowledged)
-    else this.#parts.link.close(new StreamError('connection-timeout'))
+    if (answer === 'there' || (answer === 'silent' && !link.unsent)) this.#confirm(count)
+    else link.close(new StreamError('connection-timeout'))
     if (!this.#over && this.#sent.length > 0) this.#askSoon()
   }
 }

@@ -21,7 +21,8 @@ export interface StreamInfo {
   readonly to: string | undefined
   /** Which domains of theirs were proved, and how. */
   readonly proved: readonly { readonly domain: string; readonly by: ProvedBy }[]
-  readonly encrypted: boolean
+  /** The version of TLS, such as `TLSv1.3`; undefined without. */
+  readonly tls: string | undefined
   /** Whether both sides send on it (XEP-0288). */
   readonly bidi: boolean
   /** Whether stanzas are acknowledged (XEP-0198), and how many of ours are not yet. */
@@ -41,6 +42,8 @@ export interface RouteInfo {
   readonly state: 'idle' | 'connecting' | 'open' | 'waiting'
   /** What waits to be sent. */
   readonly queued: number
+  /** UTF-16 units of that. */
+  readonly queuedBytes: number
   /** Why the last attempt failed, or the last stream broke, and when. */
   readonly lastError: { readonly why: string; readonly at: number } | undefined
 }

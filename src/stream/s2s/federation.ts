@@ -7,6 +7,7 @@ import { parseElement } from '../../xml/reader.ts'
 import { StanzaError, StreamError } from '../../xmpp/errors.ts'
 import { NS_CLIENT, Stanza } from '../../xmpp/stanza.ts'
 import type { Link } from '../link.ts'
+import type { PingAnswer } from './acks.ts'
 import type { RouteInfo, StreamInfo } from './carrier.ts'
 import { DialbackVerifier } from './dialback-verifier.ts'
 import { InStream } from './in.ts'
@@ -72,7 +73,11 @@ export class ServerStreams implements Federation, RouteOwner {
   carry(stanza: Stanza): void {
     const { from, to } = stanza
     if (!from || !to) return
-    const route = this.#closed ? undefined : this.#route(from.domain, to.domain)
+    if (this.#closed) {
+      if (isKept(stanza)) this.#keep(stanza, { ours: from.domain, theirs: to.domain }) // for the next process
+      return
+    }
+    const route = this.#route(from.domain, to.domain)
     if (!route) {
       void this.parts.router.refuse(stanza, TOO_MANY)
       return
@@ -123,14 +128,28 @@ export class ServerStreams implements Federation, RouteOwner {
   /** Ends the streams that could not begin any more, after the configuration changed. */
   endRefused(): void {
     const { policy, router } = this.parts
+    const isRefused = ({ proved }: StreamInfo): boolean =>
+      proved.some(({ domain, by }) => policy.refusal(domain) || (by === 'dialback' && policy.trust(domain) !== by))
     for (const stream of [...this.#incoming]) {
       const { ours, theirs } = stream
       if (theirs !== undefined && policy.refusal(theirs)) stream.close(new StreamError('policy-violation'))
+      else if (isRefused(stream.info)) stream.close(new StreamError('policy-violation'))
       else if (ours !== undefined && !router.answersFor(ours)) stream.close(new StreamError('host-gone'))
     }
     for (const { out } of this.#routes.values()) {
-      if (out && (policy.refusal(out.theirs) || !router.answersFor(out.ours))) out.close()
+      if (out && (policy.refusal(out.theirs) || isRefused(out.info) || !router.answersFor(out.ours))) out.close()
     }
+  }
+
+  /** Ends all streams with a domain; what waits for it opens another. @returns how many there were */
+  disconnect(domain: string): number {
+    const outgoing = [...this.#routes.values()].flatMap(({ out }) => (out?.theirs === domain ? [out] : []))
+    const incoming = [...this.#incoming].filter(
+      ({ theirs, info }) => theirs === domain || info.proved.some((one) => one.domain === domain),
+    )
+    const all = [...outgoing, ...incoming]
+    for (const stream of all) stream.close(new StreamError('reset'))
+    return all.length
   }
 
   /** Ends all streams. What was not acknowledged is in the outbox, if it is anything to keep. */
@@ -184,7 +203,8 @@ export class ServerStreams implements Federation, RouteOwner {
     },
     carries: (stream: InStream, ours: string, theirs: string): void => this.#route(ours, theirs)?.offer(stream),
     has: (stream: InStream, parcels: readonly Parcel[]): void => this.#routeOf(stream)?.has(parcels),
-    ping: (stream: InStream): Promise<boolean> => this.#routeOf(stream)?.ping() ?? Promise.resolve(true),
+    ping: (stream: InStream): Promise<PingAnswer> =>
+      this.#routeOf(stream)?.ping() ?? Promise.resolve<PingAnswer>('silent'),
     ended: (stream: InStream, unacknowledged: readonly Parcel[]): void => {
       this.#incoming.delete(stream)
       for (const { domain } of stream.info.proved) this.#forget(domain)

@@ -7,6 +7,7 @@ import { type Element, el } from '../../xml/element.ts'
 import { StreamError } from '../../xmpp/errors.ts'
 import type { Link, LinkEvents, MaybeAsync, Proof, StreamHeader } from '../link.ts'
 import { NS_SASL, NS_TLS } from '../offer.ts'
+import type { PingAnswer } from './acks.ts'
 import { type Carrier, SPACE, type StreamInfo } from './carrier.ts'
 import { DialbackReceiving, type ReceivingStream } from './dialback-receiving.ts'
 import { domainIn, headerProblem } from './header.ts'
@@ -28,7 +29,7 @@ export interface InOwner {
   /** It is the way to `theirs`, for stanzas from `ours`. */
   carries(stream: InStream, ours: string, theirs: string): void
   has(stream: InStream, parcels: readonly Parcel[]): void
-  ping(stream: InStream): Promise<boolean>
+  ping(stream: InStream): Promise<PingAnswer>
   ended(stream: InStream, unacknowledged: readonly Parcel[]): void
 }
 
@@ -98,7 +99,7 @@ export class InStream implements LinkEvents, Carrier {
       from: this.#theirs,
       to: this.#ours,
       proved: [...this.#proved].map(([domain, { by }]) => ({ domain, by })),
-      encrypted: this.#link.encrypted,
+      tls: this.#link.secured?.version ?? (this.#link.encrypted ? 'TLS' : undefined),
       bidi: this.#bidi,
       acknowledged: acks.active,
       unacknowledged: acks.length,
@@ -116,7 +117,7 @@ export class InStream implements LinkEvents, Carrier {
     this.#owner.has(this, parcels)
   }
 
-  ping(): Promise<boolean> {
+  ping(): Promise<PingAnswer> {
     return this.#owner.ping(this)
   }
 

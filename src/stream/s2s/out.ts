@@ -5,6 +5,7 @@ import { type Element, el } from '../../xml/element.ts'
 import { StreamError } from '../../xmpp/errors.ts'
 import type { Dialed, Link, LinkEvents, MaybeAsync, Place, StreamHeader } from '../link.ts'
 import { NS_SASL, NS_STREAMS, NS_TLS } from '../offer.ts'
+import type { PingAnswer } from './acks.ts'
 import { type Carrier, SPACE, type StreamInfo } from './carrier.ts'
 import { type Asked, DialbackAsking } from './dialback-asking.ts'
 import { failureByDialback, failureByPeer, StreamFailure } from './failure.ts'
@@ -26,7 +27,7 @@ export interface OutOwner {
   /** Stanzas may be sent. */
   ready(stream: OutStream): void
   has(parcels: readonly Parcel[]): void
-  ping(): Promise<boolean>
+  ping(): Promise<PingAnswer>
   /** Called once. @param failure why it did not come about, or broke; undefined if it was closed in peace */
   ended(stream: OutStream, unacknowledged: readonly Parcel[], failure: StreamFailure | undefined): void
 }
@@ -101,7 +102,7 @@ export class OutStream implements LinkEvents, Carrier {
       from: this.ours,
       to: this.theirs,
       proved: this.#provedBy === undefined ? [] : [{ domain: this.theirs, by: this.#provedBy }],
-      encrypted: this.#link.encrypted,
+      tls: this.#link.secured?.version ?? (this.#link.encrypted ? 'TLS' : undefined),
       bidi: this.#bidi,
       acknowledged: acks.active,
       unacknowledged: acks.length,
@@ -121,7 +122,7 @@ export class OutStream implements LinkEvents, Carrier {
     for (const [ours, rider] of this.#riders) rider.has(sentBy(parcels, ours))
   }
 
-  ping(): Promise<boolean> {
+  ping(): Promise<PingAnswer> {
     return this.#owner.ping()
   }
 
@@ -305,10 +306,10 @@ export class OutStream implements LinkEvents, Carrier {
   }
 
   #acks(element: Element): MaybeAsync<void> {
-    if (element.name === 'enabled') return undefined // we count since we asked (XEP-0198 §3)
-    if (element.name !== 'failed') return this.traffic.element(element)
-    this.traffic.acks.refused()
-    return undefined
+    const { acks } = this.traffic
+    if (element.name === 'enabled') return acks.theyCount()
+    if (element.name === 'failed') return acks.refused()
+    return this.traffic.element(element)
   }
 
   #unexpected(): void {

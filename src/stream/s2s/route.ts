@@ -7,6 +7,7 @@ import { StanzaError, type StreamError } from '../../xmpp/errors.ts'
 import { Jid } from '../../xmpp/jid.ts'
 import type { Stanza } from '../../xmpp/stanza.ts'
 import type { Dialed } from '../link.ts'
+import type { PingAnswer } from './acks.ts'
 import type { Carrier, RouteInfo } from './carrier.ts'
 import { failureOf, StreamFailure } from './failure.ts'
 import { discard, OutStream, type Pair } from './out.ts'
@@ -57,8 +58,9 @@ export class Route {
   readonly #spare = new Set<Carrier>()
   #failures = 0
   #failure: { readonly why: StreamFailure; readonly at: number } | undefined
-  /** Until it ends nothing is tried. */
+  /** Until it ends nothing is tried; and why what cannot wait that long is not taken. */
   #pause: Cancel | undefined
+  #refuses: StreamFailure | undefined
   /** Whether the other server has ever answered a ping: then one that is not answered says something. */
   #answersPings = false
   /** While true, what comes goes before everything that waits. */
@@ -94,6 +96,7 @@ export class Route {
       to: this.pair.theirs,
       state: this.#stream ? 'open' : this.#attempt || this.#boarding ? 'connecting' : this.#pause ? 'waiting' : 'idle',
       queued: this.#queue.length,
+      queuedBytes: this.#queue.bytes,
       lastError: failure && { why: failure.why.message, at: failure.at },
     }
   }
@@ -102,7 +105,7 @@ export class Route {
   carry(stanza: Stanza, stored?: number): void {
     const one = parcel(stanza, this.#owner.parts.clock.now(), stored)
     const stream = this.#stream
-    const failure = this.#pause && this.#failure?.why
+    const failure = this.#refuses
     if (stream && (this.#jumps || (stream.hasRoom && this.#queue.length === 0))) stream.send(one)
     else if (failure && !(failure.passes && canWait(one))) this.#back([one], failure.forSender)
     else if (!this.#owner.hasRoom(one.size) || !this.#queue.push(one)) this.#back([one], FULL)
@@ -128,9 +131,8 @@ export class Route {
 
   /**
    * Pings the other server (XEP-0199 §4.2), to know that it is there and has all that was sent before.
-   * @returns false if it answered before and does not any more
    */
-  async ping(): Promise<boolean> {
+  async ping(): Promise<PingAnswer> {
     const { ours, theirs } = this.pair
     const [from, to] = [Jid.of(undefined, ours), Jid.of(undefined, theirs)]
     this.#jumps = true
@@ -139,9 +141,9 @@ export class Route {
     const answer = await asked
     const silent =
       answer.type === 'error' && answer.element.child('error')?.elements[0]?.name === 'remote-server-timeout'
-    if (silent) return !this.#answersPings
+    if (silent) return this.#answersPings ? 'gone' : 'silent'
     this.#answersPings = true
-    return true
+    return 'there'
   }
 
   /** A stream that carried stanzas, or could, is gone. @param failure why, unless it ended in peace */
@@ -153,7 +155,7 @@ export class Route {
     if (this.#closed) return
     // One that ended in peace is replaced when there is something to say; one that took something with it was no success.
     const broken = failure ?? (unacknowledged.length > 0 ? new StreamFailure('lost', UNFINISHED) : undefined)
-    if (broken) this.#failed(broken)
+    if (broken) this.#broke(broken)
     else if (this.#queue.length > 0) this.#connect()
   }
 
@@ -161,8 +163,7 @@ export class Route {
   heardOf(): void {
     if (!this.#pause) return
     this.#failures = 0
-    this.#pause()
-    this.#pause = undefined
+    this.#endPause()
     if (this.#queue.length > 0) this.#connect()
   }
 
@@ -172,14 +173,13 @@ export class Route {
     const first = this.#queue.first
     if (!first || first.since > oldest) return
     const late = this.#queue.take(({ since }) => since <= oldest)
-    this.#back(late, this.#failure?.why.forSender ?? TOO_LONG)
+    this.#back(late, (this.#stream ? undefined : this.#failure?.why.forSender) ?? TOO_LONG)
   }
 
   /** Ends it; what waits is in the outbox, or lost. */
   close(error?: StreamError): void {
     this.#closed = true
-    this.#pause?.()
-    this.#pause = undefined
+    this.#endPause()
     const { out } = this
     this.#attempt?.end(error)
     this.#attempt = undefined
@@ -246,8 +246,7 @@ export class Route {
 
   #isOpen(stream: Carrier): void {
     this.#stream = stream
-    this.#pause?.()
-    this.#pause = undefined
+    this.#endPause()
     this.#pump()
   }
 
@@ -275,15 +274,27 @@ export class Route {
   /** Messages wait where that helps; nobody waits for the answer to a question as long as for a message. */
   #failed(failure: StreamFailure): void {
     if (this.#closed) return
+    this.#note(failure)
+    const useless = this.#queue.take((one) => !(failure.passes && canWait(one)))
+    this.#rest(failure.passes ? this.#backOff() : GIVEN_UP_FOR)
+    this.#refuses = failure
+    this.#back(useless, failure.forSender)
+    if (this.#spare.size > 0) this.#connect(true)
+  }
+
+  /** What worked a moment ago is tried again soon, and until then everything waits. */
+  #broke(failure: StreamFailure): void {
+    this.#note(failure)
+    this.#rest(this.#backOff())
+    if (this.#spare.size > 0) this.#connect(true)
+  }
+
+  #note(failure: StreamFailure): void {
     const { clock, log } = this.#owner.parts
     this.#failure = { why: failure, at: clock.now() }
     this.#failures++
     log.info('no stream to another server', { kind: failure.kind, attempt: this.#failures })
     log.debug('no stream to another server', { to: this.pair.theirs, why: failure.message })
-    const useless = this.#queue.take((one) => !(failure.passes && canWait(one)))
-    this.#rest(failure.passes ? this.#backOff() : GIVEN_UP_FOR)
-    this.#back(useless, failure.forSender)
-    if (this.#spare.size > 0) this.#connect(true)
   }
 
   /** Longer each time, and never the same for two that failed together. */
@@ -293,11 +304,17 @@ export class Route {
   }
 
   #rest(ms: number): void {
-    this.#pause?.()
+    this.#endPause()
     this.#pause = this.#owner.parts.clock.after(ms, () => {
-      this.#pause = undefined
+      this.#endPause()
       if (this.#queue.length > 0) this.#connect()
     })
+  }
+
+  #endPause(): void {
+    this.#pause?.()
+    this.#pause = undefined
+    this.#refuses = undefined
   }
 
   /** Back to the senders: whoever said goodbye, or only wondered, does not want to know. */
@@ -318,7 +335,7 @@ interface Outcome {
   failed(failure: StreamFailure): void
   has(parcels: readonly Parcel[]): void
   lost(stream: OutStream, unacknowledged: readonly Parcel[], failure: StreamFailure | undefined): void
-  ping(): Promise<boolean>
+  ping(): Promise<PingAnswer>
 }
 
 /** One attempt to get a stream: its turn, the lookup, the connection, the negotiation. */

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// What TLS agreed on with another server, and what certificate it showed: for administrators who look at a connection.
+import { X509Certificate } from 'node:crypto'
+import type { TLSSocket } from 'node:tls'
+import type { Secured } from '../stream/link.ts'
+import { readable } from './authorities.ts'
+import { namesTold } from './server-names.ts'
+
+/** Tells about a connection. */
+export function securedOf(socket: TLSSocket): Secured {
+  const raw = socket.getPeerCertificate().raw as Buffer | undefined
+  return {
+    version: socket.getProtocol() ?? 'TLS',
+    cipher: socket.getCipher().standardName,
+    certificate: raw && certificateOf(raw),
+  }
+}
+
+function certificateOf(raw: Buffer): Secured['certificate'] {
+  const read = readable(raw)
+  const x509 = read?.x509 ?? new X509Certificate(raw)
+  return {
+    names: read ? namesTold(read.names) : [],
+    issuer: authorityName(x509.issuer),
+    from: Date.parse(x509.validFrom),
+    until: Date.parse(x509.validTo),
+    fingerprint: x509.fingerprint256,
+  }
+}
+
+/** The name of an authority as people know it: `R11 (Let's Encrypt)`. */
+function authorityName(issuer: string): string {
+  const part = (key: string): string | undefined => new RegExp(`^${key}=(.*)$`, 'm').exec(issuer)?.[1]
+  const [name, organisation] = [part('CN'), part('O')]
+  if (name !== undefined && organisation !== undefined && name !== organisation) return `${name} (${organisation})`
+  return name ?? organisation ?? issuer.replaceAll('\n', ', ')
+}
