@@ -21,6 +21,14 @@ import type { Session } from './session.ts'
 /** How long a question of ours may stay unanswered, in ms. */
 const ANSWER_TIME = 30_000
 
+/** Marks answers that we made up because none came; by this very object, so that nobody else can. */
+const SILENT = new XmlElement('silent', 'urn:aenigma:silence', {}, [])
+
+/** Whether nobody answered what was asked: the server of who was asked took the question, and nothing came back. */
+export function isSilence(answer: Stanza): boolean {
+  return answer.type === 'error' && answer.element.child('error')?.children.includes(SILENT) === true
+}
+
 /** What the router needs; `presence` decides everything about presence. */
 export interface RouterParts {
   readonly hosts: ReadonlySet<string>
@@ -186,7 +194,7 @@ export class Router {
       const key = `${id} ${to.toString()}`
       const cancel = this.#parts.clock.after(ANSWER_TIME, () => {
         this.#asked.delete(key)
-        resolve(iq.bounce(new StanzaError('wait', 'remote-server-timeout')))
+        resolve(iq.bounce(new StanzaError('wait', 'remote-server-timeout', undefined, SILENT)))
       })
       this.#asked.set(key, (answer) => {
         cancel()

@@ -30,6 +30,7 @@ import { leave, notInside, probed, update } from './move.ts'
 import { NS_ADMIN, NS_MUC, NS_OWNER, refusal } from './names.ts'
 import { oversee } from './oversight.ts'
 import { set as configure, form } from './owner.ts'
+import { cameBack } from './privates.ts'
 import { question } from './questions.ts'
 import { ask, NS_REGISTER, set as register } from './register.ts'
 import { moderate, NS_MODERATE } from './retract.ts'
@@ -144,7 +145,9 @@ function take(stanza: Stanza, rooms: Rooms): MaybeAsync<boolean> {
 
 function failed(stanza: Stanza, from: Jid, room: Room | undefined, rooms: Rooms): void {
   const seat = room?.seats.get(from.key)
-  if (room && seat) bounced(stanza, seat, room, rooms)
+  if (!room || !seat) return
+  const privately = stanza.kind === 'message' && cameBack(stanza, seat, room, rooms)
+  bounced(stanza, seat, room, rooms, privately)
 }
 
 function presence(stanza: Stanza, to: Jid, from: Jid, room: Room | undefined, rooms: Rooms): MaybeAsync<void> {

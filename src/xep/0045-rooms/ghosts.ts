@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Those who are in a room only on paper (XEP-0045 §18.1.2): seen by errors that come back, and by asking whom nobody has
 // heard for long.
+import { isSilence } from '../../core/router.ts'
 import { el } from '../../xml/element.ts'
 import type { Stanza } from '../../xmpp/stanza.ts'
+import { NS_INFO } from '../0030-disco.ts'
 import type { Room, Seat } from './room.ts'
 import type { Rooms } from './rooms.ts'
 
@@ -21,16 +23,32 @@ const GONE = new Set([
   'remote-server-timeout',
 ])
 
-/** An error that came back for what the room sent. */
-export function bounced(stanza: Stanza, seat: Seat, room: Room, rooms: Rooms): void {
-  const conditions = stanza.element.child('error')?.elements ?? []
-  const says = conditions.some(({ name, ns }) => ns === 'urn:ietf:params:xml:ns:xmpp-stanzas' && GONE.has(name))
-  if (says || isGone(seat, rooms)) rooms.remove(room, seat, [333])
+/** An error that came back for what the room sent. @param privately whether it is about a message to that one alone */
+export function bounced(stanza: Stanza, seat: Seat, room: Room, rooms: Rooms, privately: boolean): void {
+  if (saysGone(stanza) || isGone(seat, rooms) || (!privately && isUnserved(stanza, seat, rooms)))
+    rooms.remove(room, seat, [333])
 }
 
-/** A client of ours that has no session any more. */
+function saysGone(error: Stanza): boolean {
+  return conditionsOf(error).some((name) => GONE.has(name))
+}
+
+/**
+ * What servers say for a client that is not there (RFC 6121 §8.5.3.2.1). It is not said of what is for all in a room for any
+ * other reason, but it may be for a private message: one who blocks the sender says so too (XEP-0191 §3.3).
+ */
+function isUnserved(error: Stanza, { jid }: Seat, { ctx }: Rooms): boolean {
+  return !ctx.hosts.has(jid.domain) && conditionsOf(error).includes('service-unavailable')
+}
+
+function conditionsOf({ element }: Stanza): readonly string[] {
+  const all = element.child('error')?.elements ?? []
+  return all.filter(({ ns }) => ns === 'urn:ietf:params:xml:ns:xmpp-stanzas').map(({ name }) => name)
+}
+
+/** A client of ours that has no session any more, or one at a place that we have nothing to do with any more. */
 function isGone({ jid }: Seat, { ctx }: Rooms): boolean {
-  if (!ctx.hosts.has(jid.domain)) return false
+  if (!ctx.hosts.has(jid.domain)) return !ctx.router.knowsWay(jid.domain)
   return ctx.directory.loaded(jid.bare.key)?.sessions.has(jid.resource ?? '') !== true
 }
 
@@ -63,10 +81,16 @@ async function sweep(rooms: Rooms): Promise<void> {
   }
 }
 
-/** Somebody on another server; an answer of any kind from there says that they are there, unless it says that they are not. */
+/**
+ * Somebody on another server. Any answer says that they are there, unless it says that they are not. None says nothing: their
+ * server took the question, and keeps it for a client that has no connection at the moment (XEP-0198 §5).
+ */
 async function ask(room: Room, seat: Seat, rooms: Rooms): Promise<void> {
-  const answer = await rooms.router.ask(room.jid, seat.jid, 'get', el('ping', 'urn:xmpp:ping'))
-  if (room.seats.get(seat.jid.key) !== seat) return
-  if (answer.type === 'error') bounced(answer, seat, room, rooms)
-  else seat.heard = rooms.ctx.clock.now()
+  const { router, ctx } = rooms
+  let answer = await router.ask(room.jid, seat.jid, 'get', el('ping', 'urn:xmpp:ping'))
+  // So says a client that knows no pings, and the server of one that is not there. All clients know this other question.
+  if (isUnserved(answer, seat, rooms)) answer = await router.ask(room.jid, seat.jid, 'get', el('query', NS_INFO))
+  if (room.seats.get(seat.jid.key) !== seat || isSilence(answer)) return
+  if (answer.type === 'error') bounced(answer, seat, room, rooms, false)
+  if (room.seats.get(seat.jid.key) === seat) seat.heard = ctx.clock.now()
 }

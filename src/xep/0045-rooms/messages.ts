@@ -12,6 +12,7 @@ import { isHistory, isSubject, keptText } from './kept.ts'
 import { SUBJECT_MAX } from './limits.ts'
 import { NS_DELAY, NS_HATS, NS_OCCUPANT_ID, NS_USER, refusal } from './names.ts'
 import { broadcast } from './presence.ts'
+import { noteSent } from './privates.ts'
 import { bury, claimsModeration, NS_RETRACT } from './retract.ts'
 import type { Occupant, Room, Seat } from './room.ts'
 import type { Rooms } from './rooms.ts'
@@ -56,7 +57,8 @@ export function privately(stanza: Stanza, to: Jid, seat: Seat, room: Room, rooms
   if (!occupant.bucket.take(rooms.limits.rate, seat.heard))
     throw refusal(to, 'wait', 'policy-violation', 'That was too fast; wait a little.')
   const content = cleaned(stanza.element, room.jid).append(el('x', NS_USER)).append(occupant.id)
-  const said = Stanza.of(content, occupant.jid, undefined, stanza.id)
+  const said = Stanza.of(content, occupant.jid, undefined, stanza.id ?? randomUUID())
+  noteSent(said, seat, other, room)
   for (const { jid } of other.seats.values()) void rooms.router.route(said.with({ to: jid }))
 }
 
