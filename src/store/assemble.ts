@@ -50,6 +50,9 @@ export async function assembleStore(db: Database, clock: Clock): Promise<Store> 
     get uncommitted() {
       return db.uncommitted
     },
+    get crowded() {
+      return db.crowded
+    },
     close: () => db.close(),
   }
 }

@@ -29,6 +29,9 @@ export function delayedStore(store: Store, random: () => number): Store {
     get uncommitted() {
       return store.uncommitted
     },
+    get crowded() {
+      return store.crowded
+    },
     close: () => store.close(),
   }
 }

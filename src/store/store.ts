@@ -431,8 +431,10 @@ export interface Store {
    * who acknowledges something older compares this with what it was then.
    */
   readonly failures: number
-  /** How many writes wait for their commit; readers pause above a bound. */
+  /** How many writes wait for their commit. */
   readonly uncommitted: number
+  /** Whether so much waits that no more should be taken on: streams are not read then, so that memory stays bounded. */
+  readonly crowded: boolean
   /** Finishes what waits and closes; rejects if something could not be kept. */
   close(): Promise<void>
 }
