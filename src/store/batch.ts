@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // How a batch of deeds travels to a SQLite worker: all strings joined into one, all the rest as numbers, because thousands
 // of small values cost far more to pass between threads than one large one.
-import type { Answer, Deed, Statement, Value } from './db.ts'
+import type { Deed, Row, Statement, Value } from './db.ts'
 
 /** A batch on its way to the worker. */
 export interface Batch {
@@ -18,7 +18,28 @@ export interface Batch {
 /** The worker's answer to a batch: only what is not "done, without rows". */
 export interface BatchAnswer {
   readonly failures: readonly (readonly [place: number, message: string, code: string])[]
-  readonly rows: readonly (readonly [place: number, rows: Answer])[]
+  readonly tables: readonly (readonly [place: number, tables: readonly Table[]])[]
+}
+
+/** The rows of one statement: their names once and all values in one list, which threads pass to each other in half the time. */
+export interface Table {
+  readonly columns: readonly string[]
+  readonly values: readonly Value[]
+}
+
+/** The rows of a table; bytes, which arrive as plain arrays of bytes, as buffers. */
+export function rowsOf({ columns, values }: Table): readonly Row[] {
+  const rows: Row[] = []
+  for (let at = 0; at < values.length; ) {
+    const row: Record<string, Value> = {}
+    for (const column of columns) row[column] = buffered(values[at++] ?? null)
+    rows.push(row)
+  }
+  return rows
+}
+
+function buffered(value: Value): Value {
+  return value instanceof Uint8Array ? Buffer.from(value.buffer, value.byteOffset, value.byteLength) : value
 }
 
 const NULL = 0

@@ -16,7 +16,10 @@ export interface PostgresOptions {
   readonly observer?: StoreObserver
   /** Where the ids of messages take the time from. */
   readonly clock: Clock
-  /** At least so many real ms between two commits, 10 unless told; the first after a quiet time goes at once. */
+  /**
+   * At least so many real ms between two commits, 10 unless told; three times as many while nobody waits for the disk. The first
+   * after a quiet time goes at once.
+   */
   readonly commitInterval?: number
   /** How many connections read, 4 unless told. */
   readonly readers?: number

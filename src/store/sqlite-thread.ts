@@ -4,7 +4,7 @@
 import module from 'node:module'
 import { dirname } from 'node:path'
 import { Worker } from 'node:worker_threads'
-import { type Batch, type BatchAnswer, BatchWriter, KnownStatements } from './batch.ts'
+import { type Batch, type BatchAnswer, BatchWriter, KnownStatements, rowsOf } from './batch.ts'
 import { type Answer, StoreError } from './db.ts'
 import type { Opened, WorkerData } from './sqlite-worker.ts'
 import type { Outcome } from './write-queue.ts'
@@ -65,7 +65,7 @@ export class SqliteThread {
       return { failures: new Map(Array.from({ length: batch.deeds }, (_, place) => [place, answer])), rows: NO_ROWS }
     }
     const failures = answer.failures.map(([place, message, code]) => [place, new StoreError(message, code)] as const)
-    const rows = answer.rows.map(([place, found]) => [place, makeBuffers(found)] as const)
+    const rows = answer.tables.map(([place, tables]) => [place, tables.map(rowsOf)] as const)
     return { failures: new Map(failures), rows: new Map(rows) }
   }
 
@@ -92,17 +92,3 @@ export class SqliteThread {
 }
 
 const NO_ROWS: ReadonlyMap<number, Answer> = new Map()
-
-/** Bytes arrive as plain arrays of bytes. */
-function makeBuffers(answer: Answer): Answer {
-  for (const rows of answer) {
-    const columns = Object.keys(rows[0] ?? {})
-    for (const row of rows as Record<string, unknown>[]) {
-      for (const column of columns) {
-        const value = row[column]
-        if (value instanceof Uint8Array) row[column] = Buffer.from(value.buffer, value.byteOffset, value.byteLength)
-      }
-    }
-  }
-  return answer
-}

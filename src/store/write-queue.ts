@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Group commit: collects deeds while a batch is under way and hands them over together. After a quiet time the first batch
-// goes at the end of the turn of the event loop; then there is a least interval between two, because commits of a few
-// deeds cost as much as commits of many.
+// goes at the end of the turn of the event loop; then there is a least interval between two, and a longer one as long as
+// nobody waits, because commits of a few deeds cost as much as commits of many.
 import type { Answer, Deed } from './db.ts'
 import type { StoreObserver } from './store.ts'
 
@@ -35,6 +35,8 @@ export interface QueueOptions {
   readonly observer: StoreObserver | undefined
 }
 
+/** So many intervals waits a batch that nobody waits for: what is in it was delivered, and its sender asks for no acknowledgement yet. */
+const CALM = 3
 /** How long what comes last waits, by itself, for something that it can go with, in ms. */
 const PATIENCE = 100
 /** The most that goes into one batch, so that both sides' memory stays bounded: deeds, and UTF-16 units of their texts. */
@@ -79,9 +81,11 @@ export class WriteQueue<P extends Parcel> {
   #text = 0
   /** How many of these come last. */
   #lastTaken = 0
-  #scheduled = false
-  /** Set while only what comes last waits, and nobody for it. */
-  #patience: NodeJS.Timeout | undefined
+  /** What lets the next batch go, and how soon: in ms after the last one began. */
+  #timer: NodeJS.Timeout | undefined
+  #pace = Number.POSITIVE_INFINITY
+  /** Whether somebody is told when what waits is done. */
+  #awaited = false
   #hurry = false
   #lastStart = Number.NEGATIVE_INFINITY
   #posted = 0
@@ -115,7 +119,8 @@ export class WriteQueue<P extends Parcel> {
     this.#add(deed)
     this.#posted++
     this.#pending++
-    if (!this.#scheduled && this.#running === 0) this.#schedule()
+    if (deed.done) this.#awaited = true
+    this.#goOn()
   }
 
   /**
@@ -125,7 +130,7 @@ export class WriteQueue<P extends Parcel> {
   postLast(make: () => Deed): void {
     this.#last.push(make)
     this.#posted++
-    if (!this.#scheduled && this.#running === 0) this.#scheduleSoon()
+    this.#goOn()
   }
 
   /** Resolves when everything posted so far is committed or has failed; undefined if nothing waits but what comes last. */
@@ -151,41 +156,40 @@ export class WriteQueue<P extends Parcel> {
   /** From now on nothing waits for company. */
   hurry(): void {
     this.#hurry = true
-    if (this.#running === 0 && this.#somethingWaits) this.#flush()
+    this.#goOn()
   }
 
   #waiter(): Waiter {
-    if (this.#patience) this.#schedule()
     const last = this.#waiters.at(-1)
     if (last?.upTo === this.#posted) return last
     const { promise, resolve } = Promise.withResolvers<void>()
     const waiter = { upTo: this.#posted, error: undefined, settled: promise, settle: resolve, durable: undefined }
     this.#waiters.push(waiter)
+    this.#goOn()
     return waiter
   }
 
-  /** Soon enough for what waits: what comes last has time unless somebody waits for it. */
-  #scheduleSoon(): void {
-    if (this.#waiting.length > 0 || this.#waiters.length > 0 || this.#hurry) this.#schedule()
-    else this.#patience ??= setTimeout(() => this.#flush(), PATIENCE)
+  /** Lets the next batch go, as soon as is right for what waits. */
+  #goOn(): void {
+    if (this.#running > 0 || !this.#somethingWaits) return
+    const { interval } = this.#options
+    if (this.#hurry) this.#goWithin(0)
+    else if (this.#awaited || this.#waiters.length > 0) this.#goWithin(interval)
+    else if (this.#waiting.length > 0) this.#goWithin(CALM * interval)
+    else this.#goWithin(PATIENCE, performance.now())
   }
 
-  #schedule(): void {
-    this.#scheduled = true
-    this.#beQuick()
-    const pause = this.#hurry ? 0 : this.#lastStart + this.#options.interval - performance.now()
-    if (pause <= 0) setImmediate(() => this.#flush())
-    else setTimeout(() => this.#flush(), pause)
-  }
-
-  #beQuick(): void {
-    clearTimeout(this.#patience)
-    this.#patience = undefined
+  #goWithin(pace: number, from = this.#lastStart): void {
+    if (pace >= this.#pace) return
+    clearTimeout(this.#timer)
+    const pause = from + pace - performance.now()
+    this.#pace = pause > 0 ? pace : 0
+    if (pause > 0) this.#timer = setTimeout(() => this.#flush(), pause)
+    else setImmediate(() => this.#flush())
   }
 
   #flush(): void {
-    this.#scheduled = false
-    this.#beQuick()
+    this.#pace = Number.POSITIVE_INFINITY
     if (this.#running > 0 || !this.#somethingWaits) return
     const load = this.#take()
     this.#running = load.parcel.deeds
@@ -226,6 +230,7 @@ export class WriteQueue<P extends Parcel> {
   #take(): Load<P> {
     const load = this.#waiting.shift() ?? this.#load()
     if (this.#waiting.length > 0) return load
+    this.#awaited = false
     this.#lastTaken = this.#last.length
     for (const make of this.#last.splice(0)) this.#put(make(), load)
     return load
@@ -250,7 +255,7 @@ export class WriteQueue<P extends Parcel> {
       }
     }
     while (this.#waiters[0] && this.#waiters[0].upTo <= this.#settledCount) this.#waiters.shift()?.settle()
-    if (this.#somethingWaits && !this.#scheduled) this.#scheduleSoon()
+    this.#goOn()
     this.#tell(parcel.deeds - failures.size, firstError)
   }
 

@@ -143,7 +143,8 @@ export class Stanza implements Writable {
 
   /** The text on streams of clients, in memory of its own (see `detach`): for what is kept for long. Copies share most of it. */
   kept(): string {
-    return this.#original ? this.xml(NS_CLIENT) : detach(this.xml(NS_CLIENT))
+    const text = this.xml(NS_CLIENT)
+    return this.#original || this.element.source?.own ? text : detach(text)
   }
 
   #ownRest(): string {

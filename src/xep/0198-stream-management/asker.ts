@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Asks clients what they have soon after they were sent little: a client that closes its stream without a last word would
-// get its last message again. One timer serves all, and none runs while nothing is unasked.
+// get its last message again. Whoever is being sent more is not asked yet: question and answer cost as much as a message.
+// One timer serves all, and none runs while nothing is unasked.
 import type { Cancel, Clock } from '../../clock.ts'
 
-/** How soon, in ms: late enough for what comes together, early enough for a phone's radio to be still awake. */
+/** How often it is looked at who is to be asked, in ms: late enough for what comes together, early enough for a phone's radio to be still awake. */
 const SOON = 250
 
 /** Somebody who was sent something since it was asked what it has. */
 export interface Asked {
-  /** Asks, unless that has been done meanwhile. @returns whether there is something unasked again */
+  /** Asks, if nothing was sent since the last look. @returns whether that is still to be done */
   askSoon(): boolean
   /** Asks because much was sent, unless that has been done meanwhile. */
   askNow(): void

@@ -62,9 +62,9 @@ export class Managed {
   #failures: number
   #vouchedFor: number
   #unasked = 0
-  /** Whether the asker has it on its list, and whether it was asked since then. */
+  /** Whether the asker has it on its list, and how much had been sent when the asker looked last. */
   #listed = false
-  #asked = false
+  #sentBefore = 0
   /** Whether it is about to be asked. */
   #isPressing = false
   /** Up to this count everything was written to the connection that it has; what follows is held back. */
@@ -208,13 +208,13 @@ export class Managed {
     if (this.#unasked > 0 && this.client.attached) this.#ask()
   }
 
-  /** As long as much is sent, it is asked often enough; then comes the rest. */
+  /** As long as more is sent, it is asked often enough; then comes the rest. */
   askSoon(): boolean {
-    const again = this.#asked && this.#unasked > 0
-    this.#asked = false
-    if (!again) this.askIfQuiet()
-    this.#listed = again
-    return again
+    const { sent } = this.#queue
+    this.#listed = this.#unasked > 0 && sent > this.#sentBefore
+    this.#sentBefore = sent
+    if (!this.#listed) this.askIfQuiet()
+    return this.#listed
   }
 
   askNow(): void {
@@ -261,13 +261,11 @@ export class Managed {
 
   #askLater(): void {
     this.#listed = true
-    this.#asked = false
     this.#asker.add(this)
   }
 
   #ask(): void {
     this.#unasked = 0
-    this.#asked = true
     this.client.sendNonza(el('r', NS))
   }
 }
