@@ -21,6 +21,7 @@ export function delayedStore(store: Store, random: () => number): Store {
     pubsub: delayed(store.pubsub, random),
     uploads: delayed(store.uploads, random),
     rooms: delayed(store.rooms, random),
+    invitations: delayed(store.invitations, random),
     secret: (name) => later(store.secret(name), random),
     durable: () => store.durable(),
     get failures() {

@@ -8,6 +8,7 @@ import { pubsub } from './0005-pubsub.ts'
 import { sessionLog } from './0006-session-log.ts'
 import { uploads } from './0007-uploads.ts'
 import { rooms } from './0008-rooms.ts'
+import { invitations } from './0010-invitations.ts'
 import type { Migration } from './migration.ts'
 
 /** Every migration; the version of each is its place. */
@@ -20,4 +21,5 @@ export const migrations: readonly Migration[] = [
   sessionLog,
   uploads,
   rooms,
+  invitations,
 ]
