@@ -103,6 +103,8 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
     iterations,
     mechanisms: hashesOf(config),
     clock: systemClock,
+    admins: live.admins,
+    limits: live.limits,
   })
   const xmpp = await xmppOf({ config, live, log, metrics, store, accounts })
   const firstAccount = firstAccountOf(config, store, accounts)

@@ -50,26 +50,29 @@ export function invitationTests(check: Check): void {
 }
 
 function redemptionTests(check: Check): void {
-  check('an invitation is found by its hash alone, and lets one person in, who becomes a contact', async (store, _, clock) => {
-    const { accounts, invitations } = store
-    await accounts.create([account(romeo)])
-    const made = terms(clock.time)
-    const id = await invitations.create('h', made, MOST)
-    assert.ok(typeof id === 'number')
-    assert.deepEqual(await invitations.find('h', clock.time), { ...made, id, used: 0 })
-    assert.equal(await invitations.find('other', clock.time), undefined)
-    assert.equal(await invitations.until(clock.time), made.expires)
-    const both = await Promise.all([juliet, paris].map((jid) => accounts.redeem(redeemed(jid, clock.time))))
-    assert.deepEqual(both, [true, false])
-    const found = await accounts.find(juliet)
-    assert.deepEqual([found?.admin, found?.verifiers.length, found?.created], [false, 1, clock.time])
-    assert.equal(await accounts.find(paris), undefined)
-    assert.deepEqual(await contactsOf(store, juliet), { version: 1, items: [[romeo.key, 'both', true, undefined]] })
-    assert.deepEqual(await contactsOf(store, romeo), { version: 1, items: [[juliet.key, 'both', true, undefined]] })
-    assert.equal(await invitations.find('h', clock.time), undefined, 'it is used up')
-    assert.equal(await invitations.until(clock.time), 0)
-    assert.deepEqual(await invitations.list(clock.time, 10), [])
-  })
+  check(
+    'an invitation is found by its hash alone, and lets one person in, who becomes a contact',
+    async (store, _, clock) => {
+      const { accounts, invitations } = store
+      await accounts.create([account(romeo)])
+      const made = terms(clock.time)
+      const id = await invitations.create('h', made, MOST)
+      assert.ok(typeof id === 'number')
+      assert.deepEqual(await invitations.find('h', clock.time), { ...made, id, used: 0 })
+      assert.equal(await invitations.find('other', clock.time), undefined)
+      assert.equal(await invitations.until(clock.time), made.expires)
+      const both = await Promise.all([juliet, paris].map((jid) => accounts.redeem(redeemed(jid, clock.time))))
+      assert.deepEqual(both, [true, false])
+      const found = await accounts.find(juliet)
+      assert.deepEqual([found?.admin, found?.verifiers.length, found?.created], [false, 1, clock.time])
+      assert.equal(await accounts.find(paris), undefined)
+      assert.deepEqual(await contactsOf(store, juliet), { version: 1, items: [[romeo.key, 'both', true, undefined]] })
+      assert.deepEqual(await contactsOf(store, romeo), { version: 1, items: [[juliet.key, 'both', true, undefined]] })
+      assert.equal(await invitations.find('h', clock.time), undefined, 'it is used up')
+      assert.equal(await invitations.until(clock.time), 0)
+      assert.deepEqual(await invitations.list(clock.time, 10), [])
+    },
+  )
 
   check('one for many lets many in, and keeps what the host called them', async (store, _, clock) => {
     const { accounts, rosters, invitations } = store
