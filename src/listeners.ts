@@ -11,6 +11,7 @@ import { addressesIn } from './net/proxies.ts'
 import { SocksProxy } from './net/socks-proxy.ts'
 import type { Certificates } from './net/tls.ts'
 import type { FirstAccount } from './ops/first-account.ts'
+import type { Invited } from './ops/invited.ts'
 import type { ListenInfo } from './ops/running-server.ts'
 import type { Server } from './server.ts'
 import type { Store } from './store/store.ts'
@@ -43,6 +44,7 @@ interface Behind {
   readonly certificates: Certificates
   readonly xmpp: Server
   readonly firstAccount: FirstAccount
+  readonly invited: Invited
 }
 
 /** Every listener, not on its port yet. */
@@ -132,7 +134,7 @@ function linkLimits(limits: Limits) {
 
 /** The web servers, without their sockets. */
 function websOf(
-  { config, live, log, metrics, store, xmpp, firstAccount }: Behind,
+  { config, live, log, metrics, store, xmpp, firstAccount, invited }: Behind,
   { admission }: ClientListener,
   files: UploadFiles,
 ): Webs {
@@ -141,6 +143,7 @@ function websOf(
     hosts: live.hosts,
     url: config.http.url,
     firstAccount,
+    invited,
     limits: linkLimits(live.limits),
     admission,
     networkOf,

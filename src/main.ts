@@ -13,6 +13,7 @@ import type { Log } from './log.ts'
 import { Metrics } from './metrics.ts'
 import { type CertificateFiles, Certificates } from './net/tls.ts'
 import { FirstAccount } from './ops/first-account.ts'
+import { Invited } from './ops/invited.ts'
 import type { RunningServer, SessionInfo } from './ops/running-server.ts'
 import { type Server, startXmpp } from './server.ts'
 import type { ScramHash, Store, StoreObserver } from './store/store.ts'
@@ -62,6 +63,7 @@ interface Parts {
   readonly certificates: Certificates
   readonly xmpp: Server
   readonly firstAccount: FirstAccount
+  readonly invited: Invited
   readonly started: number
 }
 
@@ -108,7 +110,20 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
   })
   const xmpp = await xmppOf({ config, live, log, metrics, store, accounts })
   const firstAccount = firstAccountOf(config, store, accounts)
-  const parts: Parts = { config, live, log, metrics, store, accounts, certificates, xmpp, firstAccount, started }
+  const invited = invitedOf(config, live, store, accounts)
+  const parts: Parts = {
+    config,
+    live,
+    log,
+    metrics,
+    store,
+    accounts,
+    certificates,
+    xmpp,
+    firstAccount,
+    invited,
+    started,
+  }
   const { files, sweeper } = await openUploads(parts, stops)
   const listeners = makeListeners(parts, files)
   stops.push(() => {
@@ -160,6 +175,20 @@ function firstAccountOf(
   accounts: Accounts,
 ): FirstAccount {
   return new FirstAccount({ accounts, store, host: hosts[0] ?? 'localhost', clock: systemClock, tokenLifetime, trial })
+}
+
+function invitedOf(
+  { accounts: { tokenLifetime } }: Config,
+  live: LiveConfig,
+  store: Store,
+  accounts: Accounts,
+): Invited {
+  return new Invited({ accounts, store, clock: systemClock, tokenLifetime, publicUrl: (host) => urlFrom(live, host) })
+}
+
+/** Where the pages of a domain are, once everything listens. */
+function urlFrom({ options }: LiveConfig, host: string): string | undefined {
+  return typeof options.publicUrl === 'function' ? options.publicUrl(host) : undefined
 }
 
 /** The server without its sockets. */
