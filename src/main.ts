@@ -49,6 +49,12 @@ export function hashesOf(config: Config): readonly ScramHash[] {
   return ['SCRAM-SHA-512', 'SCRAM-SHA-256', ...(config.accounts.sha1 ? (['SCRAM-SHA-1'] as const) : [])]
 }
 
+/** Where the pages of a domain will be when a server runs with this configuration. */
+export function publicUrlOf({ http: { url }, trial, listen }: Config): (host: string) => string | undefined {
+  const listening = (['https', 'http'] as const).flatMap((kind) => listen[kind].map(({ port }) => ({ kind, port })))
+  return (host) => publicUrl(host, { url, trial, listening })
+}
+
 /** Everything that was started, to be stopped in reverse. */
 type Stops = (() => Promise<void> | void)[]
 
@@ -142,6 +148,7 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
     info: { hosts, listening, data, trial, url: config.http.url, authority },
     accounts,
     firstAccount,
+    publicUrl: (host) => urlFrom(live, host),
     status: async () => ({
       ...vitals(parts),
       accounts: await accounts.count(),

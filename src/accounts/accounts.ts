@@ -28,6 +28,7 @@ export type AccountProblem =
   | 'no-client'
   | 'invitation'
   | 'bad-invitation'
+  | 'taken'
   | 'too-many'
 
 /** Something could not be done with an account; the message is for people. */

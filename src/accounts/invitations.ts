@@ -69,7 +69,7 @@ export class Invitations {
     this.#until = Math.max(this.#until, await this.#store.until(this.#parts.clock.now()))
   }
 
-  /** @param most of what an account may make @throws AccountError `unknown-host`, `bad-invitation`, `exists`, `too-many`, `not-found` */
+  /** @param most of what an account may make @throws AccountError `unknown-host`, `bad-invitation`, `taken`, `too-many`, `not-found` */
   async create(wish: InvitationWish, most: Omit<InvitationLimits, 'all'>): Promise<MadeInvitation> {
     const terms = await this.#terms(wish)
     const token = newInviteToken()
@@ -168,7 +168,7 @@ const REFUSALS: Readonly<Record<NoInvitation, string>> = {
 }
 
 function refusal(why: NoInvitation): AccountError {
-  return new AccountError(why === 'name' ? 'exists' : 'too-many', REFUSALS[why])
+  return new AccountError(why === 'name' ? 'taken' : 'too-many', REFUSALS[why])
 }
 
 function bad(message: string): AccountError {

@@ -12,6 +12,7 @@ const ERRORS: Readonly<Record<AccountProblem, readonly [StanzaError['type'], Sta
   'no-client': ['cancel', 'item-not-found'],
   invitation: ['cancel', 'item-not-found'],
   'bad-invitation': ['modify', 'not-acceptable'],
+  taken: ['cancel', 'conflict'],
   'too-many': ['wait', 'resource-constraint'],
 }
 

@@ -66,12 +66,27 @@ const GAJIM_WINDOWS: ChatApp = {
 }
 
 /** The apps for each platform, the best first. */
-export const APPS: Readonly<Record<Platform, readonly ChatApp[]>> = {
+const APPS: Readonly<Record<Platform, readonly ChatApp[]>> = {
   android: [CONVERSATIONS],
   ios: [MONAL, SISKIN],
   macos: [MONAL_MAC, BEAGLE],
   windows: [GAJIM_WINDOWS],
   linux: [DINO, GAJIM],
+}
+
+const NAMES: Readonly<Record<Platform, string>> = {
+  android: 'Android',
+  ios: 'iOS',
+  macos: 'macOS',
+  windows: 'Windows',
+  linux: 'Linux',
+}
+
+/** The apps for a platform; all, with the platform's name, where it is not known. */
+export function appsFor(platform: Platform | undefined): readonly ChatApp[] {
+  if (platform) return APPS[platform]
+  const all = Object.entries(APPS) as readonly [Platform, readonly ChatApp[]][]
+  return all.flatMap(([each, apps]) => apps.map((app) => ({ ...app, name: `${app.name} (${NAMES[each]})` })))
 }
 
 /** What a browser says that it runs on; undefined if it says nothing that we know. */

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { html, raw } from 'hono/html'
 import type { InvitationView } from '../ops/invited.ts'
 import type { NewcomerProblem } from '../ops/newcomer.ts'
-import { APPS, type ChatApp, isHandheld, type Platform } from './apps.ts'
+import { appsFor, type ChatApp, isHandheld, type Platform } from './apps.ts'
 import type { Language } from './form-guard.ts'
 
 type Html = ReturnType<typeof html>
@@ -40,7 +40,11 @@ export function inviteHtml(view: InvitationView, scene: InviteScene, qr?: string
   const { host, inviter, note, accounts } = view
   const inBrowser = accounts ? accountForm(view, scene, mistake) : ''
   const handheld = isHandheld(scene.platform)
-  const first = handheld && mistake === undefined ? folded(texts.instead ?? '', inBrowser) : inBrowser
+  const ways = handheld
+    ? mistake
+      ? [inBrowser, appWay(view, scene)]
+      : [appWay(view, scene), accounts ? folded(texts.instead ?? '', inBrowser) : '']
+    : [inBrowser, aside(view, scene, qr)]
   const body = html`
     <div class="lead">
       <h1>${inviter ? fill(texts.invitedBy, { inviter: localOf(inviter) }) : texts.invited}</h1>
@@ -49,7 +53,7 @@ export function inviteHtml(view: InvitationView, scene: InviteScene, qr?: string
       <p>${accounts ? fill(texts.intro, { host }) : texts.introContact} ${inviter ? texts.becomeContacts : ''}</p>
     </div>
     <div class="ways">
-      ${handheld ? [appWay(view, scene), accounts ? first : ''] : [first, aside(view, scene, qr)]}
+      ${ways}
     </div>
     <p class="hint until">${fill(texts.until, { date: dateIn(scene.language, view.expires) })}</p>`
   return frame(body, scene, fill(texts.title, { host }), !handheld)
@@ -72,10 +76,9 @@ export function oftenHtml(scene: InviteScene): Html {
 /** The account is there. */
 export function madeHtml(jid: string, scene: InviteScene): Html {
   const texts = textsIn(scene.language)
-  const apps = scene.platform ? appList(APPS[scene.platform]) : ''
   const body = html`<h1>${fill(texts.madeTitle, { name: localOf(jid) })}</h1><p>${texts.made}</p>
     <p class="address">${jid}</p><a class="main" href="/chat/">${texts.toChat}</a>
-    ${apps ? html`<section class="way"><h2>${texts.withApps}</h2>${apps}</section>` : ''}`
+    <section class="way"><h2>${texts.withApps}</h2>${appList(appsFor(scene.platform))}</section>`
   return frame(body, scene, fill(texts.madeTitle, { name: localOf(jid) }))
 }
 
@@ -89,7 +92,7 @@ function frame(body: Html, { language, path }: InviteScene, title: string, wide 
     <meta name="viewport" content="width=device-width, initial-scale=1">
     <meta name="robots" content="noindex, nofollow">
     <meta name="theme-color" content="#17495c">
-    <meta name="aenigma-texts" content="${JSON.stringify(texts)}">
+    <meta name="aenigma-texts" content="${forScript(texts)}">
     <title>${title}</title>
     <link rel="icon" href="/chat/icon.svg" type="image/svg+xml">
     <link rel="stylesheet" href="/start/start.css">
@@ -112,7 +115,7 @@ function frame(body: Html, { language, path }: InviteScene, title: string, wide 
 /** On a phone: get the app, then hand it the invitation. */
 function appWay({ uri }: InvitationView, { language, platform }: InviteScene): Html {
   const texts = textsIn(language)
-  const apps = APPS[platform ?? 'android']
+  const apps = appsFor(platform)
   const [only] = apps.length === 1 ? apps : []
   return html`<section class="way">
     <h2>${only ? fill(texts.withApp, { app: only.name }) : texts.withApps}</h2>
@@ -127,7 +130,7 @@ function appWay({ uri }: InvitationView, { language, platform }: InviteScene): H
 /** Beside the form, on a computer: the way to the phone, and the apps for here. */
 function aside({ uri, accounts }: InvitationView, { language, platform }: InviteScene, qr: string | undefined): Html {
   const texts = textsIn(language)
-  const apps = platform ? APPS[platform] : [...new Set(Object.values(APPS).flat())]
+  const apps = appsFor(platform)
   const takes = apps.every((app) => app.takes) || !accounts
   return html`<div class="beside">
     ${qr ? html`<section class="way"><h2>${texts.onPhone}</h2><p>${texts.scan}</p><div class="qr">${raw(qr)}</div></section>` : ''}
@@ -162,7 +165,7 @@ function accountForm(
   const texts = textsIn(language)
   const [nameError, passwordError, formError] = errorsOf(texts, mistake)
   return html`<form id="form" method="post" action="${path}?lang=${language}" novalidate>
-    <h2>${isHandheld(platform) ? texts.inBrowser : texts.here}</h2>
+    ${isHandheld(platform) && !mistake ? '' : html`<h2>${texts.here}</h2>`}
     <div class="field">
       <label for="name">${texts.name}</label>
       <div class="box">
@@ -212,6 +215,14 @@ function errorsOf(texts: Texts, mistake: Mistake | undefined): readonly [string,
     case 'link':
       return ['', '', texts.errorOther ?? '']
   }
+}
+
+/** What the script of the page says. */
+function forScript(texts: Texts): string {
+  const said = Object.entries(texts).filter(([key]) =>
+    /^(?:error|show|hide|submit|working|done|weak|fair|strong)/.test(key),
+  )
+  return JSON.stringify(Object.fromEntries(said))
 }
 
 function fill(text = '', values: Readonly<Record<string, string>>): string {
