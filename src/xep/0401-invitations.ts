@@ -202,19 +202,22 @@ class Door {
     return PASS // as one that was approved in advance, which sends the pushes, too (RFC 6121 §3.4)
   }
 
-  /** XEP-0401 §5.5: the store has it already; the host's clients learn of it now. */
-  async arrived({ jid, contact }: Arrival): Promise<void> {
-    const host = contact && (await this.#ctx.directory.find(contact))
-    const guest = await this.#ctx.directory.find(jid)
+  /** XEP-0401 §5.5: the store has it already; the host's clients learn of it now, or at their next login. */
+  async arrived(arrival: Arrival): Promise<void> {
+    try {
+      await this.#introduce(arrival)
+    } catch (error) {
+      this.#ctx.log.error('newcomer not announced', { error })
+    }
+  }
+
+  async #introduce({ jid, contact }: Arrival): Promise<void> {
+    const { directory, router } = this.#ctx
+    const host = contact && (await directory.find(contact))
+    const guest = await directory.find(jid)
     if (!host || !guest || !seesUs(guest.roster.item(host.jid))) return
-    const change = await host.roster.change(jid, (item = newItem(jid)) => ({
-      ...item,
-      subscription: 'both',
-      ask: false,
-      approved: false,
-      request: undefined,
-      listed: true,
-    }))
-    if (change) pushRoster(this.#ctx.router, host, change)
+    const both = { subscription: 'both', ask: false, approved: false, request: undefined, listed: true } as const
+    const change = await host.roster.change(jid, (item = newItem(jid)) => ({ ...item, ...both }))
+    if (change) pushRoster(router, host, change)
   }
 }
