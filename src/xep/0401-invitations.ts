@@ -37,8 +37,8 @@ const FORM: Form = {
 export const invitations: Feature = {
   name: 'invitations',
   implements: [
-    { xep: 379, version: '0.3.3', name: 'Pre-Authenticated Roster Subscription', note: 'approved by the server' },
     { xep: 401, version: '0.6.0', name: 'Ad-hoc Account Invitation Generation' },
+    { xep: 379, version: '0.3.3', name: 'Pre-Authenticated Roster Subscription' },
   ],
   options: {
     invitations: WHO.default('users').meta({
