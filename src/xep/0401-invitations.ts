@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // XEP-0401: Ad-hoc Account Invitation Generation, and the server's part of XEP-0379: whoever asks for a subscription with an
-// invitation of ours gets it. Who has no account yet makes one by `0445-preauth.ts`, or on the page behind the link.
+// invitation of ours gets it. Who has no account yet makes one by `0077-registration/preauth.ts`, or on the page behind the link.
 import { z } from 'zod'
 import type { Arrival, InvitationWish, MadeInvitation } from '../accounts/invitations.ts'
 import type { Command, CommandRequest, Done } from '../core/command.ts'

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // XEP-0445: Pre-Authenticated In-Band Registration. A stream that has shown an invitation may register by
-// `0077-registration.ts`, which uses this; showing it does not use it up.
-import type { BeforeLogin, FeatureContext } from '../core/feature.ts'
-import { NS_PREAUTH } from '../xmpp/0401-invitation.ts'
-import { DiscreetError, StanzaError } from '../xmpp/errors.ts'
-import type { Stanza } from '../xmpp/stanza.ts'
-import type { RegistrationThrottle } from './0077-registration.ts'
+// `feature.ts`, which uses this; showing it does not use it up.
+import type { BeforeLogin, FeatureContext } from '../../core/feature.ts'
+import { NS_PREAUTH } from '../../xmpp/0401-invitation.ts'
+import { DiscreetError, StanzaError } from '../../xmpp/errors.ts'
+import type { Stanza } from '../../xmpp/stanza.ts'
+import type { RegistrationThrottle } from './feature.ts'
 
 /** Of the stream feature (XEP-0445 §3). */
 export const NS_IBR_TOKEN = 'urn:xmpp:ibr-token:0'
