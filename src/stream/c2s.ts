@@ -253,7 +253,7 @@ export class ClientStream implements LinkEvents {
     if (!stanza?.payload || !this.#host) return
     const { type, payload } = stanza
     if (type !== 'get' && type !== 'set') return
-    const request = { stanza, payload, host: this.#host, network: networkOf(this.#link.address) }
+    const request = { stanza, payload, host: this.#host, network: networkOf(this.#link.address), stream: this.#link }
     for (const hook of this.#parts.hooks) {
       const answer = await hook.beforeLogin?.(request)
       if (answer) return this.#link.send(answer)

@@ -10,6 +10,7 @@ import { uploads } from './0007-uploads.ts'
 import { rooms } from './0008-rooms.ts'
 import { outbox } from './0009-outbox.ts'
 import { freshRows } from './0010-fresh-rows.ts'
+import { invitations } from './0011-invitations.ts'
 import type { Migration } from './migration.ts'
 
 /** Every migration; the version of each is its place. */
@@ -24,4 +25,5 @@ export const migrations: readonly Migration[] = [
   rooms,
   outbox,
   freshRows,
+  invitations,
 ]

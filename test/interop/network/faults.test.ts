@@ -124,7 +124,8 @@ const FAULTS: readonly Fault[] = [
     domain: 'mute.example',
     listed: /.+/,
     later: true,
-    begin: ({ peer }) => void peer.host.shell(`nft 'table inet faults { ${cutOff('input', 'saddr')}\n${cutOff('output', 'daddr')}\n }'`),
+    begin: ({ peer }) =>
+      void peer.host.shell(`nft 'table inet faults { ${cutOff('input', 'saddr')}\n${cutOff('output', 'daddr')}\n }'`),
     end: ({ peer }) => void peer.host.shell('nft delete table inet faults'),
   },
   {
@@ -262,7 +263,12 @@ suite('faults', { concurrency: true, skip: why !== undefined }, () => {
   after(() => {
     const widths = [0, 1].map((column) => Math.max(...table.map((row) => row[column]?.length ?? 0)))
     for (const row of [['fault', 'sender', 'last error'], ...table]) {
-      console.log(row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ').trimEnd())
+      console.log(
+        row
+          .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+          .join('  ')
+          .trimEnd(),
+      )
     }
   })
 })
