@@ -41,7 +41,9 @@ export class Dns {
     mkdirSync(directory)
     // Where a profile of AppArmor tells Debian's name server which files it may read, a copy may read ours.
     copyFileSync('/usr/sbin/named', join(directory, 'named'))
-    host.shell(`for address in ${RESOLVER} ${AUTHORITATIVE} ${SLOW}; do ip address add $address/24 dev eth0 || true; done`)
+    host.shell(
+      `for address in ${RESOLVER} ${AUTHORITATIVE} ${SLOW}; do ip address add $address/24 dev eth0 || true; done`,
+    )
     const dns = new Dns(host, directory)
     for (const [name, values] of Object.entries(records)) dns.#names.set(name, values)
     host.shell(`cd ${directory} && dnssec-keygen -q -a ECDSAP256SHA256 -f KSK example`)
@@ -68,7 +70,7 @@ export class Dns {
 
   /** Whether the name server of `slow.` answers. */
   silence(silent: boolean): void {
-    const rule = `table inet faults { chain incoming { type filter hook input priority 0; ip daddr ${SLOW} drop\n } }`
+    const rule = `table inet faults { chain incoming { type filter hook input priority 0; ip daddr ${SLOW} drop\n }\n}`
     this.#host.shell(`nft delete table inet faults 2>/dev/null || true; ${silent ? `nft '${rule}'` : ''}`)
   }
 

@@ -18,7 +18,9 @@ export interface PeerSetting {
 }
 
 /** How Prosody is started, beside what all have in common. */
-export type Start = Partial<Pick<ProsodySetting, 'shown' | 'secure' | 'bidi' | 'clock' | 'ca'>> & { readonly noTls?: boolean }
+export type Start = Partial<Pick<ProsodySetting, 'shown' | 'secure' | 'bidi' | 'clock' | 'ca'>> & {
+  readonly noTls?: boolean
+}
 
 /** A peer. */
 export class Peer {
