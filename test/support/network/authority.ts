@@ -67,9 +67,10 @@ export class Authority {
 
   /** Makes a certificate. */
   async sign({ names, days = [-2, 90], forClients = false }: Wanted): Promise<Files> {
+    const number = ++this.#count
     const keys = await webcrypto.subtle.generateKey(CURVE, true, ['sign', 'verify'])
     const certificate = await X509CertificateGenerator.create({
-      serialNumber: String(1000 + ++this.#count),
+      serialNumber: String(1000 + number),
       subject: `CN=${names[0]}`,
       issuer: this.#certificate.subjectName,
       ...validity(days),
@@ -86,11 +87,11 @@ export class Authority {
         new SubjectAlternativeNameExtension(names.map((value) => ({ type: 'dns', value }))),
       ],
     })
-    return this.#write(certificate, keys.privateKey)
+    return this.#write(number, certificate, keys.privateKey)
   }
 
-  async #write(certificate: X509Certificate, key: webcrypto.CryptoKey): Promise<Files> {
-    const stem = `${this.file.replace(/\.crt$/, '')}-${this.#count}`
+  async #write(number: number, certificate: X509Certificate, key: webcrypto.CryptoKey): Promise<Files> {
+    const stem = `${this.file.replace(/\.crt$/, '')}-${number}`
     const files = { cert: `${stem}.pem`, key: `${stem}.key` }
     const der = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', key))
     const lines = der.toString('base64').match(/.{1,64}/g) ?? []
