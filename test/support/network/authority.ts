@@ -2,6 +2,7 @@
 // The certificates of the test network: an authority that its servers trust, others that nobody does, and certificates with every fault.
 import { webcrypto } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
+import { domainToASCII } from 'node:url'
 import '../../../src/ops/reflect.ts'
 import {
   BasicConstraintsExtension,
@@ -84,7 +85,7 @@ export class Authority {
           ExtendedKeyUsage.serverAuth,
           ...(forClients ? [ExtendedKeyUsage.clientAuth] : []),
         ]),
-        new SubjectAlternativeNameExtension(names.map((value) => ({ type: 'dns', value }))),
+        new SubjectAlternativeNameExtension(names.map((name) => ({ type: 'dns', value: domainToASCII(name) }))),
       ],
     })
     return this.#write(number, certificate, keys.privateKey)
