@@ -40,9 +40,9 @@ class Inbox:
         self.news.set()
         return stanza
 
-    async def sees(self, what, matches):
+    async def sees(self, what, matches, within=PATIENCE):
         """Waits for an incoming stanza that was not looked at before."""
-        deadline = asyncio.get_running_loop().time() + PATIENCE
+        deadline = asyncio.get_running_loop().time() + within
         while True:
             for stanza in self.stanzas:
                 if id(stanza) not in self.looked_at and matches(stanza):
@@ -52,8 +52,8 @@ class Inbox:
             try:
                 await asyncio.wait_for(self.news.wait(), deadline - asyncio.get_running_loop().time())
             except asyncio.TimeoutError:
-                seen = "\n".join(str(stanza) for stanza in self.stanzas)
-                raise TimeoutError(f"{self.boundjid} did not see {what}, only:\n{seen}") from None
+                seen = "\n".join(str(stanza) for stanza in self.stanzas[-12:])
+                raise TimeoutError(f"{self.boundjid} did not see {what}, but lately:\n{seen}") from None
 
     def has_seen(self, matches):
         return any(matches(stanza) for stanza in self.stanzas)
@@ -74,7 +74,7 @@ class Inbox:
 
 class Client(Inbox, ClientXMPP):
     def __init__(self, server, user, plugins=(), mechanism=FASTEST, resource="script", binds=True):
-        super().__init__(f"{user['name']}@localhost/{resource}", user["password"], sasl_mech=mechanism)
+        super().__init__(f"{user['name']}@{user.get('domain', 'localhost')}/{resource}", user["password"], sasl_mech=mechanism)
         if not binds:
             self["feature_mechanisms"].sasl_callback = self._without_binding
         self.place = server
@@ -89,7 +89,7 @@ class Client(Inbox, ClientXMPP):
 
     def connect_to(self, kind):
         self.default_port = self.place[kind]  # the lookup of localhost would bring it back to 5222
-        self.connect(("localhost", self.place[kind]), use_ssl=kind == "tls")
+        self.connect((self.place.get("host", "localhost"), self.place[kind]), use_ssl=kind == "tls")
 
     async def log_in(self, direct=False, available=True):
         """Connects and binds; raises LoginFailed with the conditions of the refusals."""
@@ -151,7 +151,7 @@ async def refusal(future):
     return None
 
 
-def run(scenarios):
+def run(scenarios, within=60):
     """Runs the scenario that the command line names with the settings that it gives."""
     name, settings = sys.argv[1], json.loads(sys.argv[2])
-    asyncio.get_event_loop().run_until_complete(asyncio.wait_for(scenarios[name](**settings), 60))
+    asyncio.get_event_loop().run_until_complete(asyncio.wait_for(scenarios[name](**settings), within))

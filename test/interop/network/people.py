@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+# People who do what they are told: each line that comes over a socket of the file system is something that somebody does or waits
+# for, and is answered with a line. Many may be under way at once.
+import asyncio
+import collections
+import json
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "slixmpp"))
+from client import Client, LoginFailed, run  # noqa: E402
+
+PLUGINS = ["xep_0030", "xep_0199", "xep_0203"]
+
+
+class Person(Client):
+    """Remembers of messages only what is asked for: what was heard how often, and what came back why."""
+
+    def begin(self, plugins):
+        super().begin(plugins)
+        self.heard = collections.defaultdict(list)
+        self.returned = {}
+        self.waiting = collections.defaultdict(asyncio.Event)
+
+    def _remember(self, stanza):
+        if stanza.name == "message" and stanza["type"] == "error":
+            error = stanza["error"]
+            self.returned[stanza["id"]] = {name: error[name] for name in ("condition", "type", "text")}
+            self.waiting[f"error {stanza['id']}"].set()
+        elif stanza.name == "message" and stanza["body"]:
+            body = stanza["body"].rstrip()
+            self.heard[body].append(stanza["from"].bare)
+            self.waiting[body].set()
+        return stanza
+
+    async def wait(self, key, within):
+        await asyncio.wait_for(self.waiting[key].wait(), within)
+
+
+class People:
+    def __init__(self, places):
+        self.places = places
+        self.clients = {}
+
+    async def log_in(self, user):
+        client = Person(self.places[user["domain"]], user, PLUGINS, "SCRAM-SHA-1", binds=False)
+        try:
+            await client.log_in()
+        except LoginFailed as failure:
+            return {"refused": failure.args[1]}
+        self.clients[client.boundjid.bare] = client
+        return {"jid": client.boundjid.full}
+
+    async def log_out(self, who):
+        await self.clients.pop(who).log_out()
+        return {}
+
+    async def says(self, who, to, body, size=0):
+        """Says something, as long as is wanted, and waits until the own server has it. The id of a message is its text."""
+        client = self.clients[who]
+        message = client.make_message(mto=to, mbody=body.ljust(size), mtype="chat")
+        message["id"] = body
+        message.send()
+        await client.all_done()
+        return {}
+
+    async def hears(self, who, body, within):
+        """Waits until somebody hears something."""
+        client = self.clients[who]
+        await client.wait(body, within)
+        return {"sender": client.heard[body][0], "times": len(client.heard[body])}
+
+    async def gets_back(self, who, body, within):
+        """Waits until something that was said comes back."""
+        client = self.clients[who]
+        await client.wait(f"error {body}", within)
+        return client.returned[body]
+
+    async def has_heard(self, who, body):
+        return {"heard": body in self.clients[who].heard}
+
+
+async def serve(places, socket):
+    people = People(places)
+    done = asyncio.get_running_loop().create_future()
+
+    async def do(words, writer):
+        number, verb = words.pop("number"), words.pop("verb")
+        try:
+            answer = await getattr(people, verb)(**words)
+        except Exception as problem:
+            answer = {"problem": f"{type(problem).__name__}: {problem}"}
+        writer.write(json.dumps({"number": number, **answer}).encode() + b"\n")
+
+    async def listen(reader, writer):
+        tasks = set()
+        async for line in reader:
+            task = asyncio.create_task(do(json.loads(line), writer))
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+        done.set_result(None)
+
+    await asyncio.start_unix_server(listen, socket)
+    print("ready", flush=True)
+    await done
+    for client in people.clients.values():
+        await client.log_out()
+
+
+run({"serve": serve}, within=280)
