@@ -16,7 +16,7 @@ export class LiveConfig {
   /** Whom among other servers this one talks to. */
   readonly federation: Changeable<FederationRules>
   /** Programs that answer for domains of their own. */
-  readonly components = new Map<string, { readonly secret: string }>()
+  readonly components = new Map<string, { readonly secret: string; readonly bytesPerSecond?: number }>()
   /** Bare JIDs of administrators that the configuration names. */
   readonly admins = new Set<string>()
   #config: Config

@@ -142,7 +142,7 @@ export interface Config {
   readonly admins: readonly string[]
   readonly contacts: Contacts
   /** Programs that answer for domains of their own (XEP-0114), by these, as written. */
-  readonly components: ReadonlyMap<string, { readonly secret: string }>
+  readonly components: ReadonlyMap<string, { readonly secret: string; readonly bytesPerSecond?: number }>
   /** Other servers. */
   readonly federation: FederationRules
   /** The options that features brought, by their key in the file. */

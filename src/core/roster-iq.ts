@@ -4,14 +4,20 @@ import type { RosterItem } from '../store/store.ts'
 import { type Element, el } from '../xml/element.ts'
 import { StanzaError } from '../xmpp/errors.ts'
 import { Jid } from '../xmpp/jid.ts'
+import type { Stanza } from '../xmpp/stanza.ts'
 import type { LocalAccount } from './directory.ts'
-import type { Hooks, IqRequest } from './feature.ts'
+import { type Hooks, type IqRequest, PASS, type Verdict } from './feature.ts'
 import { itemElement, NS_ROSTER, newItem } from './roster.ts'
 import type { RosterLimits, Subscriptions } from './subscriptions.ts'
 
 /** Bytes of a name or of a group's name (RFC 6121 §2.1.2.4, §2.1.2.6 leave the limit to us). */
 const NAME_MAX = 1023
 const GROUPS_MAX = 50
+
+const FOREIGN_PUSH: Verdict = {
+  stop: 'a push that is not ours',
+  error: new StanzaError('cancel', 'service-unavailable'),
+}
 
 /** The roster's part in the iq table. */
 export function rosterHooks(subscriptions: Subscriptions, limits: RosterLimits): Hooks {
@@ -21,8 +27,18 @@ export function rosterHooks(subscriptions: Subscriptions, limits: RosterLimits):
       { at: ['account'], type: 'get', ns: NS_ROSTER, name: 'query', answer: getRoster },
       { at: ['account'], type: 'set', ns: NS_ROSTER, name: 'query', answer: set },
     ],
+    onReceive: (stanza, owner) => (isForeignPush(stanza, owner) ? FOREIGN_PUSH : PASS),
     disco: { server: { features: [NS_ROSTER] } },
   }
+}
+
+/**
+ * RFC 6121 §2.1.6: a push from anybody but the account's own server is to be ignored. Not every client does so, and ours do
+ * not come this way, so others' are not even delivered; those of block lists neither.
+ */
+function isForeignPush({ kind, type, payload, from, to }: Stanza, { jid }: LocalAccount): boolean {
+  if (kind !== 'iq' || type !== 'set' || to?.resource === undefined || from?.bare.equals(jid)) return false
+  return payload?.ns === NS_ROSTER || payload?.ns === 'urn:xmpp:blocking'
 }
 
 /** RFC 6121 §2.2 and §2.6: all of it, or nothing if the client's copy is the current one. */

@@ -3,11 +3,16 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer, type Server, type Socket } from 'node:net'
+import { connect, createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { createServer as createTlsServer, type TLSSocket } from 'node:tls'
+import {
+  type ConnectionOptions,
+  connect as connectTls,
+  createServer as createTlsServer,
+  type TLSSocket,
+} from 'node:tls'
 import { authority, type Issued, issue } from '../../test/support/certificates.ts'
 import { FakeDns } from '../../test/support/fake-dns.ts'
 import { systemClock } from '../clock.ts'
@@ -143,14 +148,14 @@ test('with STARTTLS: both ends know each other afterwards', async () => {
   const [we, they] = [listening(link), arrived.then(listening)]
   link.open(OPEN)
   assert.equal(await (await they).next(), 'jabber:server ours.example>theirs.example')
+  const theirEnd = await arrived
+  theirEnd.open({ ...OPEN, from: 'theirs.example', to: 'ours.example', id: 'x' })
+  assert.equal(await we.next(), 'jabber:server theirs.example>ours.example')
   link.send(el('starttls', NS_TLS))
   assert.equal(await (await they).next(), 'starttls')
-  const theirEnd = await arrived
-  const both = Promise.all([
-    theirEnd.startTls(el('proceed', NS_TLS), 'theirs.example'),
-    we.next().then(() => link.startTls(undefined)),
-  ])
-  await both
+  const accepted = theirEnd.startTls(el('proceed', NS_TLS), 'theirs.example')
+  assert.equal(await we.next(), 'proceed')
+  await Promise.all([accepted, link.startTls(undefined)])
   assert.equal(link.encrypted && theirEnd.encrypted, true)
   assert.equal(theirEnd.serverName, 'theirs.example')
   assert.deepEqual(await link.proves?.('theirs.example'), { by: 'pkix' })
@@ -190,7 +195,7 @@ test('the start tag declares dialback, and no id of who opens (XEP-0220 §2.1.1,
   await once(server, 'listening')
   put('raw.example', portOf(server))
   const arrived = once(server, 'connection')
-  const { link } = await dial('raw.example')
+  const { link } = await network.dialer.dial('ours.example', 'raw.example', new AbortController().signal)
   const [socket] = (await arrived) as [Socket]
   link.open({ ...OPEN, to: 'raw.example' })
   const [bytes] = (await once(socket, 'data')) as [Buffer]
@@ -281,16 +286,35 @@ test('an attempt that is given up ends at once', async () => {
   await assert.rejects(network.dialer.dial('ours.example', 'theirs.example', AbortSignal.abort()), DialError)
 })
 
-test('other servers get no tickets: each of them shows its certificate each time', async () => {
-  const { link } = await dial('direct.example')
-  const { arrived } = await dial('direct.example')
-  assert.deepEqual(await (await arrived).proves?.('ours.example'), { by: 'pkix' })
-  link.close()
-})
+/** Somebody comes with TLS from the start. */
+async function comes(options: ConnectionOptions): Promise<{ socket: TLSSocket; link: Link }> {
+  const arrived = new Promise<Link>((resolve) => waiting.push(resolve))
+  const common = { port: PORTS.direct, host: '127.0.0.1', rejectUnauthorized: false, ALPNProtocols: ['xmpp-server'] }
+  const socket = connectTls({ ...common, ...options })
+  socket.on('error', () => undefined)
+  return { socket, link: await arrived }
+}
+
+for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
+  test(`no session is taken up again: each shows its certificate each time (${maxVersion})`, async () => {
+    const { cert, key } = await issue({ dns: ['visitor.example'], by: ca })
+    const first = await comes({ cert, key, maxVersion })
+    const heard = once(first.socket, 'data')
+    first.link.open({ ...OPEN, from: 'theirs.example', to: 'visitor.example', id: 'x' })
+    await heard // and with it, or before, any ticket
+    const session = first.socket.getSession()
+    assert.ok(session)
+    const second = await comes({ cert, key, maxVersion, session })
+    assert.equal(second.socket.isSessionReused(), false)
+    assert.deepEqual(await second.link.proves?.('visitor.example'), { by: 'pkix' })
+    const third = await comes({ maxVersion, session })
+    assert.deepEqual(await third.link.proves?.('visitor.example'), { by: undefined, why: 'no certificate was shown' })
+    for (const { socket } of [first, second, third]) socket.destroy()
+  })
+}
 
 /** A SOCKS5 proxy that knows one onion service. */
 async function onionProxy(reply: number, target: number): Promise<{ server: Server; asked: string[] }> {
-  const { connect } = await import('node:net')
   const asked: string[] = []
   const server = createServer((socket) => {
     socket.on('error', () => undefined)
@@ -335,15 +359,10 @@ test('without their proxy, or without them, onion services are not reached', asy
 })
 
 test('a certificate is asked for, and none is needed to come in', async () => {
-  const { connect } = await import('node:tls')
-  const arrived = new Promise<Link>((resolve) => waiting.push(resolve))
-  const ALPNProtocols = ['xmpp-server']
-  const socket: TLSSocket = connect({ port: PORTS.direct, host: '127.0.0.1', rejectUnauthorized: false, ALPNProtocols })
-  socket.on('error', () => undefined)
-  const link = await arrived
+  const { socket, link } = await comes({})
   assert.deepEqual(await link.proves?.('ours.example'), { by: undefined, why: 'no certificate was shown' })
   socket.destroy()
-  const stranger = connect({
+  const stranger = connectTls({
     port: PORTS.direct,
     host: '127.0.0.1',
     rejectUnauthorized: false,

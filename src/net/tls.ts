@@ -192,6 +192,9 @@ export class Certificates {
   }
 }
 
+/** Until its owner listens: what broke shows when it is used. */
+function ignoreReset(): void {}
+
 /** When the handshake is over. Rejects if it fails or takes too long; the socket is destroyed then. */
 function shaken(secured: TLSSocket, event: 'secure' | 'secureConnect'): Promise<TLSSocket> {
   return new Promise((resolve, reject) => {
@@ -202,6 +205,7 @@ function shaken(secured: TLSSocket, event: 'secure' | 'secureConnect'): Promise<
     }
     const timer = setTimeout(() => fail(new Error('TLS handshake took too long')), HANDSHAKE_TIME)
     const closed = (): void => fail(new Error('closed during the TLS handshake'))
+    secured.on('error', ignoreReset)
     secured.once('error', fail)
     secured.once('close', closed)
     secured.once(event, () => {
@@ -283,7 +287,8 @@ function contextOf(host: string, { cert, key }: Pem, { noTickets, ca }: ContextC
     return createSecureContext({
       cert,
       key,
-      ...(ca ? { ca } : {}),
+      // An authority in the middle may be named as one that is trusted, as `chain.ts` has it too.
+      ...(ca ? { ca, allowPartialTrustChain: true } : {}),
       secureOptions: constants.SSL_OP_NO_RENEGOTIATION | (noTickets ? constants.SSL_OP_NO_TICKET : 0),
       minVersion: 'TLSv1.2',
       ciphers: CIPHERS,

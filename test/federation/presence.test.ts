@@ -194,6 +194,8 @@ test('when a server that could not be reached is there again, both sides learn w
   road.heal()
   juliet.sends(`<message type='chat' to='${romeo.bare}'><body>Art thou there?</body></message>`)
   await romeo.receives(`<message><body>Art thou there?</body></message>`)
+  await allSettle(juliet, romeo)
+  clock.advance(3000)
   await romeo.receives(`<presence from='${juliet.full}' to='${romeo.bare}'><show>away</show></presence>`)
   await juliet.receives(`<presence from='${romeo.full}'><show>dnd</show></presence>`)
 })

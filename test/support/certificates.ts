@@ -110,6 +110,9 @@ export function unknownExtension(critical: boolean): Extension {
 /** What a key may be used for that may not sign certificates. */
 export const SIGNS_NO_CERTIFICATES: number = KeyUsageFlags.digitalSignature
 
+/** What a key may be used for that signs certificates. */
+export const SIGNS_CERTIFICATES: number = KeyUsageFlags.keyCertSign | KeyUsageFlags.digitalSignature
+
 /** A value in DER. */
 function der(tag: number, ...parts: readonly Buffer[]): Buffer {
   const content = Buffer.concat(parts)

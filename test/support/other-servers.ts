@@ -96,6 +96,11 @@ export class FakeDialer implements Dialer {
     })
   }
 
+  /** Calls that nobody has dealt with. */
+  get waiting(): number {
+    return this.#calls.length
+  }
+
   /** The next time that somebody is dialled. */
   next(): Promise<Call> {
     const call = this.#calls.shift()

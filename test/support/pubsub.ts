@@ -88,14 +88,18 @@ export function listener(...nodes: readonly string[]): string {
   return `<query xmlns='${INFO}'><identity category='client' type='pc'/><feature var='${INFO}'/>${features}</query>`
 }
 
+/** Presence of such a client. */
+export function capsPresence(...nodes: readonly string[]): string {
+  const ver = createHash('sha1')
+    .update(verificationText(parseElement(listener(...nodes))))
+    .digest('base64')
+  return `<presence><c xmlns='${CAPS}' hash='sha-1' node='urn:test' ver='${ver}'/></presence>`
+}
+
 /** @returns what the client answers */
 function show(actor: Actor, nodes: readonly string[]): string {
-  const answer = listener(...nodes)
-  const ver = createHash('sha1')
-    .update(verificationText(parseElement(answer)))
-    .digest('base64')
-  actor.sends(`<presence><c xmlns='${CAPS}' hash='sha-1' node='urn:test' ver='${ver}'/></presence>`)
-  return answer
+  actor.sends(capsPresence(...nodes))
+  return listener(...nodes)
 }
 
 function reply(actor: Actor, heard: Element, answer: string): boolean {

@@ -65,7 +65,7 @@ export class DialbackAsking {
 
   /**
    * An answer came. @returns whether it was to something that was asked on this stream: whoever sends others wants to be
-   * taken for somebody else (XEP-0220 §4.1), and the stream is to be closed
+   * taken for somebody else (XEP-0220 §3.1), and the stream is to be closed
    */
   take(element: Element): boolean {
     const answer = answerOf(element)

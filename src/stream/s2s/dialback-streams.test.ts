@@ -93,7 +93,7 @@ test('who proved one domain speaks for no other until it has proved that one, to
   await visitor.isClosed('invalid-from')
 })
 
-test('answers that nobody asked for end the stream (XEP-0220 §4.1)', async () => {
+test('answers that nobody asked for end the stream (XEP-0220 §3.1)', async () => {
   const place = await world()
   const visitor = await place.visitor().enters()
   visitor.sends(told('valid', 'verona.example', OURS))

@@ -141,7 +141,7 @@ test('the initiating server hears why not, waits no longer than it said, and ask
   assert.deepEqual(await asking.ask(pair), { type: 'lost' })
 })
 
-test('the initiating server takes no answer that it did not ask for (XEP-0220 §4.1)', () => {
+test('the initiating server takes no answer that it did not ask for (XEP-0220 §3.1)', () => {
   const asking = new DialbackAsking(new MemoryLink(), 'D60000229F', { keys, clock: new FakeClock(), time: 1000 })
   void asking.ask({ from: 'capulet.example', to: 'montague.example' })
   assert.ok(!asking.take(db("<db:result from='capulet.example' to='montague.example' type='valid'/>")))

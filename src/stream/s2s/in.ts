@@ -164,7 +164,7 @@ export class InStream implements LinkEvents, Carrier {
     }
     if (element.ns === NS_DIALBACK) {
       if (this.#dialback.take(element)) return undefined
-      throw new StreamError('policy-violation', 'Nobody asked that.') // XEP-0220 §4.1
+      throw new StreamError('policy-violation', 'Nobody asked that.') // XEP-0220 §3.1
     }
     if (element.is('bidi', NS_BIDI) && this.isStranger) {
       this.#bidi = true

@@ -62,7 +62,7 @@ export class OutStream implements LinkEvents, Carrier {
   #bidi = false
   #pace: Pace | undefined
   #countable = false
-  /** Whether they let domains in by dialback, with errors that do not end the stream (XEP-0220 §2.4). */
+  /** Whether they let domains in by dialback, with errors that do not end the stream (XEP-0220 §2.4.2). */
   #dialback = false
   #asking: DialbackAsking | undefined
   /** By domain of ours. */

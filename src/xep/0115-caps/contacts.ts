@@ -15,8 +15,12 @@ import type { Kinds } from './kinds.ts'
 
 /** Clients of one contact that are remembered; of more, the first ones are forgotten. */
 const EACH_MAX = 10
-/** So many questions are under way, and so many clients wait for the answer to one; others are asked when they show themselves again. */
+/**
+ * So many questions are under way, of all and of one domain, and so many clients wait for the answer to one; others are asked
+ * when they show themselves again.
+ */
 const QUESTIONS_MAX = 1000
+const DOMAIN_MAX = 100
 const WAITING_MAX = 100
 
 /** A client of a contact, as an account knows it. */
@@ -127,13 +131,15 @@ export class Contacts {
   }
 
   #ask(one: Waiting): void {
-    const key = `${one.client.jid.domain} ${one.client.kind}`
+    const { domain } = one.client.jid
+    const key = `${domain} ${one.client.kind}`
     const waiting = this.#questions.get(key)
     if (waiting) {
       if (waiting.length < WAITING_MAX) waiting.push(one)
       return
     }
-    if (this.#questions.size >= QUESTIONS_MAX) return
+    const ofDomain = [...this.#questions.keys()].filter((other) => other.startsWith(`${domain} `)).length
+    if (this.#questions.size >= QUESTIONS_MAX || ofDomain >= DOMAIN_MAX) return
     const queue = [one]
     this.#questions.set(key, queue)
     void this.#askAll(queue).finally(() => this.#questions.delete(key))
