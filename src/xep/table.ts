@@ -23,14 +23,6 @@ const ELSEWHERE: readonly Implemented[] = [
     note: 'between servers',
     file: 'src/stream/s2s/out.ts',
   },
-  { xep: 185, version: '1.0', name: 'Dialback Key Generation and Validation', file: 'src/stream/s2s/dialback-keys.ts' },
-  {
-    xep: 220,
-    version: '1.1.1',
-    name: 'Server Dialback',
-    note: 'over TLS only',
-    file: 'src/stream/s2s/dialback-receiving.ts',
-  },
   { xep: 288, version: '1.0.1', name: 'Bidirectional Server-to-Server Connections', file: 'src/stream/s2s/in.ts' },
   { xep: 4, version: '2.13.2', name: 'Data Forms', file: 'src/xmpp/0004-data-forms.ts' },
   {
