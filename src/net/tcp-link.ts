@@ -21,7 +21,7 @@ const CLOSING_TIME = 3_000
 const NS_CLIENT = 'jabber:client'
 const NS_STREAMS = 'http://etherx.jabber.org/streams'
 const NS_SERVER = 'jabber:server'
-/** Every stream between servers declares it (XEP-0220 §2.1.1). */
+/** Every stream between servers declares it (XEP-0220 §2.4.1). */
 const DIALBACK = ` xmlns:db='jabber:server:dialback'`
 const NO_BINDINGS: ChannelBindings = Object.freeze({})
 
