@@ -41,16 +41,10 @@ interface Entry {
   readonly host: string
   readonly pem: Pem
   readonly context: SecureContext
-  /** The same for other servers, made with the first of them. */
-  forServers?: SecureContext
-}
-
-/** How a handshake with another server is made. */
-export interface ServerHandshake {
-  /** TLS without STARTTLS before it (XEP-0368): what is spoken has to be said. */
-  readonly alpn?: readonly string[]
-  /** As PEM, whom OpenSSL trusts; those of Node.js if not given. */
-  readonly ca?: string[] | undefined
+  /** The same for servers that come to us, made with the first of them. */
+  incoming?: SecureContext
+  /** And for servers that we go to. */
+  outgoing?: SecureContext
 }
 
 /** The certificates in force. */
@@ -126,17 +120,27 @@ export class Certificates {
     return undefined
   }
 
-  /** Other servers get no tickets: what they showed must be there to be looked at each time (RFC 5077 §4 keeps none of it). */
-  #forServers(names: readonly (string | undefined)[], ca: string[] | undefined): SecureContext | undefined {
+  /**
+   * Other servers get no tickets: what they showed must be there to be looked at each time (RFC 5077 §4 keeps none of it).
+   * They are not told which authorities we trust either: whose own is not among them would show nothing.
+   */
+  #incoming(names: readonly (string | undefined)[]): SecureContext | undefined {
     const entry = this.#find(names)
     if (!entry) return undefined
-    entry.forServers ??= contextOf(entry.host, entry.pem, { noTickets: true, ca })
-    return entry.forServers
+    entry.incoming ??= contextOf(entry.host, entry.pem, { noTickets: true })
+    return entry.incoming
+  }
+
+  #outgoing(from: string, authorities: () => string[] | undefined): SecureContext | undefined {
+    const entry = this.#find([from])
+    if (!entry) return undefined
+    entry.outgoing ??= contextOf(entry.host, entry.pem, { noTickets: true, ca: authorities() })
+    return entry.outgoing
   }
 
   /** Forgets whom OpenSSL trusted up to now. */
   authoritiesChanged(): void {
-    for (const entry of this.#entries.values()) delete entry.forServers
+    for (const entry of this.#entries.values()) delete entry.outgoing
   }
 
   /**
@@ -149,9 +153,12 @@ export class Certificates {
     return this.#accept(socket, find, domain, { ALPNProtocols: [...alpn] })
   }
 
-  /** As `secure`, with another server, which may show a certificate: any is taken, and judged later. */
-  secureServer(socket: Socket, { alpn, ca }: ServerHandshake, domain?: string): Promise<TLSSocket> {
-    const find = (...names: (string | undefined)[]) => this.#forServers(names, ca)
+  /**
+   * As `secure`, with another server, which may show a certificate: any is taken, and judged later.
+   * @param alpn none after STARTTLS
+   */
+  secureServer(socket: Socket, alpn: readonly string[] | undefined, domain?: string): Promise<TLSSocket> {
+    const find = (...names: (string | undefined)[]) => this.#incoming(names)
     const options = { requestCert: true, rejectUnauthorized: false, ...(alpn ? { ALPNProtocols: [...alpn] } : {}) }
     return this.#accept(socket, find, domain, options)
   }
@@ -160,13 +167,20 @@ export class Certificates {
    * Negotiates TLS as the client of another server, whose certificate is judged later. Rejects as `secure`.
    * @param from our domain, whose certificate we show
    * @param to whom we ask for, in A-labels; undefined if it is an IP address
+   * @param authorities whom OpenSSL trusts, as PEM; those of Node.js if undefined
    */
-  connectServer(socket: Socket, from: string, to: string | undefined, how: ServerHandshake): Promise<TLSSocket> {
-    const secureContext = this.#forServers([from], how.ca)
+  connectServer(
+    socket: Socket,
+    from: string,
+    to: string | undefined,
+    alpn: readonly string[] | undefined,
+    authorities: () => string[] | undefined,
+  ): Promise<TLSSocket> {
+    const secureContext = this.#outgoing(from, authorities)
     const secured = connect({
       socket,
       ...(secureContext ? { secureContext } : {}),
-      ...(how.alpn ? { ALPNProtocols: [...how.alpn] } : {}),
+      ...(alpn ? { ALPNProtocols: [...alpn] } : {}),
       servername: to ?? '',
       rejectUnauthorized: false,
       checkServerIdentity: () => undefined,
