@@ -95,7 +95,10 @@ export class Element implements Writable {
 
   /** The same element with another child at its end. */
   append(child: Element): Element {
-    const source = this.source && { text: this.source.text + child.xml(this.ns), declarations: this.source.declarations }
+    const source = this.source && {
+      text: this.source.text + child.xml(this.ns),
+      declarations: this.source.declarations,
+    }
     return new Element(this.name, this.ns, this.attrs, [...this.children, child], source)
   }
 
