@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Carries out an appliance's steps on a machine: shows what it would do, does it, goes on where it stopped, and undoes it.
-import type { Appliance } from './appliance.ts'
+
 import type { Clock } from '../clock.ts'
+import type { Appliance } from './appliance.ts'
 import type { Machine, Memory } from './machine.ts'
 import { Manifest } from './manifest.ts'
 import type { Step } from './step.ts'
@@ -63,11 +64,7 @@ export class Installation {
   }
 
   /** Looks at what was done before. @param machine gives out the machine with the memory of a step */
-  static async open(
-    appliance: Appliance,
-    machine: (memory?: Memory) => Machine,
-    clock: Clock,
-  ): Promise<Installation> {
+  static async open(appliance: Appliance, machine: (memory?: Memory) => Machine, clock: Clock): Promise<Installation> {
     const manifest = await Manifest.open(machine(), appliance.records, appliance.name)
     return new Installation({ appliance, machine, manifest, clock })
   }
@@ -132,7 +129,8 @@ export class Installation {
   async #watched(step: Step, observer: Observer, what: string, work: () => Promise<void>): Promise<void> {
     const began = this.#clock.now()
     observer.begins?.(step)
-    const note = (text: string) => this.#manifest.log(`${new Date(this.#clock.now()).toISOString()} ${what} ${step.id}: ${text}`)
+    const note = (text: string) =>
+      this.#manifest.log(`${new Date(this.#clock.now()).toISOString()} ${what} ${step.id}: ${text}`)
     await note('begins')
     try {
       await work()

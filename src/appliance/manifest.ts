@@ -38,7 +38,8 @@ export class Manifest {
   /** Reads what is there; changes nothing. @param directory of the records */
   static async open(machine: Machine, directory: string, name: string): Promise<Manifest> {
     const text = await machine.read(`${directory}/manifest.json`)
-    const content = text === undefined ? { version: 1 as const, name, made: [], steps: [] } : shape.parse(JSON.parse(text))
+    const content =
+      text === undefined ? { version: 1 as const, name, made: [], steps: [] } : shape.parse(JSON.parse(text))
     return new Manifest(machine, directory, content)
   }
 

@@ -31,7 +31,11 @@ export async function obstacles(machine: Machine, appliance: Appliance): Promise
     })
   }
   if (!(await hasSystemd(machine))) {
-    found.push({ id: 'systemd', found: 'systemd does not run this machine.', fix: 'Use a machine or container that it does.' })
+    found.push({
+      id: 'systemd',
+      found: 'systemd does not run this machine.',
+      fix: 'Use a machine or container that it does.',
+    })
   }
   const memory = await memoryOf(machine)
   if (memory < needs.memory) {

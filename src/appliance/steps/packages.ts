@@ -22,7 +22,9 @@ export function packages(id: string, why: string, names: readonly string[]): Ste
 
 /** Whether all of them are installed. */
 export async function areInstalled(machine: Machine, names: readonly string[]): Promise<boolean> {
-  const { stdout } = await machine.run('dpkg-query', ['-W', '-f', '${db:Status-Abbrev}\\n', ...names], { mayFail: true })
+  const { stdout } = await machine.run('dpkg-query', ['-W', '-f', `${field('db:Status-Abbrev')}\\n`, ...names], {
+    mayFail: true,
+  })
   return stdout.split('\n').filter((line) => line.startsWith('ii')).length === names.length
 }
 
@@ -50,7 +52,10 @@ export async function removePackages(machine: Machine): Promise<void> {
     const { stdout } = await machine.run('apt-get', ['--simulate', 'purge', ...APT, ...names], { env: QUIET })
     const others = [...stdout.matchAll(/^(?:Remv|Purg) (\S+)/gm)].filter(([, name]) => !names.includes(name ?? ''))
     if (others.length === 0) break
-    const needed = await neededBy(machine, others.map(([, name]) => name ?? ''))
+    const needed = await neededBy(
+      machine,
+      others.map(([, name]) => name ?? ''),
+    )
     const fewer = names.filter((name) => !needed.has(name))
     if (fewer.length === names.length) return // somebody else's package needs one of them; they stay
     names = fewer
@@ -64,7 +69,7 @@ function installedBy(machine: Machine): readonly string[] {
 
 async function presentOf(machine: Machine, names: readonly string[]): Promise<readonly string[]> {
   if (names.length === 0) return []
-  const format = '${db:Status-Abbrev} ${Package}\\n'
+  const format = `${field('db:Status-Abbrev')} ${field('Package')}\\n`
   const { stdout } = await machine.run('dpkg-query', ['-W', '-f', format, ...names], { mayFail: true })
   return [...stdout.matchAll(/^[a-z]i\S*\s+(\S+)$|^rc\s+(\S+)$/gm)].map(([, one, other]) => one ?? other ?? '')
 }
@@ -72,4 +77,9 @@ async function presentOf(machine: Machine, names: readonly string[]): Promise<re
 async function neededBy(machine: Machine, names: readonly string[]): Promise<ReadonlySet<string>> {
   const { stdout } = await machine.run('apt-cache', ['depends', '--recurse', '--installed', '--important', ...names])
   return new Set([...stdout.matchAll(/^\S.*$/gm)].map(([name]) => name.trim()))
+}
+
+/** As dpkg-query writes what it is to fill in. */
+function field(name: string): string {
+  return `$\{${name}}`
 }

@@ -10,7 +10,16 @@ export function systemUser({ name, home }: { readonly name: string; readonly hom
     check: async (machine) => new RegExp(`^${name}:`, 'm').test((await machine.read('/etc/passwd')) ?? ''),
     async apply(machine) {
       await machine.memory.set('made', name)
-      await machine.run('useradd', ['--system', '--user-group', '--home-dir', home, '--no-create-home', '--shell', '/usr/sbin/nologin', name])
+      await machine.run('useradd', [
+        '--system',
+        '--user-group',
+        '--home-dir',
+        home,
+        '--no-create-home',
+        '--shell',
+        '/usr/sbin/nologin',
+        name,
+      ])
     },
     async undo(machine) {
       if (machine.memory.get('made') !== name) return
