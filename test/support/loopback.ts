@@ -137,6 +137,8 @@ export async function loopback(setting: Setting = {}): Promise<Loopback> {
     trust,
     hosts,
     url: setting.url,
+    publicUrl: () => setting.url,
+    challenge: () => undefined,
     limits: { stanzaBytes: LIMITS.stanzaBytes, ...CONNECTIONS, ...setting.limits },
     admission: listener.admission,
     networkOf: (address) => address,
