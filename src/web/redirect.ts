@@ -34,7 +34,7 @@ function redirect({ request, response, peer }: Exchange, { hosts, publicUrl }: R
   const host = domainToUnicode(asked?.hostname ?? '')
   const url = publicUrl(hosts.has(host) ? host : ([...hosts][0] ?? ''))
   const target = request.url ?? '/'
-  const place = url === undefined || !target.startsWith('/') ? undefined : url + target
+  const place = url === undefined || !target.startsWith('/') ? undefined : URL.parse(url + target)?.href
   response.writeHead(place === undefined ? 404 : 308, place === undefined ? {} : { Location: place })
   response.end()
 }
