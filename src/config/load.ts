@@ -124,6 +124,8 @@ function assemble(
     proxy,
     components,
     federation,
+    dns,
+    doctor,
   } = checked
   const each =
     certificates && Object.fromEntries(Object.entries(certificates).map(([host, files]) => [host, full(files)]))
@@ -148,6 +150,12 @@ function assemble(
       ...federation,
       ...(federation.authorities === undefined ? {} : { authorities: resolve(directory, federation.authorities) }),
     },
+    dns: {
+      ...dns,
+      ...(dns.keyFile === undefined ? {} : { keyFile: resolve(directory, dns.keyFile) }),
+      ...(dns.tokenFile === undefined ? {} : { tokenFile: resolve(directory, dns.tokenFile) }),
+    },
+    doctor,
     features,
     trial: false,
   }

@@ -2,6 +2,7 @@
 // Every option of the server itself, with its default and what it does. The options of features come from the features.
 import { z } from 'zod'
 import type { LogLevel } from './config.ts'
+import { dns } from './dns.ts'
 import { federation } from './federation.ts'
 import {
   addresses,
@@ -316,6 +317,11 @@ export const baseShape = {
     help: 'Programs of others that answer for a domain (XEP-0114), such as gateways to other networks, each with the `secret` that it was told too, for instance `{ irc.example.org: { secret: … } }`. None of them may be one of our domains.',
   }),
   federation,
+  dns,
+  doctor: choice(['nightly', 'off'], {
+    default: 'nightly',
+    help: 'Look at everything once a night, as `aenigma doctor` does, and tell the administrators what changed.',
+  }),
   contacts,
   accounts,
   log,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Asks those who keep a zone, each at each of its addresses, past all that others remember: what a registrar's form was just
 // told is seen at once, and a server that lags behind is seen, too.
-import { NoAnswer, type NameServer, exchange } from './dns-exchange.ts'
+import { exchange, type NameServer, NoAnswer } from './dns-exchange.ts'
 import type { DnsRecord, Question, Reply } from './dns-message.ts'
 import type { DnsResolver } from './resolver.ts'
 
@@ -9,7 +9,8 @@ import type { DnsResolver } from './resolver.ts'
 const PATIENCE = 3_000
 /** Servers of one zone. */
 const MOST_SERVERS = 16
-/** Servers at one time for one question. */
+/** How many aliases are followed inside an answer. */
+const MOST_ALIASES = 8
 const PORT = 53
 
 /** A zone, and who keeps it. */
@@ -110,13 +111,26 @@ export class Authoritative {
     return all.flat().slice(0, MOST_SERVERS)
   }
 
+  /** Addresses are followed through aliases, into other zones, too. */
+  async #values(reply: Reply, question: Question, jumps = 0): Promise<readonly string[]> {
+    const alias = question.type === 'A' || question.type === 'AAAA' ? aliasIn(reply, question.name) : undefined
+    if (alias === undefined || alias === question.name) return valuesOf(reply, question)
+    const further = { name: alias, type: question.type }
+    const here = valuesOf(reply, further)
+    if (here.length > 0) return here
+    if (aliasIn(reply, alias) !== undefined && jumps < MOST_ALIASES) return this.#values(reply, further, jumps + 1)
+    const { records } = await this.#parts.resolver.records(alias, question.type)
+    return records.map(recordText)
+  }
+
   async #askOne(server: ZoneServer, question: Question): Promise<Saying> {
     const key = `${server.host} ${server.port}`
     const silent = this.#silent.get(key)
     if (silent !== undefined) return { server, values: [], failed: silent }
     try {
       const reply = await exchange(server, question, this.#parts.patience ?? PATIENCE)
-      if (reply.code === 0 || reply.code === 3) return { server, values: valuesOf(reply, question), failed: undefined }
+      if (reply.code === 0 || reply.code === 3)
+        return { server, values: await this.#values(reply, question), failed: undefined }
       return { server, values: [], failed: `it answers with error ${reply.code}` }
     } catch (error) {
       const failed = error instanceof NoAnswer ? 'it does not answer' : reasonOf(error)
@@ -126,9 +140,16 @@ export class Authoritative {
   }
 }
 
+/** Where a name leads, if it is an alias. */
+function aliasIn({ answers }: Reply, name: string): string | undefined {
+  const alias = answers.find((one) => one.type === 'CNAME' && one.name.toLowerCase() === name)
+  return alias && String(alias.data).replace(/\.$/, '').toLowerCase()
+}
+
 function reasonOf(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? error.code : undefined
-  if (code === 'ENETUNREACH' || code === 'EADDRNOTAVAIL' || code === 'EHOSTUNREACH') return 'there is no way there from here'
+  if (code === 'ENETUNREACH' || code === 'EADDRNOTAVAIL' || code === 'EHOSTUNREACH')
+    return 'there is no way there from here'
   return error instanceof Error ? error.message : String(error)
 }
 

@@ -102,14 +102,19 @@ interface Place {
 
 /** RFC 6120 §3.2.1, XEP-0368. */
 function srvRecords(host: string, { config: { listen, federation } }: DnsWish): readonly Place[] {
-  const port = (list: readonly { readonly port: number }[]): readonly number[] => list.slice(0, 1).map((one) => one.port)
+  const port = (list: readonly { readonly port: number }[]): readonly number[] =>
+    list.slice(0, 1).map((one) => one.port)
   const shared = listen.shared.find((one) => one.port === 443)?.port
   const others = federation.enabled
   const direct = shared === undefined ? port([...listen.tls, ...listen.shared]) : [shared]
   return [
     { name: `_xmpp-client._tcp.${host}`, ports: port(listen.starttls), why: 'clients, with STARTTLS' },
     { name: `_xmpps-client._tcp.${host}`, ports: direct, why: 'clients, with TLS from the start' },
-    { name: `_xmpp-server._tcp.${host}`, ports: others ? port(listen.servers) : [], why: 'other servers, with STARTTLS' },
+    {
+      name: `_xmpp-server._tcp.${host}`,
+      ports: others ? port(listen.servers) : [],
+      why: 'other servers, with STARTTLS',
+    },
     {
       name: `_xmpps-server._tcp.${host}`,
       ports: others ? port([...listen.serversTls, ...listen.shared]) : [],

@@ -9,9 +9,9 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { exchangeBytes } from '../../src/net/dns-exchange.ts'
 import { type DnsProvider, ProviderError, type Rrset } from '../../src/appliance/dns/record.ts'
 import { type Rfc2136Parts, rfc2136 } from '../../src/appliance/dns/rfc2136.ts'
+import { exchangeBytes } from '../../src/net/dns-exchange.ts'
 import { needs } from '../support/process.ts'
 
 const ZONE = 'example.org'
@@ -85,9 +85,7 @@ const RRSETS: readonly Rrset[] = [
   { name: '_acme-challenge.example.org', type: 'TXT', ttl: 60, values: [`two words, ${'x'.repeat(300)}`, 'one'] },
 ]
 
-test('records of every type are written, read again, replaced and removed', {
-  skip: !hasBind && 'no bind9',
-}, async () => {
+test('records of every type are written, read again, replaced and removed', async () => {
   const dns = provider()
   for (const rrset of RRSETS) await dns.set(ZONE, rrset)
   const names = [...new Set(RRSETS.map(({ name }) => name))]
