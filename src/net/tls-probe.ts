@@ -164,7 +164,7 @@ function certificateOf(
     issuer: /^(?:O|CN)=(.*)$/m.exec(x509.issuer)?.[1] ?? x509.issuer,
     from: Date.parse(x509.validFrom),
     until: Date.parse(x509.validTo),
-    selfSigned: x509.checkIssued(x509),
+    selfSigned: distrust === 'DEPTH_ZERO_SELF_SIGNED_CERT',
     distrust,
     covers: (domain) => x509.checkHost(domain, { subject: 'never' }) !== undefined,
   }

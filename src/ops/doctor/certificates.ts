@@ -73,7 +73,7 @@ function certificateCheck(subject: Subject, host: string, port: ListenInfo): Che
   })
 }
 
-const RENEW = 'Give it a certificate by a public authority (docs/certificates.md), and call "aenigma reload".'
+const RENEW = 'Give it a certificate by a public authority, and call "aenigma reload".'
 
 /** The first cause, since the others mostly follow from it. */
 function judged(certificate: ShownCertificate, host: string, now: number): Seen {
