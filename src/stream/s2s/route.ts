@@ -71,7 +71,12 @@ export class Route {
 
   /** Whether nothing would be lost without it. */
   get isIdle(): boolean {
-    const isBusy = this.#stream || this.#attempt || this.#boarding || this.#pause
+    return this.isForgettable && !this.#pause
+  }
+
+  /** Whether nothing would be lost but what is known of the last attempt. */
+  get isForgettable(): boolean {
+    const isBusy = this.#stream || this.#attempt || this.#boarding
     return !isBusy && this.#spare.size === 0 && this.#queue.length === 0
   }
 
@@ -237,7 +242,7 @@ export class Route {
       ping: () => this.ping(),
     })
     this.#attempt = attempt
-    attempt.begin()
+    attempt.begin(this.#queue.first?.stanza.from?.bare.toString() ?? '')
   }
 
   #isOpen(stream: Carrier): void {
