@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
+import type { FederationReport } from '../../../src/ops/federation.ts'
 import type { Files } from '../../support/network/authority.ts'
 import type { Records } from '../../support/network/dns.ts'
 import { whyNoNetwork } from '../../support/network/host.ts'
@@ -200,13 +201,21 @@ else {
 
     /** Waits until the last error of the way to a domain is the one that is named. */
     async function lastError({ domain, listed }: Fault): Promise<string> {
-      for (let left = 300; ; left--) {
-        const error = logOf(stage, domain).findLast((line) => line.includes('"why"'))
-        const text = error === undefined ? 'none' : String(JSON.parse(error).why)
+      for (let left = 150; ; left--) {
+        const { routes } = await stage.server.listing()
+        const text = routes.find(({ to }) => to === domain)?.lastError?.why ?? 'none'
         if (listed.test(text)) return text
         assert.ok(left > 0, `the last error is ${text}`)
-        await delay(400)
+        await delay(800)
       }
+    }
+
+    /** `aenigma federation test` says where it fails. */
+    async function failsToo(domain: string): Promise<void> {
+      const report: FederationReport = JSON.parse(await stage.server.command('federation', 'test', domain, '--json'))
+      const failed = report.steps.find(({ result }) => result === 'failed')
+      assert.ok(!report.passed && failed, JSON.stringify(report))
+      table.push(['', `  aenigma federation test: ${failed.title}`, failed.detail])
     }
 
     async function play(fault: Fault): Promise<void> {
@@ -223,7 +232,9 @@ else {
       await people.says(romeo, juliet, `1 to ${domain}`, fault.size)
       const back = fault.refusal && (await people.getsBack(romeo, `1 to ${domain}`))
       if (back) assert.deepEqual({ condition: back.condition, text: back.text }, fault.refusal)
-      table.push([fault.name, back?.text ?? 'waits, and arrives once', await lastError(fault)])
+      const error = await lastError(fault)
+      table.push([fault.name, back?.text ?? 'waits, and arrives once', error])
+      if (back) await failsToo(domain)
       if (fault.keptOut) {
         await people.logIn(juliet)
         await people.says(juliet, romeo, `from ${domain}`)
