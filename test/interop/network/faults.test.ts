@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { FederationReport } from '../../../src/ops/federation.ts'
 import type { Files } from '../../support/network/authority.ts'
 import type { Records } from '../../support/network/dns.ts'
-import { whyNoNetwork } from '../../support/network/host.ts'
+import { withNetwork } from '../../support/network/host.ts'
 import { type Peer, recordsAt, tlsaOf } from '../../support/network/peers.ts'
 import { createStage, heals, logOf, type Stage, startForwarder } from '../../support/network/stage.ts'
 import { bench } from '../../support/process.ts'
@@ -178,13 +178,12 @@ const FAULTS: readonly Fault[] = [
   },
 ]
 
-const why = whyNoNetwork()
-if (why !== undefined) console.error(`!!! FEDERATION IS NOT TESTED: ${why}`)
-else {
+withNetwork(() => {
   suite('faults', { concurrency: true }, () => {
     const of = bench({ after })
     let stage: Stage
-    const table: string[][] = []
+    /** By fault: what the sender was told, what is listed, and where the test of the way fails. */
+    const table = new Map<Fault, string[]>()
 
     before(async () => {
       stage = await createStage(of, FAULTS)
@@ -211,11 +210,11 @@ else {
     }
 
     /** `aenigma federation test` says where it fails. */
-    async function failsToo(domain: string): Promise<void> {
+    async function failureOf(domain: string): Promise<string> {
       const report: FederationReport = JSON.parse(await stage.server.command('federation', 'test', domain, '--json'))
       const failed = report.steps.find(({ result }) => result === 'failed')
       assert.ok(!report.passed && failed, JSON.stringify(report))
-      table.push(['', `  aenigma federation test: ${failed.title}`, failed.detail])
+      return `${failed.title}: ${failed.detail}`
     }
 
     async function play(fault: Fault): Promise<void> {
@@ -232,9 +231,11 @@ else {
       await people.says(romeo, juliet, `1 to ${domain}`, fault.size)
       const back = fault.refusal && (await people.getsBack(romeo, `1 to ${domain}`))
       if (back) assert.deepEqual({ condition: back.condition, text: back.text }, fault.refusal)
-      const error = await lastError(fault)
-      table.push([fault.name, back?.text ?? 'waits, and arrives once', error])
-      if (back) await failsToo(domain)
+      table.set(fault, [
+        `the sender is told:      ${back?.text ?? 'nothing; it waits, and arrives once'}`,
+        `aenigma federation:      ${await lastError(fault)}`,
+        ...(back ? [`aenigma federation test: ${await failureOf(domain)}`] : []),
+      ])
       if (fault.keptOut) {
         await people.logIn(juliet)
         await people.says(juliet, romeo, `from ${domain}`)
@@ -256,9 +257,7 @@ else {
     }
 
     after(() => {
-      const widths = [0, 1].map((column) => Math.max(...table.map((row) => row[column]?.length ?? 0)))
-      const line = (row: string[]): string => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ')
-      console.log([['fault', 'the sender is told', 'the administrator sees'], ...table].map(line).join('\n'))
+      for (const fault of FAULTS) console.log([fault.name, ...(table.get(fault) ?? ['failed'])].join('\n  '))
     })
   })
-}
+})
