@@ -3,7 +3,15 @@
 // connection, TLS, their proof, our proof, and an answer.
 import { LookupFailure, type ServerWalk } from './net/server-walk.ts'
 import type { FederationReport, FederationStep } from './ops/federation.ts'
-import { DialError, type Dialed, type Dialer, type DialFailure, type Link, type Place, type Secured } from './stream/link.ts'
+import {
+  DialError,
+  type Dialed,
+  type Dialer,
+  type DialFailure,
+  type Link,
+  type Place,
+  type Secured,
+} from './stream/link.ts'
 import { NS_SASL, NS_TLS } from './stream/offer.ts'
 import type { DialbackKeys } from './stream/s2s/dialback-keys.ts'
 import { failureByDialback } from './stream/s2s/failure.ts'

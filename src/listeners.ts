@@ -12,6 +12,7 @@ import type { ServerNetwork } from './net/server-network.ts'
 import { SocksProxy } from './net/socks-proxy.ts'
 import type { Certificates } from './net/tls.ts'
 import type { FirstAccount } from './ops/first-account.ts'
+import type { Invited } from './ops/invited.ts'
 import type { ListenInfo } from './ops/running-server.ts'
 import type { Server } from './server.ts'
 import type { Store } from './store/store.ts'
@@ -45,6 +46,7 @@ interface Behind {
   readonly network: ServerNetwork
   readonly xmpp: Server
   readonly firstAccount: FirstAccount
+  readonly invited: Invited
 }
 
 /** Every listener, not on its port yet. */
@@ -164,7 +166,7 @@ export function serverLinkLimits(limits: Limits, federation: FederationRules) {
 
 /** The web servers, without their sockets. */
 function websOf(
-  { config, live, log, metrics, store, xmpp, firstAccount }: Behind,
+  { config, live, log, metrics, store, xmpp, firstAccount, invited }: Behind,
   { admission }: ClientListener,
   files: UploadFiles,
 ): Webs {
@@ -173,6 +175,7 @@ function websOf(
     hosts: live.hosts,
     url: config.http.url,
     firstAccount,
+    invited,
     limits: linkLimits(live.limits),
     admission,
     networkOf,

@@ -38,3 +38,15 @@ test('components come and go; only the first one asks for a restart, because not
   assert.deepEqual(others.apply({ ...config, components: new Map([['icq.example', irc]]) }), [])
   assert.deepEqual([...others.components.keys()], ['icq.example'])
 })
+
+test('federation that is switched on asks for a restart, because nothing listens for other servers yet; off it goes at once', () => {
+  const config = trialConfig('/nowhere')
+  const [off, on] = [config, { ...config, federation: { ...config.federation, enabled: true } }]
+  assert.deepEqual(new LiveConfig(off).apply(on), ['federation.enabled'])
+  const live = new LiveConfig(on)
+  assert.deepEqual(live.apply({ ...on, federation: { ...on.federation, block: ['spam.example'] } }), [])
+  assert.deepEqual(live.federation.block, ['spam.example'])
+  assert.deepEqual(live.apply(off), [])
+  assert.equal(live.federation.enabled, false)
+  assert.deepEqual(live.apply(on), [])
+})

@@ -15,6 +15,7 @@ import { Authorities } from './net/authorities.ts'
 import { ServerNetwork } from './net/server-network.ts'
 import { type CertificateFiles, Certificates } from './net/tls.ts'
 import { FirstAccount } from './ops/first-account.ts'
+import { Invited } from './ops/invited.ts'
 import type { RunningServer, SessionInfo } from './ops/running-server.ts'
 import { OtherServers } from './other-servers.ts'
 import { type Server, startXmpp } from './server.ts'
@@ -53,6 +54,12 @@ export function hashesOf(config: Config): readonly ScramHash[] {
   return ['SCRAM-SHA-512', 'SCRAM-SHA-256', ...(config.accounts.sha1 ? (['SCRAM-SHA-1'] as const) : [])]
 }
 
+/** Where the pages of a domain will be when a server runs with this configuration. */
+export function publicUrlOf({ http: { url }, trial, listen }: Config): (host: string) => string | undefined {
+  const listening = (['https', 'http'] as const).flatMap((kind) => listen[kind].map(({ port }) => ({ kind, port })))
+  return (host) => publicUrl(host, { url, trial, listening })
+}
+
 /** Everything that was started, to be stopped in reverse. */
 type Stops = (() => Promise<void> | void)[]
 
@@ -68,6 +75,7 @@ interface Parts {
   readonly network: ServerNetwork
   readonly xmpp: Server
   readonly firstAccount: FirstAccount
+  readonly invited: Invited
   readonly started: number
 }
 
@@ -116,12 +124,15 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
     iterations,
     mechanisms: hashesOf(config),
     clock: systemClock,
+    admins: live.admins,
+    limits: live.limits,
   })
   const others = await OtherServers.open({ live, network, store, log, metrics })
   const xmpp = await xmppOf({ config, live, log, metrics, store, accounts, others })
   const firstAccount = firstAccountOf(config, store, accounts)
+  const invited = invitedOf(config, live, store, accounts)
   const common = { config, live, log, metrics, store, accounts, certificates, network }
-  const parts: Parts = { ...common, xmpp, firstAccount, started }
+  const parts: Parts = { ...common, xmpp, firstAccount, invited, started }
   const { files, sweeper } = await openUploads(parts, stops)
   const listeners = makeListeners(parts, files)
   stops.push(() => {
@@ -140,6 +151,7 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
     info: { hosts, listening, data, trial, url: config.http.url, authority },
     accounts,
     firstAccount,
+    publicUrl: (host) => urlFrom(live, host),
     status: async () => ({
       ...vitals(parts),
       accounts: await accounts.count(),
@@ -176,6 +188,20 @@ function firstAccountOf(
   accounts: Accounts,
 ): FirstAccount {
   return new FirstAccount({ accounts, store, host: hosts[0] ?? 'localhost', clock: systemClock, tokenLifetime, trial })
+}
+
+function invitedOf(
+  { accounts: { tokenLifetime } }: Config,
+  live: LiveConfig,
+  store: Store,
+  accounts: Accounts,
+): Invited {
+  return new Invited({ accounts, store, clock: systemClock, tokenLifetime, publicUrl: (host) => urlFrom(live, host) })
+}
+
+/** Where the pages of a domain are, once everything listens. */
+function urlFrom({ options }: LiveConfig, host: string): string | undefined {
+  return typeof options.publicUrl === 'function' ? options.publicUrl(host) : undefined
 }
 
 /** The server without its sockets. */

@@ -56,6 +56,7 @@ function configText(more: string): string {
 certificate: {cert: tls/localhost.crt, key: tls/localhost.key}
 listen: {starttls: [], tls: [], https: [], http: [], proxy: [], metrics: [], servers: [], serversTls: []}
 accounts: {scramIterations: 4096, sha1: false}
+http: {url: 'https://chat.example.org'}
 log: {level: silent}
 ${more}`
 }
@@ -183,10 +184,24 @@ test('what cannot be done says what to type instead', async (t) => {
 
 test('every command has help with examples', async (t) => {
   const dir = await place(t)
-  const commands = ['up', 'status', 'sessions', 'push', 'reports', 'reload', 'restart', 'stop', 'config check']
+  const commands = [
+    'up',
+    'status',
+    'sessions',
+    'push',
+    'reports',
+    'reload',
+    'restart',
+    'stop',
+    'config check',
+    'federation',
+    'federation test',
+    'federation disconnect',
+  ]
+  const invitations = ['invite', 'invite list', 'invite revoke']
   const users = ['add', 'list', 'passwd', 'disable', 'enable', 'rm', 'import'].map((name) => `user ${name}`)
   await Promise.all(
-    [...commands, ...users].map(async (command) => {
+    [...commands, ...users, ...invitations].map(async (command) => {
       const { status, out } = await run(dir, [...command.split(' '), '--help'])
       assert.equal(status, 0)
       assert.match(out, /--json[\s\S]*Examples:\n {2}\$ .*aenigma/, command)
@@ -194,6 +209,90 @@ test('every command has help with examples', async (t) => {
   )
   const { version } = JSON.parse(readFileSync(join(import.meta.dirname, '../package.json'), 'utf8'))
   assert.equal((await run(dir, ['--version'])).out, `${version}\n`)
+})
+
+async function lifeOfAnInvitation(dir: string): Promise<void> {
+  await run(dir, ['user', 'add', 'romeo@example.org', '--password-stdin'], 'wherefore art thou')
+  const more = ['--uses', 'unlimited', '--expires', '12h', '--note', 'Come in']
+  const made = await run(dir, ['invite', '--contact', 'romeo@example.org', ...more])
+  assert.equal(made.status, 0, made.err)
+  assert.match(made.out, /as many people as like, as a contact of romeo@example\.org/)
+  assert.match(made.out, /[█▀▄]{7}/)
+  const link = /https:\S+/.exec(made.out)?.[0] ?? ''
+  assert.match(link, /^https:\/\/chat\.example\.org\/invite\/[a-z2-9]{24}$/)
+  const other = (await json(dir, 'invite', '--admin', '--name', 'bard', '--host', 'example.net')) as Record<
+    string,
+    unknown
+  >
+  assert.match(String(other.uri), /^xmpp:bard@example\.net\?register;preauth=[a-z2-9]{24}$/)
+  const list = (await json(dir, 'invite', 'list')) as Record<string, unknown>[]
+  assert.deepEqual(
+    list.map(({ id, created, expires, ...rest }) => rest),
+    [
+      {
+        domain: 'example.net',
+        role: 'administrator',
+        creator: null,
+        contact: null,
+        name: 'bard',
+        note: null,
+        uses: 1,
+        used: 0,
+      },
+      {
+        domain: 'example.org',
+        role: 'member',
+        creator: null,
+        contact: 'romeo@example.org',
+        name: null,
+        note: 'Come in',
+        uses: null,
+        used: 0,
+      },
+    ],
+  )
+  const token = link.split('/').at(-1) ?? ''
+  const shown = (await run(dir, ['invite', 'list'])).out
+  assert.match(shown, /^ID .*\n\d+ +administrator +bard@example\.net +0\/1 .*\n\d+ +member .*0\/∞ .*Come in\n$/)
+  assert.doesNotMatch(shown, new RegExp(token))
+  const first = String(list[0]?.id)
+  assert.equal((await run(dir, ['invite', 'revoke', first])).out, 'Took 1 invitation back.\n')
+  assert.deepEqual(await json(dir, 'invite', 'revoke', '--all'), { revoked: 1 })
+  assert.equal((await run(dir, ['invite', 'list'])).out, 'There are no invitations.\n')
+}
+
+test('invitations without a server', async (t) => lifeOfAnInvitation(await place(t)))
+
+test('invitations of a server that runs', async (t) => {
+  const dir = await place(t)
+  const server = await start(t, dir)
+  await lifeOfAnInvitation(dir)
+  server.signal('SIGINT')
+  assert.equal(await server.ended, 0)
+})
+
+test('an invitation that cannot be made says what to type instead', async (t) => {
+  const dir = await place(t)
+  await run(dir, ['user', 'add', 'romeo@example.org', '--password-stdin'], 'wherefore art thou')
+  for (const [args, status, error] of [
+    [['--uses', '0'], 2, /not a number of people[\s\S]*--uses 5/],
+    [['--expires', 'soon'], 2, /not a time[\s\S]*--expires 12h/],
+    [['--expires', '3000d'], 1, /a year at most/],
+    [['--contact', 'romeo'], 1, /write romeo@example\.org/],
+    [['--contact', 'nobody@example.org'], 1, /no account nobody@example\.org/],
+    [['--host', 'example.com'], 1, /not a domain of this server/],
+    [['--name', 'romeo'], 1, /name is taken/],
+    [['--name', 'juliet', '--uses', '2'], 1, /lets one person in/],
+    [['--note', 'x'.repeat(201)], 1, /at most 200/],
+    [['revoke'], 2, /Which invitations/],
+    [['revoke', 'x'], 2, /not the number/],
+    [['revoke', '7'], 1, /no such invitations/],
+    [['lost'], 2, /too many arguments|unknown command/],
+  ] as const) {
+    const failed = await run(dir, ['invite', ...args])
+    assert.equal(failed.status, status, args.join(' '))
+    assert.match(failed.err, error)
+  }
 })
 
 test('an import of 1,000 accounts, and again', async (t) => {

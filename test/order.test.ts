@@ -51,6 +51,7 @@ test('who runs at each hook', () => {
       onReceive: [
         'blocking',
         'spam-brakes',
+        'invitations',
         'archive-preferences',
         'pep',
         'archive',

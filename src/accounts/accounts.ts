@@ -4,6 +4,7 @@ import type { Clock } from '../clock.ts'
 import type { Account, AccountRange, KnownClient, NewAccount, ScramHash, Store } from '../store/store.ts'
 import type { Jid } from '../xmpp/jid.ts'
 import { makeVerifiers } from './credentials.ts'
+import { Invitations } from './invitations.ts'
 import { preparePassword } from './password.ts'
 
 /** What happened to an account. */
@@ -18,7 +19,17 @@ export interface AccountEvent {
 }
 
 /** Why something could not be done with an account. */
-export type AccountProblem = 'exists' | 'unknown-host' | 'no-local-part' | 'bad-password' | 'not-found' | 'no-client'
+export type AccountProblem =
+  | 'exists'
+  | 'unknown-host'
+  | 'no-local-part'
+  | 'bad-password'
+  | 'not-found'
+  | 'no-client'
+  | 'invitation'
+  | 'bad-invitation'
+  | 'taken'
+  | 'too-many'
 
 /** Something could not be done with an account; the message is for people. */
 export class AccountError extends Error {
@@ -73,6 +84,8 @@ export interface Accounts {
    * is gone; the removal waits for both. @returns how to stop that
    */
   beforeRemove(listener: (jid: Jid) => Promise<Farewell>): () => void
+  /** Who may come, and who comes by that. */
+  readonly invitations: Invitations
 }
 
 /** What remains to be done for an account that is gone. */
@@ -85,6 +98,10 @@ export interface AccountsParts {
   readonly iterations: number
   readonly mechanisms: readonly ScramHash[]
   readonly clock: Clock
+  /** Bare JIDs that the configuration makes administrators: no names for those who are invited. */
+  readonly admins?: ReadonlySet<string>
+  /** How many contacts an account may have; read anew each time. */
+  readonly limits?: { readonly rosterItems: number }
 }
 
 /** Accounts that are made verifiers for at the same time, and stored together. */
@@ -101,7 +118,10 @@ export function createAccounts(parts: AccountsParts): Accounts {
   const done = (found: boolean, jid: Jid): void => {
     if (!found) throw new AccountError('not-found', `There is no account ${jid.bare}.`)
   }
+  const check: Accounts['check'] = (jid, password) =>
+    problemOf(jid, parts) ?? (preparePassword(password) === undefined ? badPassword() : undefined)
   return {
+    invitations: new Invitations({ ...parts, check }, (jid) => tell('created', jid)),
     async add(jid, password, { admin = false } = {}) {
       const [existed] = await accounts.create([await prepare({ jid, password, admin }, parts)])
       if (existed) throw new AccountError('exists', `The account ${jid.bare} exists already.`)
@@ -138,8 +158,7 @@ export function createAccounts(parts: AccountsParts): Accounts {
     find: (jid) => accounts.find(jid.bare),
     list: (range) => accounts.list(range),
     count: (domain) => accounts.count(domain),
-    check: (jid, password) =>
-      problemOf(jid, parts) ?? (preparePassword(password) === undefined ? badPassword() : undefined),
+    check,
     importAll: (entries, progress) => importAll(entries, progress, parts, (jid) => tell('created', jid)),
     onChange(listener) {
       listeners.add(listener)

@@ -65,7 +65,7 @@ async function onStore<T>(config: Config, path: string, work: (accounts: Connect
   await mkdir(config.data, { recursive: true, mode: 0o700 })
   const held = await serveAdmin(path, busy)
   try {
-    const { hashesOf, openStore } = await import('../main.ts')
+    const { hashesOf, openStore, publicUrlOf } = await import('../main.ts')
     const { accountCommands, answerFrom } = await import('../ops/admin.ts')
     const { createAccounts } = await import('../accounts/accounts.ts')
     const { systemClock: clock } = await import('../clock.ts')
@@ -75,7 +75,7 @@ async function onStore<T>(config: Config, path: string, work: (accounts: Connect
       const hosts = new Set(config.hosts.map((host) => Jid.of(undefined, host).domain))
       const iterations = config.accounts.scramIterations
       const accounts = createAccounts({ store, hosts, iterations, mechanisms: hashesOf(config), clock })
-      const answer = answerFrom(accountCommands(accounts, [...hosts]))
+      const answer = answerFrom(accountCommands(accounts, [...hosts], publicUrlOf(config)))
       return await work({ ask: (command, args, onProgress) => answer(command, args ?? {}, onProgress ?? ignore) })
     } finally {
       await store.close()

@@ -6,6 +6,7 @@ import { addCompliance } from './compliance.ts'
 import { addConfig } from './config-check.ts'
 import { failureOf, report } from './failure.ts'
 import { addFederation } from './federation.ts'
+import { addInvite } from './invite.ts'
 import { addPush } from './push.ts'
 import { addReload } from './reload.ts'
 import { addReports } from './reports.ts'
@@ -23,6 +24,7 @@ Examples:
   $ aenigma up                            a server for this machine, to try it out
   $ aenigma up --config aenigma.yaml      a server for a real domain
   $ aenigma user add romeo@localhost      an account
+  $ aenigma invite                        a link for somebody who makes one
   $ aenigma status                        how the server is
 `
 
@@ -47,6 +49,7 @@ function program(): Command {
     addRestart,
     addStop,
     addUser,
+    addInvite,
     addConfig,
     addCompliance,
   ])

@@ -28,5 +28,6 @@ test('the link for the first account is one that a browser can open', () => {
 test('the greeting tells of it, or where the chat is', () => {
   assert.match(greeting(real, { link: 'https://example.org/start#s' }), /first account in a browser.*#s$/)
   assert.doesNotMatch(greeting(real, {}), /first account/)
+  assert.match(greeting({ ...real, trial: true }, {}), /Invite: .* invite/)
   assert.match(greeting({ ...real, trial: true }, {}), /Chat in a browser:\n +http:\/\/localhost:5280\/chat\/\n/)
 })

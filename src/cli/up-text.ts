@@ -73,6 +73,7 @@ function trialLines(info: ServerInfo, { password, link }: FirstSteps): readonly 
     `  trust      ${authority ?? '–'}`,
     `  health     http://127.0.0.1:${port('metrics')}/healthz`,
     '',
+    `Invite:      ${ourselves()} invite${where}`,
     `Add a user:  ${ourselves()} user add romeo@${host}${where}`,
     'Stop it:     Ctrl-C',
   ]

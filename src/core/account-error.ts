@@ -10,6 +10,10 @@ const ERRORS: Readonly<Record<AccountProblem, readonly [StanzaError['type'], Sta
   'bad-password': ['modify', 'not-acceptable'],
   'not-found': ['cancel', 'item-not-found'],
   'no-client': ['cancel', 'item-not-found'],
+  invitation: ['cancel', 'item-not-found'],
+  'bad-invitation': ['modify', 'not-acceptable'],
+  taken: ['cancel', 'conflict'],
+  'too-many': ['wait', 'resource-constraint'],
 }
 
 /** The refusal that an error of `Accounts` comes to (RFC 6120 §8.3.3); any other error as it is. */

@@ -207,6 +207,8 @@ export interface BeforeLogin {
   readonly host: string
   /** The peer's network (an IPv4 address, an IPv6 /64), for throttling; never logged. */
   readonly network: string
+  /** Stands for the stream, for what a feature notes about it (by a WeakMap). */
+  readonly stream: object
 }
 
 /** What the program is called (XEP-0092) and where it lives. */
@@ -248,6 +250,7 @@ export interface FeatureLimits {
   /** How long a session without a connection waits for its client, in ms. */
   readonly resumeTimeout: number
   readonly registrationsPerHourPerAddress: number
+  readonly rosterItems: number
   /** From one whom the addressees do not know, to all of our accounts together. */
   readonly strangerMessagesPerHour: number
   readonly strangerRequestsPerHour: number

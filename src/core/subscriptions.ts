@@ -105,15 +105,9 @@ export class Subscriptions {
     }
   }
 
-  /** Tells the clients that asked for the roster what changed (RFC 6121 §2.1.6). */
-  push(account: LocalAccount, { before, after, version }: RosterChange): void {
-    const item = after ?? before
-    if (!item) return
-    const query = el('query', NS_ROSTER, { ver: String(version) }, itemElement(item, !after))
-    for (const client of account.interested()) {
-      const push = Stanza.of(el('iq', NS_CLIENT, { type: 'set' }, query), undefined, client.jid, `push-${version}`)
-      void this.#router.toClient(push, client)
-    }
+  /** As `pushRoster`. */
+  push(account: LocalAccount, change: RosterChange): void {
+    pushRoster(this.#router, account, change)
   }
 
   #makeRoom(account: LocalAccount): void {
@@ -131,6 +125,17 @@ export class Subscriptions {
     for (const client of account.available()) {
       void this.#router.onBehalf(presence('unavailable', client.jid, contact), client)
     }
+  }
+}
+
+/** Tells the clients that asked for the roster what changed (RFC 6121 §2.1.6). */
+export function pushRoster(router: Router, account: LocalAccount, { before, after, version }: RosterChange): void {
+  const item = after ?? before
+  if (!item) return
+  const query = el('query', NS_ROSTER, { ver: String(version) }, itemElement(item, !after))
+  for (const client of account.interested()) {
+    const push = Stanza.of(el('iq', NS_CLIENT, { type: 'set' }, query), undefined, client.jid, `push-${version}`)
+    void router.toClient(push, client)
   }
 }
 

@@ -169,6 +169,10 @@ test('who does not answer, and who cannot, are told apart', async () => {
   const nobody = resolverOf([]).resolver
   nobody.use({ resolvers: [{ host: '127.0.0.1', port: 1 }], dnssec: 'auto' })
   await assert.rejects(nobody.srv(NAME), isKind('failed'))
+  for (const host of ['255.255.255.255', '::ffff:255.255.255.255']) {
+    nobody.use({ resolvers: [{ host, port: 53 }], dnssec: 'auto' }) // the system knows no way there
+    await assert.rejects(nobody.srv(NAME), DnsError)
+  }
 })
 
 test('one kind of address is enough; none, with a question that failed, is a failure', async () => {

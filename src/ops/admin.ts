@@ -8,6 +8,7 @@ import type { Account, KnownClient } from '../store/store.ts'
 import { Jid } from '../xmpp/jid.ts'
 import { federationCommands } from './federation.ts'
 import { insightCommands } from './insight.ts'
+import { invitationCommands } from './invitations.ts'
 import type { RunningServer } from './running-server.ts'
 
 /** Does one thing. Rejects with an AdminError or an AccountError that is meant to be read by people. */
@@ -74,7 +75,7 @@ const entries = z.object({
 /** Everything that can be asked of a running server. */
 export function serverCommands(server: RunningServer, control: Control): Commands {
   return {
-    ...accountCommands(server.accounts, server.info.hosts),
+    ...accountCommands(server.accounts, server.info.hosts, server.publicUrl),
     status: () => server.status(),
     sessions: async () => server.sessions(),
     ...insightCommands(server),
@@ -92,10 +93,15 @@ export function serverCommands(server: RunningServer, control: Control): Command
   }
 }
 
-/** What can be asked about accounts. @param hosts for advice on addresses */
-export function accountCommands(accounts: Accounts, hosts: readonly string[]): Commands {
+/** What can be asked about accounts. @param hosts for advice on addresses @param publicUrl where the pages of a domain are, if anywhere */
+export function accountCommands(
+  accounts: Accounts,
+  hosts: readonly string[],
+  publicUrl: (host: string) => string | undefined,
+): Commands {
   const address = (text: string): Jid => addressOf(text, hosts)
   return {
+    ...invitationCommands({ accounts, hosts, address, publicUrl }),
     async 'user.add'(args) {
       const { jid, password, admin } = secret.extend({ admin: z.boolean().default(false) }).parse(args)
       const made = address(jid)

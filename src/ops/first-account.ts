@@ -1,52 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 // The first account is made in a browser by whoever can read what the server prints: a link with a secret that works once.
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
-import { AccountError, type Accounts } from '../accounts/accounts.ts'
-import { clientIdOf, newToken, tokenText } from '../accounts/ht.ts'
-import type { Clock } from '../clock.ts'
-import type { Store } from '../store/store.ts'
-import { Jid, prepareLocal } from '../xmpp/jid.ts'
+import type { Accounts } from '../accounts/accounts.ts'
+import { Jid } from '../xmpp/jid.ts'
+import {
+  type FirstLogin,
+  firstLogin,
+  type LoginParts,
+  type NewcomerProblem,
+  type NewcomerRequest,
+  newcomerOf,
+  newcomerProblem,
+} from './newcomer.ts'
 
 /** How long a link can be used, in ms. */
 export const LINK_TIME = 24 * 3_600_000
-/** Characters that a password has at least. */
-export const SHORTEST_PASSWORD = 8
-/** The mechanism that a browser uses its token with: it does not know its TLS connection. */
-const MECHANISM = 'HT-SHA-256-NONE'
-const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
-
-/** What is wrong with a request. */
-export type FirstAccountProblem = 'link' | 'name' | 'exists' | 'password' | 'short'
-
-/** What a newcomer asks for. */
-export interface FirstAccountRequest {
-  /** The secret of the link. */
-  readonly link: string
-  readonly name: string
-  readonly password: string
-  /** The UUID of the browser, for its token (XEP-0388 §2.3). */
-  readonly agent: string
-  /** What the browser calls itself, for the list of clients. */
-  readonly device: string | undefined
-}
-
-/** A first login, without the password being typed again (XEP-0484). */
-export interface FirstLogin {
-  readonly jid: string
-  readonly token: string
-  /** As in XML (XEP-0082). */
-  readonly expiry: string
-}
 
 /** What making the first account needs. */
-export interface FirstAccountParts {
+export interface FirstAccountParts extends LoginParts {
   readonly accounts: Accounts
-  readonly store: Pick<Store, 'accounts' | 'clients'>
   /** The domain of the account. */
   readonly host: string
-  readonly clock: Clock
-  /** Of the browser's token, in ms. */
-  readonly tokenLifetime: number
   /** Whether the trial's own administrator does not count as somebody. */
   readonly trial: boolean
 }
@@ -87,7 +61,7 @@ export class FirstAccount {
   }
 
   /** Makes the account, an administrator; it is on disk when this resolves. @returns what is wrong, or the first login */
-  async create(request: FirstAccountRequest): Promise<FirstLogin | FirstAccountProblem> {
+  async create(request: NewcomerRequest): Promise<FirstLogin | NewcomerProblem> {
     if (this.#busy || !this.#right(request.link)) return 'link'
     this.#busy = true // of two requests at a time only one is looked at
     try {
@@ -97,31 +71,16 @@ export class FirstAccount {
     }
   }
 
-  async #create({ name, password, agent, device }: FirstAccountRequest): Promise<FirstLogin | FirstAccountProblem> {
-    const { accounts, host } = this.#parts
-    const local = prepareLocal(name)
-    if (local === undefined || !UUID.test(agent)) return 'name'
-    if ([...password].length < SHORTEST_PASSWORD) return 'short'
-    const jid = Jid.of(local, host)
+  async #create(request: NewcomerRequest): Promise<FirstLogin | NewcomerProblem> {
+    const jid = newcomerOf(request, this.#parts.host)
+    if (typeof jid === 'string') return jid
     try {
-      await accounts.add(jid, password, { admin: true })
+      await this.#parts.accounts.add(jid, request.password, { admin: true })
     } catch (error) {
-      if (!(error instanceof AccountError)) throw error
-      return error.problem === 'exists' ? 'exists' : 'password'
+      return newcomerProblem(error)
     }
     this.#hash = undefined
-    return this.#login(jid, agent, device)
-  }
-
-  async #login(jid: Jid, agent: string, device: string | undefined): Promise<FirstLogin> {
-    const { store, clock, tokenLifetime } = this.#parts
-    const account = await store.accounts.find(jid)
-    const proof = account?.verifiers[0]?.storedKey
-    const token = newToken(MECHANISM, clock.now(), tokenLifetime)
-    const client = { id: clientIdOf(jid.toString(), agent), software: 'aenigma web chat', device }
-    const given = proof !== undefined && (await store.clients.give(jid, { client, token, proof, most: 1 }))
-    const text = given ? tokenText(token.seed, agent) : '' // without one the password is asked for once more
-    return { jid: jid.toString(), token: text, expiry: new Date(token.expires).toISOString() }
+    return firstLogin(jid, request, this.#parts)
   }
 
   #right(link: string): boolean {

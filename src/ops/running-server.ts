@@ -76,6 +76,8 @@ export interface RunningServer {
   readonly info: ServerInfo
   readonly accounts: Accounts
   readonly firstAccount: Pick<FirstAccount, 'issue'>
+  /** Where the pages of a domain are, if browsers reach them. */
+  publicUrl(host: string): string | undefined
   status(): Promise<Status>
   sessions(): readonly SessionInfo[]
   readonly pushes: Pick<PushStore, 'list'>

@@ -4,6 +4,7 @@ import type { Clock } from '../clock.ts'
 import { Jid } from '../xmpp/jid.ts'
 import { forgetClients } from './clients.ts'
 import { type Answer, type Database, readFromWriter, type Statement } from './db.ts'
+import { redeemInvitation, withdrawInvitations } from './invitations.ts'
 import type { Messages } from './messages.ts'
 import type { Account, AccountRange, AccountStore, NewAccount, ScramHash, Verifier } from './store.ts'
 import { abandonLeftUploads, abandonUploads } from './uploads.ts'
@@ -45,6 +46,13 @@ export function accountStore(
       const answer = await db.write(statements)
       return accounts.flatMap(({ jid }, index) => (answer[places[index] ?? -1]?.length === 0 ? [jid] : []))
     },
+
+    redeem: (redemption) =>
+      changed([
+        ...messages.forgetLeftovers([redemption.account.jid]),
+        ...removeLeftovers(db, redemption.account.jid),
+        ...redeemInvitation(db, redemption, clock.now()),
+      ]),
 
     async find(jid) {
       const rows = await db.read<CredentialsRow>(
@@ -150,6 +158,7 @@ function removeAccount(db: Database, { key }: Jid): readonly Statement[] {
     ...leaveServices(db, { key }),
     ...abandonUploads(db, { key }),
     ...leaveRooms(db, { key }),
+    ...withdrawInvitations(db, { key }),
     db.sql`delete from verifier where jid = ${key}`,
     db.sql`delete from account where jid = ${key} returning jid`,
   ]

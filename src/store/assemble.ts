@@ -5,6 +5,7 @@ import { accountStore } from './accounts.ts'
 import { clientStore } from './clients.ts'
 import type { Database } from './db.ts'
 import { documentStore, secret } from './documents.ts'
+import { invitationStore } from './invitations.ts'
 import { openMessages } from './messages.ts'
 import { openOutbox } from './outbox.ts'
 import { pubsubStore } from './pubsub.ts'
@@ -45,6 +46,7 @@ export async function assembleStore(db: Database, clock: Clock): Promise<Store> 
     uploads: uploadStore(db),
     rooms: roomStore(db, messages, () => sweeper.start()),
     outbox,
+    invitations: invitationStore(db),
     secret: (name) => secret(db, name),
     durable: () => db.durable(),
     get failures() {
@@ -52,6 +54,9 @@ export async function assembleStore(db: Database, clock: Clock): Promise<Store> 
     },
     get uncommitted() {
       return db.uncommitted
+    },
+    get crowded() {
+      return db.crowded
     },
     close: () => db.close(),
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // How a batch of deeds travels to a SQLite worker: all strings joined into one, all the rest as numbers, because thousands
 // of small values cost far more to pass between threads than one large one.
-import type { Answer, Deed, Statement, Value } from './db.ts'
+import type { Deed, Row, Statement, Value } from './db.ts'
 
 /** A batch on its way to the worker. */
 export interface Batch {
@@ -18,64 +18,119 @@ export interface Batch {
 /** The worker's answer to a batch: only what is not "done, without rows". */
 export interface BatchAnswer {
   readonly failures: readonly (readonly [place: number, message: string, code: string])[]
-  readonly rows: readonly (readonly [place: number, rows: Answer])[]
+  readonly tables: readonly (readonly [place: number, tables: readonly Table[]])[]
 }
 
-/** A batch ends with the deed that goes beyond so many UTF-16 units. */
-const MAX_TEXT = 8 * 1024 * 1024
+/** The rows of one statement: their names once and all values in one list, which threads pass to each other in half the time. */
+export interface Table {
+  readonly columns: readonly string[]
+  readonly values: readonly Value[]
+}
+
+/** The rows of a table; bytes, which arrive as plain arrays of bytes, as buffers. */
+export function rowsOf({ columns, values }: Table): readonly Row[] {
+  const rows: Row[] = []
+  for (let at = 0; at < values.length; ) {
+    const row: Record<string, Value> = {}
+    for (const column of columns) row[column] = buffered(values[at++] ?? null)
+    rows.push(row)
+  }
+  return rows
+}
+
+function buffered(value: Value): Value {
+  return value instanceof Uint8Array ? Buffer.from(value.buffer, value.byteOffset, value.byteLength) : value
+}
 
 const NULL = 0
 const NUMBER = 1
 const TEXT = 2
 const BLOB = 3
 
+/** Codes that a parcel has room for at first, and of which the room is kept for the next one. */
+const FIRST_CODES = 1024
+const KEPT_CODES = 65_536
+
 /** What can be put into a batch. */
 export type Executable = Pick<Deed, 'statements' | 'wantsRows'>
 
-const NO_DEED: Executable = { statements: [], wantsRows: false }
-
-/** Makes batches for one worker, and remembers which statements it knows. */
-export class BatchWriter {
+/** What one worker knows of statements. */
+export class KnownStatements {
   readonly #ids = new Map<TemplateStringsArray, number>()
-  #codes = new Float64Array(4096)
-  #used = 0
-  #length = 0
   #fresh: string[] = []
-  #strings: string[] = []
-  #blobs: Uint8Array[] = []
+  /** Room that a parcel had and needs no more. */
+  room: Float64Array | undefined
 
-  /** A batch of these deeds from the given place on, or of as many of them as fit. */
-  pack(deeds: readonly Executable[], from: number): Batch {
-    this.#used = 0
-    this.#length = 0
+  id(text: TemplateStringsArray): number {
+    const known = this.#ids.get(text)
+    if (known !== undefined) return known
+    const id = this.#ids.size
+    this.#ids.set(text, id)
+    this.#fresh.push(text.join('?'))
+    return id
+  }
+
+  /** The texts that the worker was not told yet: the next batch takes them there. */
+  takeFresh(): readonly string[] {
+    if (this.#fresh.length === 0) return this.#fresh
+    const fresh = this.#fresh
     this.#fresh = []
-    this.#strings = []
-    this.#blobs = []
-    let end = from
-    while (end < deeds.length && this.#length <= MAX_TEXT) {
-      const deed = deeds[end++] ?? NO_DEED
-      this.#code(deed.statements.length, deed.wantsRows ? 1 : 0)
-      for (const statement of deed.statements) this.#statement(statement)
-    }
+    return fresh
+  }
+}
+
+/**
+ * Makes a batch. A deed is taken apart as soon as it is added: until the commit, which is long for the garbage collector,
+ * nothing of it lives but its strings.
+ */
+export class BatchWriter {
+  readonly #known: KnownStatements
+  #codes: Float64Array
+  #used = 0
+  #deeds = 0
+  #text = 0
+  readonly #strings: string[] = []
+  readonly #blobs: Uint8Array[] = []
+
+  constructor(known: KnownStatements) {
+    this.#known = known
+    this.#codes = known.room ?? new Float64Array(FIRST_CODES)
+    known.room = undefined
+  }
+
+  /** How many deeds were added. */
+  get deeds(): number {
+    return this.#deeds
+  }
+
+  /** UTF-16 units of all their texts. */
+  get text(): number {
+    return this.#text
+  }
+
+  add({ statements, wantsRows }: Executable): void {
+    this.#deeds++
+    this.#code(statements.length, wantsRows ? 1 : 0)
+    for (const statement of statements) this.#statement(statement)
+  }
+
+  /** The batch; nothing can be added any more. */
+  finish(): Batch {
     const codes = this.#codes.slice(0, this.#used)
-    return { texts: this.#fresh, deeds: end - from, codes, text: this.#strings.join(''), blobs: this.#blobs }
+    if (this.#codes.length <= KEPT_CODES) this.#known.room = this.#codes
+    const texts = this.#known.takeFresh()
+    return { texts, deeds: this.#deeds, codes, text: this.#strings.join(''), blobs: this.#blobs }
   }
 
   #statement({ text, values }: Statement): void {
-    let id = this.#ids.get(text)
-    if (id === undefined) {
-      id = this.#ids.size
-      this.#ids.set(text, id)
-      this.#fresh.push(text.join('?'))
-    }
-    this.#code(id, values.length)
+    this.#code(this.#known.id(text), values.length)
     for (const value of values) this.#value(value)
   }
 
   #value(value: Value): void {
     if (typeof value === 'string') {
       this.#strings.push(value)
-      this.#length += value.length
+      this.#text += value.length
       this.#code(TEXT, value.length)
     } else if (typeof value === 'number') this.#code(NUMBER, value)
     else if (value === null) this.#code(NULL, 0)

@@ -5,6 +5,7 @@ import { type TestContext, test } from 'node:test'
 import type { Clock } from '../clock.ts'
 import { Jid } from '../xmpp/jid.ts'
 import { clientTests } from './clients-contract.ts'
+import { invitationTests } from './invitations-contract.ts'
 import { outboxContract } from './outbox-contract.ts'
 import { pubsubContract } from './pubsub-contract.ts'
 import { pushContract } from './push-contract.ts'
@@ -105,6 +106,7 @@ export function storeContract(engine: string, newPlace: NewPlace): void {
   clientTests((name, body) => check(name, (store, _place, clock) => body(store, clock)), account(romeo))
   sessionTests(check)
   uploadTests(check)
+  invitationTests(check)
   pubsubContract(engine, newPlace)
   roomsContract(engine, newPlace)
 }

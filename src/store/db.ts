@@ -44,6 +44,8 @@ export interface Database {
   readonly failures: number
   /** How many deeds wait for their commit. */
   readonly uncommitted: number
+  /** As `Store.crowded`. */
+  readonly crowded: boolean
   /** Finishes what waits and closes. */
   close(): Promise<void>
 }

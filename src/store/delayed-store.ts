@@ -22,6 +22,7 @@ export function delayedStore(store: Store, random: () => number): Store {
     uploads: delayed(store.uploads, random),
     rooms: delayed(store.rooms, random),
     outbox: delayed(store.outbox, random),
+    invitations: delayed(store.invitations, random),
     secret: (name) => later(store.secret(name), random),
     durable: () => store.durable(),
     get failures() {
@@ -29,6 +30,9 @@ export function delayedStore(store: Store, random: () => number): Store {
     },
     get uncommitted() {
       return store.uncommitted
+    },
+    get crowded() {
+      return store.crowded
     },
     close: () => store.close(),
   }

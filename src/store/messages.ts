@@ -5,6 +5,7 @@ import type { Clock } from '../clock.ts'
 import type { Jid } from '../xmpp/jid.ts'
 import { endsQuery, type MessageRow, PER_MS, readPage, searchQuery, windowEdge } from './archive-queries.ts'
 import type { Answer, Database, Statement } from './db.ts'
+import { addFresh, indexFresh } from './fresh.ts'
 import { eraseStep, nextOwner, STEP, trimStep } from './retention.ts'
 import type {
   ArchiveEnd,
@@ -18,8 +19,11 @@ import type {
   WaitingMessage,
 } from './store.ts'
 
-/** So many messages are indexed together, unless a reader asks for them earlier. */
-const INDEX_TOGETHER = 4096
+/**
+ * So many messages are indexed together, unless a reader asks for them earlier. With a quarter of this an archived message costs the
+ * store 2.4 of 10.4 µs more: each time a page is written for each owner. Nobody but the writer waits for it (60 ms).
+ */
+const INDEX_TOGETHER = 16_384
 
 /** The messages, and what the removal of an account needs. */
 export interface Messages extends MessageStore {
@@ -75,15 +79,9 @@ class KeptMessages implements Messages {
   append(message: NewMessage, failed?: (error: Error) => void): MessageId {
     const id = Math.max(this.#last + 1, Math.floor(this.#clock.now()) * PER_MS)
     this.#last = id
-    const { from, to, xml, archiveFor, offlineFor } = message
-    const owners = distinct(archiveFor)
-    const uses = owners.length + (offlineFor ? 1 : 0)
-    const statements = [this.#db.sql`insert into message (id, uses, xml) values (${id}, ${uses}, ${xml})`]
-    for (const { key } of owners) {
-      const peer = peerOf(key, from, to)
-      statements.push(freshRow(this.#db, key, id, peer.bare.key, peer.resource ?? null))
-    }
-    if (offlineFor) statements.push(freshRow(this.#db, offlineFor.key, id, null, null))
+    const statements: Statement[] = []
+    const uses = addFresh(this.#db, id, message, statements)
+    statements.push(this.#db.sql`insert into message (id, uses, xml) values (${id}, ${uses}, ${message.xml})`)
     this.#db.post({ statements, done: undefined, failed, wantsRows: false })
     if (++this.#unindexed >= INDEX_TOGETHER) this.#index()?.catch(() => undefined)
     return id
@@ -263,33 +261,6 @@ class KeptMessages implements Messages {
       ]),
     )
   }
-}
-
-function freshRow(db: Database, owner: string, id: MessageId, peer: string | null, resource: string | null): Statement {
-  return db.sql`insert into fresh (owner, id, peer, resource) values (${owner}, ${id}, ${peer}, ${resource})`
-}
-
-/** Sorts the rows of new messages into the archives and queues of their owners. */
-function indexFresh({ sql }: Database): readonly Statement[] {
-  return [
-    sql`insert into owner (jid) select owner from fresh where true on conflict (jid) do nothing`,
-    sql`insert into peer (jid) select peer from fresh where peer is not null on conflict (jid) do nothing`,
-    sql`insert into archive (owner, id, peer, resource) select owner.id, fresh.id, peer.id, fresh.resource
-      from fresh join owner on owner.jid = fresh.owner join peer on peer.jid = fresh.peer order by owner.id, fresh.id`,
-    sql`insert into offline (owner, id) select owner.id, fresh.id
-      from fresh join owner on owner.jid = fresh.owner where peer is null order by owner.id, fresh.id`,
-    sql`delete from fresh`,
-  ]
-}
-
-/** With whom the owner exchanged it; with themselves, it was the sender. */
-function peerOf(owner: string, from: Jid, to: Jid): Jid {
-  return from.bare.key === owner && to.bare.key !== owner ? to : from
-}
-
-function distinct(owners: readonly Jid[]): readonly Jid[] {
-  if (owners.length < 2 || (owners.length === 2 && owners[0]?.key !== owners[1]?.key)) return owners
-  return [...new Map(owners.map((owner) => [owner.key, owner])).values()]
 }
 
 function archiveEnd(id: MessageId): ArchiveEnd {

@@ -4,7 +4,7 @@
 import module from 'node:module'
 import { dirname } from 'node:path'
 import { Worker } from 'node:worker_threads'
-import { type Batch, type BatchAnswer, BatchWriter, type Executable } from './batch.ts'
+import { type Batch, type BatchAnswer, BatchWriter, KnownStatements, rowsOf } from './batch.ts'
 import { type Answer, StoreError } from './db.ts'
 import type { Opened, WorkerData } from './sqlite-worker.ts'
 import type { Outcome } from './write-queue.ts'
@@ -15,7 +15,7 @@ const LIMITS = { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 512, stack
 /** A running SQLite worker. */
 export class SqliteThread {
   readonly #worker: Worker
-  readonly #batches = new BatchWriter()
+  readonly #known = new KnownStatements()
   readonly #waiting: ((answer: BatchAnswer | Error) => void)[] = []
   #broken: Error | undefined
   #closing = false
@@ -53,23 +53,20 @@ export class SqliteThread {
     return thread
   }
 
-  /** Has the deeds executed. Never rejects: if the thread is dead, each deed failed. */
-  async run(deeds: readonly Executable[]): Promise<Outcome> {
-    const failures = new Map<number, Error>()
-    const rows = new Map<number, Answer>()
-    for (let from = 0; from < deeds.length; ) {
-      if (this.#broken) {
-        failures.set(from++, this.#broken)
-        continue
-      }
-      const batch = this.#batches.pack(deeds, from)
-      const answer = await this.#send(batch)
-      if (answer instanceof Error) continue
-      for (const [place, message, code] of answer.failures) failures.set(from + place, new StoreError(message, code))
-      for (const [place, found] of answer.rows) rows.set(from + place, makeBuffers(found))
-      from += batch.deeds
+  /** For the next deeds. */
+  newBatch(): BatchWriter {
+    return new BatchWriter(this.#known)
+  }
+
+  /** Has the deeds executed, together. Never rejects: if the thread is dead, each deed failed. */
+  async run(batch: BatchWriter): Promise<Outcome> {
+    const answer = this.#broken ?? (await this.#send(batch.finish()))
+    if (answer instanceof Error) {
+      return { failures: new Map(Array.from({ length: batch.deeds }, (_, place) => [place, answer])), rows: NO_ROWS }
     }
-    return { failures, rows }
+    const failures = answer.failures.map(([place, message, code]) => [place, new StoreError(message, code)] as const)
+    const rows = answer.tables.map(([place, tables]) => [place, tables.map(rowsOf)] as const)
+    return { failures: new Map(failures), rows: new Map(rows) }
   }
 
   /** Closes the file and ends the thread, after everything that was handed over. */
@@ -94,16 +91,4 @@ export class SqliteThread {
   }
 }
 
-/** Bytes arrive as plain arrays of bytes. */
-function makeBuffers(answer: Answer): Answer {
-  for (const rows of answer) {
-    const columns = Object.keys(rows[0] ?? {})
-    for (const row of rows as Record<string, unknown>[]) {
-      for (const column of columns) {
-        const value = row[column]
-        if (value instanceof Uint8Array) row[column] = Buffer.from(value.buffer, value.byteOffset, value.byteLength)
-      }
-    }
-  }
-  return answer
-}
+const NO_ROWS: ReadonlyMap<number, Answer> = new Map()

@@ -3,8 +3,8 @@
 // it until only the guilty deeds fail. The reader has a connection that cannot write.
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
-import { type Batch, type BatchAnswer, BatchReader } from './batch.ts'
-import type { Answer, Row, Value } from './db.ts'
+import { type Batch, type BatchAnswer, BatchReader, type Table } from './batch.ts'
+import type { Value } from './db.ts'
 import { codeOf, openForReading, openForWriting } from './sqlite-file.ts'
 
 /** What the thread is started with. */
@@ -18,6 +18,12 @@ export type Opened =
   | { readonly ready: true }
   | { readonly ready: false; readonly message: string; readonly code: string }
 
+/** A statement and what its columns are called, once it gave rows. */
+interface Prepared {
+  readonly statement: StatementSync
+  columns: readonly string[] | undefined
+}
+
 type Failure = BatchAnswer['failures'][number]
 type Mark = BatchReader['mark']
 
@@ -25,7 +31,7 @@ type Mark = BatchReader['mark']
 class Statements {
   readonly #db: DatabaseSync
   readonly #texts: string[] = []
-  readonly #prepared: StatementSync[] = []
+  readonly #prepared: Prepared[] = []
 
   constructor(db: DatabaseSync) {
     this.#db = db
@@ -35,14 +41,16 @@ class Statements {
     this.#texts.push(...texts)
   }
 
-  get(id: number): StatementSync {
+  get(id: number): Prepared {
     const known = this.#prepared[id]
     if (known) return known
     const text = this.#texts[id]
     if (text === undefined) throw new Error(`statement ${id} is not registered`)
     const statement = this.#db.prepare(text)
-    this.#prepared[id] = statement
-    return statement
+    statement.setReturnArrays(true)
+    const prepared = { statement, columns: undefined }
+    this.#prepared[id] = prepared
+    return prepared
   }
 }
 
@@ -53,7 +61,7 @@ class Execution {
   readonly #reader: BatchReader
   readonly #deeds: number
   readonly failures: Failure[] = []
-  readonly rows = new Map<number, Answer>()
+  readonly tables = new Map<number, readonly Table[]>()
 
   constructor(db: DatabaseSync, statements: Statements, batch: Batch) {
     this.#db = db
@@ -106,31 +114,33 @@ class Execution {
       for (let i = 0; i < count; i++) this.#run()
       return
     }
-    const answer: Row[][] = []
-    for (let i = 0; i < count; i++) answer.push(this.#all())
-    this.rows.set(place, answer)
+    const tables: Table[] = []
+    for (let i = 0; i < count; i++) tables.push(this.#all())
+    this.tables.set(place, tables)
   }
 
   #run(): void {
-    const [statement, values] = this.#next()
+    const [{ statement }, values] = this.#next()
     statement.run(...values)
   }
 
-  #all(): Row[] {
-    const [statement, values] = this.#next()
-    return statement.all(...values) as Row[]
+  #all(): Table {
+    const [prepared, values] = this.#next()
+    const rows = prepared.statement.all(...values) as unknown as Value[][]
+    prepared.columns ??= prepared.statement.columns().map(({ name }) => name)
+    return { columns: prepared.columns, values: rows.flat() }
   }
 
-  #next(): readonly [StatementSync, Value[]] {
+  #next(): readonly [Prepared, Value[]] {
     const [id, count] = this.#reader.pair()
-    const statement = this.#statements.get(id)
+    const prepared = this.#statements.get(id)
     const values: Value[] = []
     for (let i = 0; i < count; i++) values.push(this.#reader.value())
-    return [statement, values]
+    return [prepared, values]
   }
 
   #fail(place: number, error: unknown): void {
-    this.rows.delete(place)
+    this.tables.delete(place)
     this.failures.push([place, error instanceof Error ? error.message : String(error), codeOf(error)])
   }
 
@@ -162,7 +172,7 @@ function serve(): void {
     const execution = new Execution(db, statements, batch)
     if (writable) execution.write()
     else execution.read()
-    port.postMessage({ failures: execution.failures, rows: [...execution.rows] } satisfies BatchAnswer)
+    port.postMessage({ failures: execution.failures, tables: [...execution.tables] } satisfies BatchAnswer)
   })
   port.postMessage({ ready: true } satisfies Opened)
 }

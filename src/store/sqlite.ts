@@ -2,6 +2,7 @@
 // The store in a SQLite file: one thread writes, another one reads, and the event loop waits for neither.
 import type { Clock } from '../clock.ts'
 import { assembleStore } from './assemble.ts'
+import type { BatchWriter } from './batch.ts'
 import { type Answer, type Database, type Deed, type Statement, StoreError, sql } from './db.ts'
 import { SqliteThread } from './sqlite-thread.ts'
 import type { Store, StoreObserver } from './store.ts'
@@ -14,7 +15,10 @@ export interface SqliteOptions {
   readonly observer?: StoreObserver
   /** Where the ids of messages take the time from. */
   readonly clock: Clock
-  /** At least so many real ms between two commits, 10 unless told; the first after a quiet time goes at once. */
+  /**
+   * At least so many real ms between two commits, 10 unless told; three times as many while nobody waits for the disk. The first
+   * after a quiet time goes at once.
+   */
   readonly commitInterval?: number
 }
 
@@ -31,8 +35,7 @@ export async function openSqlite(options: SqliteOptions): Promise<Store> {
 }
 
 interface Read {
-  readonly statements: readonly [Statement]
-  readonly wantsRows: true
+  readonly statement: Statement
   readonly resolve: (rows: Answer) => void
   readonly reject: (error: Error) => void
 }
@@ -40,7 +43,7 @@ interface Read {
 class SqliteDatabase implements Database {
   readonly sql = sql
   readonly #writer: SqliteThread
-  readonly #queue: WriteQueue
+  readonly #queue: WriteQueue<BatchWriter>
   readonly #options: SqliteOptions
   #reader: Promise<SqliteThread> | undefined
   #reads: Read[] = []
@@ -50,7 +53,10 @@ class SqliteDatabase implements Database {
     this.#writer = writer
     this.#options = options
     const { observer, commitInterval = 10 } = options
-    this.#queue = new WriteQueue((deeds) => writer.run(deeds), { interval: commitInterval, observer })
+    this.#queue = new WriteQueue(
+      { parcel: () => writer.newBatch(), run: (batch) => writer.run(batch) },
+      { interval: commitInterval, observer },
+    )
   }
 
   get failures(): number {
@@ -59,6 +65,10 @@ class SqliteDatabase implements Database {
 
   get uncommitted(): number {
     return this.#queue.size
+  }
+
+  get crowded(): boolean {
+    return this.#queue.crowded
   }
 
   post(deed: Deed): void {
@@ -77,7 +87,7 @@ class SqliteDatabase implements Database {
     if (this.#closed) throw new StoreError('the store is closed')
     await this.#queue.settled()
     const answer = await new Promise<Answer>((resolve, reject) => {
-      if (this.#reads.push({ statements: [statement], wantsRows: true, resolve, reject }) === 1) {
+      if (this.#reads.push({ statement, resolve, reject }) === 1) {
         setImmediate(() => this.#sendReads())
       }
     })
@@ -108,7 +118,10 @@ class SqliteDatabase implements Database {
     this.#reads = []
     try {
       this.#reader ??= this.#startReader()
-      const { failures, rows } = await (await this.#reader).run(reads)
+      const reader = await this.#reader
+      const batch = reader.newBatch()
+      for (const { statement } of reads) batch.add({ statements: [statement], wantsRows: true })
+      const { failures, rows } = await reader.run(batch)
       for (const [place, read] of reads.entries()) {
         const error = failures.get(place)
         if (error) read.reject(error)

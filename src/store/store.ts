@@ -2,6 +2,7 @@
 // What survives a restart, as deeds rather than rows: each method is atomic, and no caller loads, changes and saves.
 // A promise resolves when what it did is on disk (fsync), never earlier; reads see everything written before them.
 import type { Jid } from '../xmpp/jid.ts'
+import type { InvitationStore, Redemption } from './invitation-store.ts'
 import type { OutboxStore } from './outbox-store.ts'
 import type { PubsubStore } from './pubsub-store.ts'
 import type { RoomStore } from './rooms-store.ts'
@@ -55,6 +56,8 @@ export interface AccountRange {
 export interface AccountStore {
   /** Makes the accounts that do not exist yet. @returns those that did exist and were left as they are */
   create(accounts: readonly NewAccount[]): Promise<readonly Jid[]>
+  /** Makes an account for who was invited, in the one deed that uses the invitation. @returns whether it did */
+  redeem(redemption: Redemption): Promise<boolean>
   find(jid: Jid): Promise<Credentials | undefined>
   list(range: AccountRange): Promise<readonly Account[]>
   count(domain?: string): Promise<number>
@@ -424,6 +427,7 @@ export interface Store {
   readonly uploads: UploadStore
   readonly rooms: RoomStore
   readonly outbox: OutboxStore
+  readonly invitations: InvitationStore
   /** A random secret of 32 bytes that is made on first use and then stays. */
   secret(name: string): Promise<Buffer>
   /** Resolves when everything written so far is on disk; at once when nothing waits. Rejects if some of it could not be kept. */
@@ -433,8 +437,10 @@ export interface Store {
    * who acknowledges something older compares this with what it was then.
    */
   readonly failures: number
-  /** How many writes wait for their commit; readers pause above a bound. */
+  /** How many writes wait for their commit. */
   readonly uncommitted: number
+  /** Whether so much waits that no more should be taken on: streams are not read then, so that memory stays bounded. */
+  readonly crowded: boolean
   /** Finishes what waits and closes; rejects if something could not be kept. */
   close(): Promise<void>
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Group commit: collects deeds while a batch is under way and hands them over together. After a quiet time the first batch
-// goes at the end of the turn of the event loop; then there is a least interval between two, because commits of a few
-// deeds cost as much as commits of many.
+// goes at the end of the turn of the event loop; then there is a least interval between two, and a longer one as long as
+// nobody waits, because commits of a few deeds cost as much as commits of many.
 import type { Answer, Deed } from './db.ts'
 import type { StoreObserver } from './store.ts'
 
@@ -11,8 +11,22 @@ export interface Outcome {
   readonly rows: ReadonlyMap<number, Answer>
 }
 
-/** Executes a batch in order; never rejects. */
-export type RunBatch = (batch: readonly Deed[]) => Promise<Outcome>
+/** Deeds that will be executed together, in the form in which the database takes them. */
+export interface Parcel {
+  add(deed: Pick<Deed, 'statements' | 'wantsRows'>): void
+  /** How many there are. */
+  readonly deeds: number
+  /** UTF-16 units of all their texts. */
+  readonly text: number
+}
+
+/** Who executes them. */
+export interface Executor<P extends Parcel> {
+  /** An empty one. */
+  parcel(): P
+  /** Executes the deeds in order; never rejects. */
+  run(parcel: P): Promise<Outcome>
+}
 
 /** How a queue paces its commits. */
 export interface QueueOptions {
@@ -21,10 +35,17 @@ export interface QueueOptions {
   readonly observer: StoreObserver | undefined
 }
 
+/** So many intervals waits a batch that nobody waits for: what is in it was delivered, and its sender asks for no acknowledgement yet. */
+const CALM = 3
 /** How long what comes last waits, by itself, for something that it can go with, in ms. */
 const PATIENCE = 100
-/** The most that goes into one batch, so that both sides' memory stays bounded. */
-const MAX_DEEDS = 10_000
+/** The most that goes into one batch, so that both sides' memory stays bounded: deeds, and UTF-16 units of their texts. */
+const BATCH = { deeds: 10_000, text: 8 * 1024 * 1024 }
+/**
+ * Nobody should add to more than this. Fewer deeds are not worth a pause: streams that wait for their turn go on with little
+ * each, and what comes of it is written in small pieces (with a bound of 1,000 that was 6 of 33 µs per message).
+ */
+const CROWD = { deeds: 10_000, text: 4 * 1024 * 1024 }
 
 interface Waiter {
   /** Resolves when that many deeds are settled. */
@@ -35,18 +56,36 @@ interface Waiter {
   durable: Promise<void> | undefined
 }
 
+/** Who is told of some deeds: of one that `done` waits for, or of several that follow on each other. */
+interface Listener {
+  readonly first: number
+  readonly done: Deed['done']
+  readonly failed: Deed['failed']
+}
+
+/** A batch to be, and who is told of its deeds. */
+interface Load<P> {
+  readonly parcel: P
+  readonly listeners: Listener[]
+}
+
 /** The deeds that are not committed yet. */
-export class WriteQueue {
-  readonly #run: RunBatch
+export class WriteQueue<P extends Parcel> {
+  readonly #executor: Executor<P>
   readonly #options: QueueOptions
-  #waiting: Deed[] = []
+  /** Those that wait; only the last one is not full. */
+  #waiting: Load<P>[] = []
   #last: (() => Deed)[] = []
   #running = 0
+  /** UTF-16 units of all that is not settled. */
+  #text = 0
   /** How many of these come last. */
   #lastTaken = 0
-  #scheduled = false
-  /** Set while only what comes last waits, and nobody for it. */
-  #patience: NodeJS.Timeout | undefined
+  /** What lets the next batch go, and how soon: in ms after the last one began. */
+  #timer: NodeJS.Timeout | undefined
+  #pace = Number.POSITIVE_INFINITY
+  /** Whether somebody is told when what waits is done. */
+  #awaited = false
   #hurry = false
   #lastStart = Number.NEGATIVE_INFINITY
   #posted = 0
@@ -56,8 +95,8 @@ export class WriteQueue {
   #settledCount = 0
   #waiters: Waiter[] = []
 
-  constructor(run: RunBatch, options: QueueOptions) {
-    this.#run = run
+  constructor(executor: Executor<P>, options: QueueOptions) {
+    this.#executor = executor
     this.#options = options
   }
 
@@ -66,16 +105,22 @@ export class WriteQueue {
     return this.#posted - this.#settledCount
   }
 
+  /** Whether so much waits that nobody should add to it. */
+  get crowded(): boolean {
+    return this.size > CROWD.deeds || this.#text > CROWD.text
+  }
+
   /** How many deeds have failed. */
   get failures(): number {
     return this.#failures
   }
 
   post(deed: Deed): void {
-    this.#waiting.push(deed)
+    this.#add(deed)
     this.#posted++
     this.#pending++
-    if (!this.#scheduled && this.#running === 0) this.#schedule()
+    if (deed.done) this.#awaited = true
+    this.#goOn()
   }
 
   /**
@@ -85,7 +130,7 @@ export class WriteQueue {
   postLast(make: () => Deed): void {
     this.#last.push(make)
     this.#posted++
-    if (!this.#scheduled && this.#running === 0) this.#scheduleSoon()
+    this.#goOn()
   }
 
   /** Resolves when everything posted so far is committed or has failed; undefined if nothing waits but what comes last. */
@@ -111,81 +156,107 @@ export class WriteQueue {
   /** From now on nothing waits for company. */
   hurry(): void {
     this.#hurry = true
-    if (this.#running === 0 && this.#somethingWaits) this.#flush()
+    this.#goOn()
   }
 
   #waiter(): Waiter {
-    if (this.#patience) this.#schedule()
     const last = this.#waiters.at(-1)
     if (last?.upTo === this.#posted) return last
     const { promise, resolve } = Promise.withResolvers<void>()
     const waiter = { upTo: this.#posted, error: undefined, settled: promise, settle: resolve, durable: undefined }
     this.#waiters.push(waiter)
+    this.#goOn()
     return waiter
   }
 
-  /** Soon enough for what waits: what comes last has time unless somebody waits for it. */
-  #scheduleSoon(): void {
-    if (this.#waiting.length > 0 || this.#waiters.length > 0 || this.#hurry) this.#schedule()
-    else this.#patience ??= setTimeout(() => this.#flush(), PATIENCE)
+  /** Lets the next batch go, as soon as is right for what waits. */
+  #goOn(): void {
+    if (this.#running > 0 || !this.#somethingWaits) return
+    const { interval } = this.#options
+    if (this.#hurry) this.#goWithin(0)
+    else if (this.#awaited || this.#waiters.length > 0) this.#goWithin(interval)
+    else if (this.#waiting.length > 0) this.#goWithin(CALM * interval)
+    else this.#goWithin(PATIENCE, performance.now())
   }
 
-  #schedule(): void {
-    this.#scheduled = true
-    this.#beQuick()
-    const pause = this.#hurry ? 0 : this.#lastStart + this.#options.interval - performance.now()
-    if (pause <= 0) setImmediate(() => this.#flush())
-    else setTimeout(() => this.#flush(), pause)
-  }
-
-  #beQuick(): void {
-    clearTimeout(this.#patience)
-    this.#patience = undefined
+  #goWithin(pace: number, from = this.#lastStart): void {
+    if (pace >= this.#pace) return
+    clearTimeout(this.#timer)
+    const pause = from + pace - performance.now()
+    this.#pace = pause > 0 ? pace : 0
+    if (pause > 0) this.#timer = setTimeout(() => this.#flush(), pause)
+    else setImmediate(() => this.#flush())
   }
 
   #flush(): void {
-    this.#scheduled = false
-    this.#beQuick()
+    this.#pace = Number.POSITIVE_INFINITY
     if (this.#running > 0 || !this.#somethingWaits) return
-    const batch = this.#take()
-    this.#running = batch.length
+    const load = this.#take()
+    this.#running = load.parcel.deeds
     this.#lastStart = performance.now()
-    void this.#run(batch).then((outcome) => this.#finish(batch, outcome))
+    void this.#executor.run(load.parcel).then((outcome) => this.#finish(load, outcome))
   }
 
   get #somethingWaits(): boolean {
     return this.#waiting.length > 0 || this.#last.length > 0
   }
 
-  /** What comes last comes after everything that was posted before it, so then nothing stays behind. */
-  #take(): readonly Deed[] {
-    const waiting = this.#waiting
-    if (this.#last.length === 0 && waiting.length > MAX_DEEDS) {
-      this.#waiting = waiting.slice(MAX_DEEDS)
-      return waiting.slice(0, MAX_DEEDS)
+  /** Puts a deed where there is room for one more. */
+  #add(deed: Deed): void {
+    const last = this.#waiting.at(-1)
+    if (last && last.parcel.deeds < BATCH.deeds && last.parcel.text <= BATCH.text) {
+      this.#put(deed, last)
+      return
     }
-    this.#waiting = []
-    this.#lastTaken = this.#last.length
-    for (const make of this.#last.splice(0)) waiting.push(make())
-    return waiting
+    const load = this.#load()
+    this.#waiting.push(load)
+    this.#put(deed, load)
   }
 
-  #finish(batch: readonly Deed[], { failures, rows }: Outcome): void {
+  #load(): Load<P> {
+    return { parcel: this.#executor.parcel(), listeners: [] }
+  }
+
+  #put(deed: Deed, { parcel, listeners }: Load<P>): void {
+    const { done, failed } = deed
+    const before = listeners.at(-1)
+    if (done || before?.done || failed !== before?.failed) listeners.push({ first: parcel.deeds, done, failed })
+    const { text } = parcel
+    parcel.add(deed)
+    this.#text += parcel.text - text
+  }
+
+  /** What comes last comes after everything that was posted before it. */
+  #take(): Load<P> {
+    const load = this.#waiting.shift() ?? this.#load()
+    if (this.#waiting.length > 0) return load
+    this.#awaited = false
+    this.#lastTaken = this.#last.length
+    for (const make of this.#last.splice(0)) this.#put(make(), load)
+    return load
+  }
+
+  #finish({ parcel, listeners }: Load<P>, { failures, rows }: Outcome): void {
     this.#running = 0
-    this.#settledCount += batch.length
-    this.#pending -= batch.length - this.#lastTaken
+    this.#text -= parcel.text
+    this.#settledCount += parcel.deeds
+    this.#pending -= parcel.deeds - this.#lastTaken
     this.#lastTaken = 0
     this.#failures += failures.size
     const [firstError] = failures.values()
     if (firstError) for (const waiter of this.#waiters) waiter.error ??= firstError
-    for (const [place, deed] of batch.entries()) {
-      const error = failures.get(place)
-      if (error) deed.failed?.(error)
-      else deed.done?.(rows.get(place) ?? NO_ROWS)
+    for (const [index, { first, done, failed }] of listeners.entries()) {
+      if (done && !failures.has(first)) done(rows.get(first) ?? NO_ROWS)
+      if (!failed || !firstError) continue
+      const end = listeners[index + 1]?.first ?? parcel.deeds
+      for (let place = first; place < end; place++) {
+        const error = failures.get(place)
+        if (error) failed(error)
+      }
     }
     while (this.#waiters[0] && this.#waiters[0].upTo <= this.#settledCount) this.#waiters.shift()?.settle()
-    if (this.#somethingWaits && !this.#scheduled) this.#scheduleSoon()
-    this.#tell(batch.length - failures.size, firstError)
+    this.#goOn()
+    this.#tell(parcel.deeds - failures.size, firstError)
   }
 
   #tell(committed: number, error: Error | undefined): void {

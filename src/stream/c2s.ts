@@ -17,9 +17,6 @@ import { Login } from './login.ts'
 import { type Entry, Login2, NS_SASL2 } from './login2.ts'
 import { NS_SASL, NS_SESSION, NS_STREAMS, NS_TLS, streamFeatures } from './offer.ts'
 
-/** Above this many uncommitted writes a stream is not read (HOTPATH: bounds memory and the delay of acknowledgements). */
-export const UNCOMMITTED_MAX = 1000
-
 /** Requests and malformed stanzas of somebody who has not bound a resource; nobody needs nearly as many. */
 const EARLY_MAX = 30
 
@@ -256,7 +253,7 @@ export class ClientStream implements LinkEvents {
     if (!stanza?.payload || !this.#host) return
     const { type, payload } = stanza
     if (type !== 'get' && type !== 'set') return
-    const request = { stanza, payload, host: this.#host, network: networkOf(this.#link.address) }
+    const request = { stanza, payload, host: this.#host, network: networkOf(this.#link.address), stream: this.#link }
     for (const hook of this.#parts.hooks) {
       const answer = await hook.beforeLogin?.(request)
       if (answer) return this.#link.send(answer)
@@ -333,7 +330,7 @@ export class ClientStream implements LinkEvents {
       return this.#settle(session.handling)
     }
     session.handled()
-    return this.#parts.store.uncommitted > UNCOMMITTED_MAX ? settled(this.#parts.store) : undefined
+    return this.#parts.store.crowded ? settled(this.#parts.store) : undefined
   }
 
   /** Stream management and the like, by the feature that owns it. */
@@ -349,7 +346,7 @@ export class ClientStream implements LinkEvents {
   /** Waits for what the stanza needed, and while too much is not on disk yet. */
   async #settle(handling: Promise<void>): Promise<void> {
     await handling
-    if (this.#parts.store.uncommitted > UNCOMMITTED_MAX) await settled(this.#parts.store)
+    if (this.#parts.store.crowded) await settled(this.#parts.store)
   }
 
   /** The sender's own address, and the language of its stream where it gave none (RFC 6120 §8.1.5). */

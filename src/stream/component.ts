@@ -12,7 +12,7 @@ import { type Element, el } from '../xml/element.ts'
 import { StanzaError, StreamError } from '../xmpp/errors.ts'
 import { Jid } from '../xmpp/jid.ts'
 import { isStanza, NS_CLIENT, Stanza } from '../xmpp/stanza.ts'
-import { settled, UNCOMMITTED_MAX } from './c2s.ts'
+import { settled } from './c2s.ts'
 import type { Link, LinkEvents, MaybeAsync, StreamHeader } from './link.ts'
 import { NS_STREAMS } from './offer.ts'
 import { Pace } from './s2s/pace.ts'
@@ -110,9 +110,7 @@ export class ComponentStream implements LinkEvents {
     if (!from || !to) return this.close(new StreamError('improper-addressing', 'A stanza needs "from" and "to".'))
     if (from.domain !== this.#domain) return this.close(new StreamError('invalid-from'))
     const { router, store } = this.#parts
-    return andThen(router.route(stanza), () =>
-      store.uncommitted > UNCOMMITTED_MAX ? settled(store).then(() => pause) : pause,
-    )
+    return andThen(router.route(stanza), () => (store.crowded ? settled(store).then(() => pause) : pause))
   }
 
   ended(): void {

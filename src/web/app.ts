@@ -8,6 +8,7 @@ import type { Log } from '../log.ts'
 import { addChat } from './chat.ts'
 import { type Peer, peerOf, type Trust } from './exchange.ts'
 import { addHostMeta } from './host-meta.ts'
+import { addInvite, type InviteParts } from './invite-page.ts'
 import { addStart, type StartParts } from './start-page.ts'
 
 /** Bytes of a body; what may be larger has a raw route. */
@@ -20,11 +21,12 @@ export interface AppParts {
   /** Where everybody reaches our web server, as `https://chat.example.org`, if the configuration says so. */
   readonly url: string | undefined
   readonly firstAccount: StartParts['firstAccount']
+  readonly invited: InviteParts['invited']
   readonly log: Log
 }
 
 /** Pages in groups, each in a file of its own: what comes here gets the headers below unless it sets its own. */
-const PAGES = [addHostMeta, addChat, addStart] as const
+const PAGES = [addHostMeta, addChat, addStart, addInvite] as const
 
 /** Everything that is answered, as a listener of Node's HTTP servers. */
 export function createApp(parts: AppParts): RequestListener {

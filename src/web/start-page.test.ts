@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { rawGet, testWeb } from '../../test/support/web.ts'
 import { silentLog } from '../log.ts'
-import type { FirstAccountRequest } from '../ops/first-account.ts'
+import type { NewcomerRequest } from '../ops/newcomer.ts'
 import type { AppParts } from './app.ts'
 import type { StartParts } from './start-page.ts'
 
@@ -12,7 +12,7 @@ const login = { jid: 'romeo@montague.lit', token: 't', expiry: '2030-01-01T00:00
 
 /** A server whose answers are given, and what was asked of it. */
 async function stage(t: TestContext, answer: Partial<StartParts['firstAccount']> = {}, more: Partial<AppParts> = {}) {
-  const asked: FirstAccountRequest[] = []
+  const asked: NewcomerRequest[] = []
   const web = await testWeb({
     firstAccount: {
       host: 'montague.lit',

@@ -17,7 +17,7 @@ import {
   queryForm,
   readArchiveId,
   readQuery,
-  resultMessage,
+  resultMessages,
 } from '../xmpp/0313-archive-queries.ts'
 import { NS_SID, stanzaId, withoutForgedIds } from '../xmpp/0359-stanza-ids.ts'
 import { StanzaError } from '../xmpp/errors.ts'
@@ -229,8 +229,9 @@ export class ArchiveDesk {
     if (account) await buried(account)
     const { messages, complete } = await this.#page(owner, query)
     const { router } = this.#ctx
+    const carry = resultMessages(query.queryId)
     for (const kept of query.flipped ? messages.toReversed() : messages) {
-      const message = Stanza.of(resultMessage({ ...kept, xml: seen(kept.xml) }, query.queryId), owner, from)
+      const message = Stanza.of(carry({ id: kept.id, time: kept.time, xml: seen(kept.xml) }), owner, from)
       const waiting = session ? router.toClient(message, session) : router.route(message)
       if (waiting) await waiting
     }

@@ -9,7 +9,7 @@ import { commands } from './0050-commands.ts'
 import { vcard } from './0054-vcard.ts'
 import { pubsub } from './0060-pubsub/feature.ts'
 import { proxy } from './0065-proxy.ts'
-import { registration } from './0077-registration.ts'
+import { registration } from './0077-registration/feature.ts'
 import { version } from './0092-version.ts'
 import { caps } from './0115-caps/feature.ts'
 import { admin } from './0133-admin.ts'
@@ -29,6 +29,7 @@ import { push } from './0357-push/feature.ts'
 import { upload } from './0363-upload.ts'
 import { reports } from './0377-reports.ts'
 import { avatarConversion } from './0398-avatar-conversion.ts'
+import { invitations } from './0401-invitations.ts'
 import { bookmarks } from './0402-bookmarks.ts'
 import { retraction } from './0424-retraction.ts'
 import { archivePreferences } from './0441-archive-preferences.ts'
@@ -39,6 +40,7 @@ import { clientAccess } from './0494-client-access.ts'
 export const features: readonly Feature[] = [
   blocking, // first: what is blocked is neither archived, copied nor pushed
   spamBrakes, // like `blocking`, before anything is kept
+  invitations, // grants requests that the two above let pass; may wait, so it comes before `archive`
   archivePreferences, // may wait, so it comes before `archive`, which may not
   pep, // takes answers to its own questions before they are archived; may wait, so before `archive`
   archive, // what is refused above is not kept; leaves to `offline` what nobody is there to get, so nothing may wait between them

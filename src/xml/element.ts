@@ -20,6 +20,8 @@ export interface Source {
    * (`` xmlns:a='urn:a'``), with a leading space; mostly empty.
    */
   readonly declarations: string
+  /** Whether the text is no part of a larger one that somebody sent: then it may be kept as it is (see `detach`). */
+  readonly own?: true
 }
 
 /** Anything that can be written to a stream. */
@@ -93,7 +95,10 @@ export class Element implements Writable {
 
   /** The same element with another child at its end. */
   append(child: Element): Element {
-    const source = this.source && { ...this.source, text: this.source.text + child.xml(this.ns) }
+    const source = this.source && {
+      text: this.source.text + child.xml(this.ns),
+      declarations: this.source.declarations,
+    }
     return new Element(this.name, this.ns, this.attrs, [...this.children, child], source)
   }
 

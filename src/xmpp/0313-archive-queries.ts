@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // XEP-0313: what is asked of an archive and how it answers, as values. Who may ask and what is found is not decided here.
-import { type Element, el, Element as XmlElement } from '../xml/element.ts'
+import { attributesXml, type Element, el, Element as XmlElement } from '../xml/element.ts'
+import { detach } from '../xml/intern.ts'
 import { formElement, NS_DATA, readAnswers } from './0004-data-forms.ts'
 import { type PageRequest, type ResultSet, readPageRequest, resultSetElement } from './0059-result-sets.ts'
 import { StanzaError } from './errors.ts'
@@ -115,12 +116,18 @@ export function queryForm(): Element {
   return el('query', NS_MAM, null, form.append(el('field', NS_DATA, { var: 'ids', type: 'list-multi' }, open)))
 }
 
-/** The message that carries one that was found (§4.2). Its content is text: what only passes is not parsed again. */
-export function resultMessage({ id, time, xml }: Archived, queryId: string | undefined): Element {
-  const delay = el('delay', NS_DELAY, { stamp: new Date(time).toISOString() })
-  const text = `${delay.xml(NS_FORWARD)}<message xmlns='${NS_CLIENT}'${xml.slice('<message'.length)}`
-  const forwarded = new XmlElement('forwarded', NS_FORWARD, {}, [delay], { text, declarations: '' })
-  return el('message', NS_CLIENT, null, el('result', NS_MAM, { queryid: queryId, id: archiveId(id) }, forwarded))
+/** Makes the messages that carry those that were found (§4.2). Their content is text: what only passes is not parsed again. */
+export function resultMessages(queryId: string | undefined): (archived: Archived) => Element {
+  const asked = queryId === undefined ? {} : { queryid: queryId }
+  const start = detach(`<result xmlns='${NS_MAM}'${attributesXml(asked)} id='`)
+  return ({ id, time, xml }) => {
+    const delay = new XmlElement('delay', NS_DELAY, { stamp: new Date(time).toISOString() }, [])
+    const inner = `${delay.xml(NS_FORWARD)}<message xmlns='${NS_CLIENT}'${xml.slice('<message'.length)}`
+    const text = `${start}${id}'><forwarded xmlns='${NS_FORWARD}'>${inner}</forwarded></result>`
+    const forwarded = new XmlElement('forwarded', NS_FORWARD, {}, [delay], { text: inner, declarations: '' })
+    const result = new XmlElement('result', NS_MAM, { ...asked, id: archiveId(id) }, [forwarded])
+    return new XmlElement('message', NS_CLIENT, {}, [result], { text, declarations: '', own: true })
+  }
 }
 
 /** The end of an answer (§4.2, §4.3). */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A stanza as a checked, read-only value (RFC 6120 §8): addresses parsed, type known. "Changing" one makes another.
 import { attributesXml, type Element, escapeAttribute, type Writable, Element as XmlElement } from '../xml/element.ts'
+import { detach } from '../xml/intern.ts'
 import { StanzaError } from './errors.ts'
 import { Jid } from './jid.ts'
 
@@ -43,6 +44,12 @@ export class Stanza implements Writable {
   readonly to: Jid | undefined
   /** Its children are true; its `from`, `to`, `id` are those of the wire and may be outdated: read ours. */
   readonly element: Element
+  /** Of which this is a copy to somebody else: what stands behind the addressee is written once for all of them. */
+  readonly #original: Stanza | undefined
+  /** What stands behind the addressee, on streams of clients. */
+  #rest: string | undefined
+  /** Whether it has been made for copies, in memory of its own. */
+  #isShared = false
   #client: string | undefined
 
   private constructor(
@@ -52,6 +59,7 @@ export class Stanza implements Writable {
     from: Jid | undefined,
     to: Jid | undefined,
     element: Element,
+    original?: Stanza,
   ) {
     this.kind = kind
     this.type = type
@@ -59,6 +67,7 @@ export class Stanza implements Writable {
     this.from = from
     this.to = to
     this.element = element
+    this.#original = original
   }
 
   /**
@@ -85,7 +94,8 @@ export class Stanza implements Writable {
     const from = 'from' in changes ? changes.from : this.from
     const to = 'to' in changes ? changes.to : this.to
     const id = 'id' in changes ? changes.id : this.id
-    return new Stanza(this.kind, this.type, id, from, to, this.element)
+    const isCopy = from === this.from && id === this.id
+    return new Stanza(this.kind, this.type, id, from, to, this.element, isCopy ? (this.#original ?? this) : undefined)
   }
 
   /** The same stanza around other content. */
@@ -96,7 +106,7 @@ export class Stanza implements Writable {
   /** The same stanza with another child at its end; what was rendered already is not rendered again. */
   append(child: Element): Stanza {
     const longer = this.withElement(this.element.append(child))
-    if (this.#client !== undefined) longer.#client = withLast(this.#client, this.kind, child.xml(NS_CLIENT))
+    if (this.#rest !== undefined) longer.#rest = withLast(this.#rest, this.kind, child.xml(NS_CLIENT))
     return longer
   }
 
@@ -126,17 +136,38 @@ export class Stanza implements Writable {
   }
 
   xml(inherited: string): string {
-    if (inherited !== NS_CLIENT) return this.#render(inherited)
-    this.#client ??= this.#render(inherited)
+    if (inherited !== NS_CLIENT) return this.#start() + this.#behindAddressee(inherited)
+    this.#client ??= this.#start() + (this.#original ? this.#original.#sharedRest() : this.#ownRest())
     return this.#client
   }
 
-  #render(inherited: string): string {
+  /** The text on streams of clients, in memory of its own (see `detach`): for what is kept for long. Copies share most of it. */
+  kept(): string {
+    const text = this.xml(NS_CLIENT)
+    return this.#original || this.element.source?.own ? text : detach(text)
+  }
+
+  #ownRest(): string {
+    this.#rest ??= this.#behindAddressee(NS_CLIENT)
+    return this.#rest
+  }
+
+  #sharedRest(): string {
+    if (this.#isShared && this.#rest !== undefined) return this.#rest
+    const rest = detach(this.#ownRest())
+    this.#isShared = true
+    this.#rest = rest
+    return rest
+  }
+
+  #start(): string {
+    return this.to ? `<${this.kind} to='${this.to.attribute}'` : `<${this.kind}`
+  }
+
+  #behindAddressee(inherited: string): string {
     const { element } = this
-    let tag = `<${this.kind}`
-    if (inherited !== element.ns) tag += ` xmlns='${element.ns}'`
+    let tag = inherited === element.ns ? '' : ` xmlns='${element.ns}'`
     if (this.from) tag += ` from='${this.from.attribute}'`
-    if (this.to) tag += ` to='${this.to.attribute}'`
     if (this.id !== undefined) tag += ` id='${escapeAttribute(this.id)}'`
     tag += attributesXml(element.attrs, isAddressing)
     const content = element.contentXml()

@@ -83,8 +83,10 @@ export async function theatre(stage: Stage = {}): Promise<Theatre> {
   const hosts = stage.hosts instanceof Set ? stage.hosts : new Set(stage.hosts ?? ['localhost'])
   const metrics = new Metrics()
   const store = await openSqlite({ file: join(dir, 'store.db'), clock, commitInterval: 1 })
-  const accounts = createAccounts({ store, hosts, iterations: 4096, mechanisms: ['SCRAM-SHA-256'], clock })
   const admins = new Set(stage.admins ?? [])
+  const limits = { ...LIMITS, ...stage.limits }
+  const mechanisms = ['SCRAM-SHA-256'] as const
+  const accounts = createAccounts({ store, hosts, iterations: 4096, mechanisms, clock, admins, limits })
   const parts: ServerParts = {
     hosts,
     moved: stage.moved ?? new Map(),
@@ -95,7 +97,7 @@ export async function theatre(stage: Stage = {}): Promise<Theatre> {
     features: stage.features ?? allFeatures,
     options: stage.options ?? {},
     admins,
-    limits: { ...LIMITS, ...stage.limits },
+    limits,
     sasl: {
       hashes: ['SCRAM-SHA-256'],
       plain: true,

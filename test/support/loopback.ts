@@ -29,6 +29,12 @@ export const NO_FIRST_ACCOUNT: WebSites['firstAccount'] = {
   create: () => Promise.resolve('link'),
 }
 
+/** What a server answers where nobody was invited. */
+export const NO_INVITATIONS: WebSites['invited'] = {
+  look: () => Promise.resolve(undefined),
+  create: () => Promise.resolve('link'),
+}
+
 /** What a test may change. */
 export interface Setting {
   readonly hosts?: readonly string[]
@@ -127,6 +133,7 @@ export async function loopback(setting: Setting = {}): Promise<Loopback> {
   const trust = { isProxy: setting.proxies === false ? () => false : local, isLocal: local }
   const { site } = createWeb({
     firstAccount: NO_FIRST_ACCOUNT,
+    invited: NO_INVITATIONS,
     trust,
     hosts,
     url: setting.url,

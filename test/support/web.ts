@@ -3,7 +3,7 @@
 import { createServer, request } from 'node:http'
 import { silentLog } from '../../src/log.ts'
 import { type AppParts, createApp } from '../../src/web/app.ts'
-import { NO_FIRST_ACCOUNT } from './loopback.ts'
+import { NO_FIRST_ACCOUNT, NO_INVITATIONS } from './loopback.ts'
 
 /** A server for one test. */
 export interface TestWeb {
@@ -19,6 +19,7 @@ export async function testWeb(parts: Partial<AppParts> = {}): Promise<TestWeb> {
       hosts: new Set(['montague.lit', 'capulet.lit']),
       url: undefined,
       firstAccount: NO_FIRST_ACCOUNT,
+      invited: NO_INVITATIONS,
       log: silentLog,
       ...parts,
     }),

@@ -9,6 +9,8 @@ import { sessionLog } from './0006-session-log.ts'
 import { uploads } from './0007-uploads.ts'
 import { rooms } from './0008-rooms.ts'
 import { outbox } from './0009-outbox.ts'
+import { freshRows } from './0010-fresh-rows.ts'
+import { invitations } from './0011-invitations.ts'
 import type { Migration } from './migration.ts'
 
 /** Every migration; the version of each is its place. */
@@ -22,4 +24,6 @@ export const migrations: readonly Migration[] = [
   uploads,
   rooms,
   outbox,
+  freshRows,
+  invitations,
 ]

@@ -135,6 +135,10 @@ test('the initiating server hears why not, waits no longer than it said, and ask
   const again = asking.ask(pair)
   clock.advance(1000)
   assert.deepEqual(await again, { type: 'timeout' })
+  assert.deepEqual(await asking.ask(pair), { type: 'full' }) // two answers could not be told apart
+  const late = db("<db:result from='montague.example' to='capulet.example' type='valid'/>")
+  assert.ok(asking.take(late)) // which changes nothing
+  assert.ok(!asking.take(late))
   const last = asking.ask(pair)
   asking.ended()
   assert.deepEqual(await last, { type: 'lost' })

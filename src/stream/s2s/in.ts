@@ -187,7 +187,8 @@ export class InStream implements LinkEvents, Carrier {
 
   /** Somebody proved a domain on this stream, by whatever means. */
   proved(domain: string, by: ProvedBy): void {
-    if (!this.#proved.has(domain) && this.#proved.size >= DOMAINS_MAX) {
+    if (this.#proved.has(domain)) return // it asked twice at the same time
+    if (this.#proved.size >= DOMAINS_MAX) {
       throw new StreamError('policy-violation', 'These are too many domains.')
     }
     const problem = this.#owner.proved(this, domain)

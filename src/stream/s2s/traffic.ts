@@ -6,7 +6,7 @@ import { type Element, el } from '../../xml/element.ts'
 import { StanzaError, StreamError } from '../../xmpp/errors.ts'
 import { Jid } from '../../xmpp/jid.ts'
 import { isStanza, NS_CLIENT, Stanza } from '../../xmpp/stanza.ts'
-import { settled, UNCOMMITTED_MAX } from '../c2s.ts'
+import { settled } from '../c2s.ts'
 import type { Link, MaybeAsync, StreamHeader } from '../link.ts'
 import { NS_STREAMS } from '../offer.ts'
 import { type AckOwner, Acks } from './acks.ts'
@@ -93,7 +93,7 @@ export class Traffic {
     metrics.fromServers[stanza.kind]++
     return andThen(router.route(this.#stamped(stanza)), () => {
       this.acks.handled()
-      return store.uncommitted > UNCOMMITTED_MAX ? settled(store).then(() => pause) : pause
+      return store.crowded ? settled(store).then(() => pause) : pause
     })
   }
 

@@ -33,10 +33,11 @@ export function groupchat(stanza: Stanza, seat: Seat, room: Room, rooms: Rooms):
   const content = cleaned(stanza.element, room.jid).append(occupant.id)
   const said = Stanza.of(content, occupant.jid, undefined, stanza.id ?? randomUUID())
   const id = keep(said, seat, room, rooms)
+  const told = withId(said, id, room)
   if (subject) setSubject(said, occupant, room, rooms)
   else if (id !== undefined && isHistory(content))
-    room.history.add({ id, time: seat.heard, message: withId(said, id, room) }, room.config.history)
-  broadcast(rooms.router, room, withId(said, id, room))
+    room.history.add({ id, time: seat.heard, message: told }, room.config.history)
+  broadcast(rooms.router, room, told)
   if (id !== undefined) bury(said, Number(id), seat, room, rooms)
   if (id !== undefined && !subject) wakeAbsent(said, room, rooms)
 }

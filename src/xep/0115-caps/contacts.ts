@@ -55,6 +55,11 @@ export function contactClients(router: Router, owner: LocalAccount, contact: Jid
   return books.get(router)?.of(owner, contact) ?? []
 }
 
+/** Asks who is there, unless that was done: sessions that an earlier process left have never asked this one. */
+export function seekContacts(router: Router, owner: LocalAccount): void {
+  books.get(router)?.seek(owner)
+}
+
 /** Everything that is known of them. It hangs on the accounts, and is gone with them. */
 export class Contacts {
   readonly #ctx: FeatureContext
@@ -96,14 +101,13 @@ export class Contacts {
   }
 
   of(owner: LocalAccount, contact: Jid): Iterable<ContactClient> {
-    if (!this.#asked.has(owner)) this.#probeAll(owner)
     return this.#known.get(owner)?.get(contact.key)?.values() ?? []
   }
 
-  /** Sessions that an earlier process left never asked this one: it does not know who is there. */
-  #probeAll(owner: LocalAccount): void {
+  /** As `seekContacts`. */
+  seek(owner: LocalAccount): void {
     const [client] = owner.available()
-    if (!client) return
+    if (!client || this.#asked.has(owner)) return
     this.#asked.add(owner)
     for (const item of owner.roster.items) {
       if (!weSee(item) || this.#ctx.hosts.has(item.jid.domain)) continue

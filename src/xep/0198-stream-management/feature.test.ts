@@ -75,12 +75,24 @@ test('a client that was sent little is asked soon, once for what came together',
   await enable(juliet)
   for (const text of ['one', 'two']) romeo.sends(chat(juliet.bare, text))
   for (const text of ['one', 'two']) await juliet.receives(`<message><body>${text}</body></message>`)
-  clock.advance(249)
-  await nothingFor(juliet)
-  clock.advance(1)
+  clock.advance(500)
   await juliet.receives(`<r xmlns='${SM}'/>`)
   clock.advance(60_000)
   await nothingFor(juliet)
+})
+
+test('a client that is sent something again and again is asked when that ends', async () => {
+  const clock = new FakeClock()
+  const { romeo, juliet } = await (await theatre({ clock })).scene('romeo', 'juliet')
+  await enable(juliet)
+  for (const text of ['one', 'two', 'three']) {
+    romeo.sends(chat(juliet.bare, text))
+    await juliet.receives(`<message><body>${text}</body></message>`)
+    clock.advance(250)
+    await nothingFor(juliet) // who is answered is sent something, too
+  }
+  clock.advance(500)
+  await juliet.receives(`<r xmlns='${SM}'/>`)
 })
 
 test('a client that is sent much is asked no more often for that, and at the end for the rest', async () => {
@@ -94,7 +106,7 @@ test('a client that is sent much is asked no more often for that, and at the end
   assert.deepEqual([seen.filter((name) => name === 'r').length, seen.at(10), seen.at(21)], [2, 'r', 'r'])
   clock.advance(250)
   await nothingFor(juliet)
-  clock.advance(250)
+  clock.advance(500)
   await juliet.receives(`<r xmlns='${SM}'/>`)
 })
 

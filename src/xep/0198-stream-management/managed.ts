@@ -3,7 +3,6 @@
 import type { FeatureContext } from '../../core/feature.ts'
 import type { Session } from '../../core/session.ts'
 import { type Element, el, type Writable } from '../../xml/element.ts'
-import { detach } from '../../xml/intern.ts'
 import { parseElement } from '../../xml/reader.ts'
 import { StreamError } from '../../xmpp/errors.ts'
 import { NS_CLIENT, Stanza } from '../../xmpp/stanza.ts'
@@ -63,9 +62,11 @@ export class Managed {
   #failures: number
   #vouchedFor: number
   #unasked = 0
-  /** Whether the asker has it on its list, and whether it was asked since then. */
+  /** Whether the asker has it on its list, and how much had been sent when the asker looked last. */
   #listed = false
-  #asked = false
+  #sentBefore = 0
+  /** Whether it is about to be asked. */
+  #isPressing = false
   /** Up to this count everything was written to the connection that it has; what follows is held back. */
   #replayed = 0
   /** How many of the first were sent by an earlier process, until the client says which of them it has. */
@@ -207,13 +208,18 @@ export class Managed {
     if (this.#unasked > 0 && this.client.attached) this.#ask()
   }
 
-  /** As long as much is sent, it is asked often enough; then comes the rest. */
+  /** As long as more is sent, it is asked often enough; then comes the rest. */
   askSoon(): boolean {
-    const again = this.#asked && this.#unasked > 0
-    this.#asked = false
-    if (!again) this.askIfQuiet()
-    this.#listed = again
-    return again
+    const { sent } = this.#queue
+    this.#listed = this.#unasked > 0 && sent > this.#sentBefore
+    this.#sentBefore = sent
+    if (!this.#listed) this.askIfQuiet()
+    return this.#listed
+  }
+
+  askNow(): void {
+    this.#isPressing = false
+    this.askIfQuiet()
   }
 
   /** The client is gone (§5): what it has not acknowledged is not lost. */
@@ -237,25 +243,29 @@ export class Managed {
 
   #sent(stanza: Stanza): void {
     const kept = this.resume !== undefined || (stanza.kind === 'message' && stanza.type !== 'error')
-    const xml = kept ? detach(stanza.xml(NS_CLIENT)) : undefined
+    const xml = kept ? stanza.kept() : undefined
     this.#queue.push({ kind: stanza.kind, xml, moment: this.#moments.next() })
     this.onChange?.()
     this.#unasked++
-    if (this.#unasked >= ASK_AFTER && this.client.attached) this.#ask()
+    if (this.#unasked >= ASK_AFTER && this.client.attached) this.#askWhenSent()
     else if (!this.#listed) this.#askLater()
     if (this.#queue.length <= UNACKNOWLEDGED_MAX && this.#queue.text <= UNACKNOWLEDGED_TEXT) return
     this.client.close(new StreamError('policy-violation', 'Too much is unacknowledged.'))
   }
 
+  #askWhenSent(): void {
+    if (this.#isPressing) return
+    this.#isPressing = true
+    this.#asker.addPressing(this)
+  }
+
   #askLater(): void {
     this.#listed = true
-    this.#asked = false
     this.#asker.add(this)
   }
 
   #ask(): void {
     this.#unasked = 0
-    this.#asked = true
     this.client.sendNonza(el('r', NS))
   }
 }

@@ -174,7 +174,7 @@ test('a client that is silent is asked, taken for gone, and may come back', asyn
   const id = await enableResume(juliet)
   clock.advance(600_000)
   await juliet.receives(`<iq type='get'><ping xmlns='urn:xmpp:ping'/></iq>`)
-  clock.advance(250)
+  clock.advance(500)
   await juliet.receives(`<r xmlns='${SM}'/>`)
   clock.advance(90_000)
   await juliet.isClosed('connection-timeout')

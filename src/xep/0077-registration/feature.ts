@@ -1,28 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
-// XEP-0077: In-Band Registration. Strangers make an account where that is open (not by default); owners change their
-// password and leave for good. Whoever leaves takes every subscription along, also when an administrator sees to it: the
+// XEP-0077: In-Band Registration. Strangers make an account where that is open (not by default), or with an invitation
+// (`preauth.ts`); owners change their password and leave for good. Whoever leaves takes every subscription along, also when an administrator sees to it: the
 // next owner of the name must not get to see what was meant for the last.
 import { z } from 'zod'
-import type { Farewell } from '../accounts/accounts.ts'
-import type { Clock } from '../clock.ts'
-import { accountRefusal } from '../core/account-error.ts'
-import type { LocalAccount } from '../core/directory.ts'
-import type { BeforeLogin, Feature, FeatureContext, IqRequest } from '../core/feature.ts'
-import { presence } from '../core/presence-stanza.ts'
-import { stateOf } from '../core/roster.ts'
-import type { Session } from '../core/session.ts'
-import { removal } from '../core/subscription.ts'
-import { type Element, el } from '../xml/element.ts'
-import { type Form, formElement, readAnswers } from '../xmpp/0004-data-forms.ts'
-import { DiscreetError, StanzaError, StreamError } from '../xmpp/errors.ts'
-import { Jid } from '../xmpp/jid.ts'
-import type { Stanza } from '../xmpp/stanza.ts'
+import type { Farewell } from '../../accounts/accounts.ts'
+import type { Clock } from '../../clock.ts'
+import { accountRefusal } from '../../core/account-error.ts'
+import type { LocalAccount } from '../../core/directory.ts'
+import type { BeforeLogin, Feature, FeatureContext, IqRequest } from '../../core/feature.ts'
+import { presence } from '../../core/presence-stanza.ts'
+import { stateOf } from '../../core/roster.ts'
+import type { Session } from '../../core/session.ts'
+import { removal } from '../../core/subscription.ts'
+import { type Element, el } from '../../xml/element.ts'
+import { type Form, formElement, readAnswers } from '../../xmpp/0004-data-forms.ts'
+import { DiscreetError, StanzaError, StreamError } from '../../xmpp/errors.ts'
+import { Jid } from '../../xmpp/jid.ts'
+import type { Stanza } from '../../xmpp/stanza.ts'
+import { NS_IBR_TOKEN, Preauth } from './preauth.ts'
 
 const NS = 'jabber:iq:register'
 const NS_FEATURE = 'http://jabber.org/features/iq-register'
 const HOUR = 3_600_000
 /** Networks whose registrations are remembered; of more, the oldest go first. */
 const NETWORKS_MAX = 10_000
+/** Accounts that one network may make in an hour by invitations: a class in one room, for instance. */
+const INVITED_PER_HOUR = 100
 /** What an attempt that failed counts for, as part of an account: it told something about which names are taken. */
 const FAILED = 0.1
 
@@ -37,24 +40,43 @@ const FORM: Form = {
   ],
 }
 
+const CLOSED = 'Registration is closed, but for those who show an invitation.'
+
+/** The form for who was invited under one name. */
+function formFor(name: string): Form {
+  return {
+    ...FORM,
+    fields: FORM.fields.map((field) => (field.name === 'username' ? { ...field, values: [name] } : field)),
+  }
+}
+
 /** XEP-0077: In-Band Registration. */
 export const registration: Feature = {
   name: 'registration',
-  implements: [{ xep: 77, version: '2.4', name: 'In-Band Registration' }],
+  implements: [
+    { xep: 77, version: '2.4', name: 'In-Band Registration' },
+    { xep: 445, version: '0.2.0', name: 'Pre-Authenticated In-Band Registration' },
+  ],
   options: {
     registration: z
       .enum(['closed', 'open'])
       .default('closed')
-      .describe('Who may make an account with a chat program: nobody (closed) or everybody (open).'),
+      .describe(
+        'Who may make an account with a chat program: only those who were invited (closed), or everybody (open).',
+      ),
   },
   setup(ctx) {
-    const newcomers = new Newcomers(ctx)
+    const invited = new RegistrationThrottle(ctx.clock, () => INVITED_PER_HOUR)
+    const preauth = new Preauth(ctx, invited)
+    const newcomers = new Newcomers(ctx, preauth, invited)
     const owners = new Owners(ctx)
     let forget: (() => void) | undefined
     return {
-      streamFeatures: ({ encrypted, authenticated }) =>
-        isOpen(ctx) && encrypted && !authenticated ? [el('register', NS_FEATURE)] : [],
-      beforeLogin: (request) => (request.payload.is('query', NS) ? newcomers.answer(request) : undefined),
+      streamFeatures: ({ encrypted, authenticated }) => (encrypted && !authenticated ? offer(ctx) : []),
+      beforeLogin(request) {
+        if (preauth.concerns(request)) return preauth.answer(request)
+        return request.payload.is('query', NS) ? newcomers.answer(request) : undefined
+      },
       iq: [
         { at: ['server', 'account'], type: 'get', ns: NS, name: 'query', answer: (request) => owners.get(request) },
         { at: ['server', 'account'], type: 'set', ns: NS, name: 'query', answer: (request) => owners.set(request) },
@@ -68,6 +90,15 @@ export const registration: Feature = {
   },
 }
 
+/** XEP-0445 §3 has both: clients look for the first before they show an invitation, and for the second before they register. */
+function offer(ctx: FeatureContext): readonly Element[] {
+  const invited = ctx.accounts.invitations.open
+  return [
+    ...(invited ? [el('register', NS_IBR_TOKEN)] : []),
+    ...(invited || isOpen(ctx) ? [el('register', NS_FEATURE)] : []),
+  ]
+}
+
 function isOpen({ options }: FeatureContext): boolean {
   return options.registration === 'open'
 }
@@ -75,11 +106,15 @@ function isOpen({ options }: FeatureContext): boolean {
 /** Those who have not logged in (XEP-0077 §3.1). */
 class Newcomers {
   readonly #ctx: FeatureContext
+  readonly #preauth: Preauth
   readonly #throttle: RegistrationThrottle
+  readonly #invited: RegistrationThrottle
 
-  constructor(ctx: FeatureContext) {
+  constructor(ctx: FeatureContext, preauth: Preauth, invited: RegistrationThrottle) {
     this.#ctx = ctx
+    this.#preauth = preauth
     this.#throttle = new RegistrationThrottle(ctx.clock, () => ctx.limits.registrationsPerHourPerAddress)
+    this.#invited = invited
   }
 
   /** The answer to an iq; never rejects. */
@@ -93,37 +128,41 @@ class Newcomers {
   }
 
   async #answer(request: BeforeLogin): Promise<Element | undefined> {
-    const { stanza, payload, host } = request
+    const { stanza, payload, host, stream } = request
+    const shown = this.#preauth.of(stream)
     if (stanza.to && stanza.to.key !== host) throw new StanzaError('cancel', 'service-unavailable')
     if (stanza.type === 'get') {
-      if (!isOpen(this.#ctx)) throw new StanzaError('cancel', 'service-unavailable', 'Registration is closed.')
+      if (!shown && !isOpen(this.#ctx)) throw new StanzaError('cancel', 'service-unavailable', CLOSED)
       return el(
         'query',
         NS,
         null,
         el('instructions', NS, null, INSTRUCTIONS),
-        el('username', NS),
+        el('username', NS, null, shown?.name),
         el('password', NS),
-        formElement(FORM),
+        formElement(shown?.name === undefined ? FORM : formFor(shown.name)),
       )
     }
     if (payload.child('remove')) throw new StanzaError('modify', 'unexpected-request', 'Log in first.')
-    if (!isOpen(this.#ctx)) throw new StanzaError('cancel', 'not-allowed', 'Registration is closed.')
+    if (!shown && !isOpen(this.#ctx)) throw new StanzaError('cancel', 'not-allowed', CLOSED)
     await this.#register(request)
     return undefined
   }
 
-  async #register({ payload, host, network }: BeforeLogin): Promise<void> {
+  async #register({ payload, host, network, stream }: BeforeLogin): Promise<void> {
     const { username, password } = credentialsIn(payload)
     if (!username || !password) throw new StanzaError('modify', 'not-acceptable', 'Username and password are required.')
     const jid = Jid.tryParse(`${username}@${host}`)
     if (!jid || username.includes('@') || jid.resource !== undefined) {
       throw new StanzaError('modify', 'not-acceptable', 'This username has characters that cannot be used.')
     }
-    const failed = this.#throttle.enter(network)
+    const shown = this.#preauth.of(stream)
+    const failed = (shown ? this.#invited : this.#throttle).enter(network)
     if (!failed) throw new StanzaError('wait', 'resource-constraint', 'Too many registrations. Try again in an hour.')
     try {
-      await this.#add(jid, password)
+      if (!shown) return await this.#add(jid, password)
+      await this.#ctx.accounts.invitations.redeem({ ...shown, jid, password })
+      this.#preauth.spent(stream)
     } catch (error) {
       failed()
       throw error
@@ -134,7 +173,8 @@ class Newcomers {
   async #add(jid: Jid, password: string): Promise<void> {
     const { accounts, isAdmin } = this.#ctx
     // A name that the configuration makes an administrator is not for whoever comes first.
-    if (isAdmin(jid) || (await accounts.find(jid))) throw new StanzaError('cancel', 'conflict', 'This name is taken.')
+    if (isAdmin(jid) || (await accounts.find(jid)) || (await accounts.invitations.reserved(jid)))
+      throw new StanzaError('cancel', 'conflict', 'This name is taken.')
     await accounts.add(jid, password)
   }
 }
@@ -230,7 +270,7 @@ function credentialsIn(payload: Element): { readonly username?: string; readonly
 }
 
 /** How many accounts each network made in the last hour. */
-class RegistrationThrottle {
+export class RegistrationThrottle {
   readonly #clock: Clock
   readonly #most: () => number
   /** In the order in which their hours end. */
