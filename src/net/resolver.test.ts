@@ -304,3 +304,16 @@ test('TLSA records that are larger than any certificate should be are left out',
     [1_000],
   )
 })
+
+test('hundreds of questions at once are too many', async () => {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const names = Array.from({ length: 600 }, (_, step) => `_q${step}`)
+  for (const name of names) dns.put('SRV', name, { answers: [], waits: promise })
+  const { resolver } = resolverOf(dns)
+  const all = names.map((name) => resolver.srv(name))
+  await assert.rejects(all.at(-1) ?? Promise.resolve(), /too many questions/)
+  resolve()
+  const settled = await Promise.allSettled(all)
+  assert.equal(settled.filter(({ status }) => status === 'fulfilled').length, 512)
+  assert.deepEqual((await resolver.srv(NAME)).records, FOUND)
+})

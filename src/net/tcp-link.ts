@@ -13,7 +13,7 @@ import type { StreamError } from '../xmpp/errors.ts'
 import { Allowance } from './allowance.ts'
 import { securedOf } from './secured.ts'
 import { streamErrorOf } from './stream-error.ts'
-import { bindingsOf } from './tls.ts'
+import { bindingsOf } from './tls-bindings.ts'
 
 /** How long a peer may take to close its side, in ms. */
 const CLOSING_TIME = 3_000

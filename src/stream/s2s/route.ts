@@ -286,7 +286,8 @@ export class Route {
   }
 
   #note(failure: StreamFailure): void {
-    const { clock, log, metrics } = this.#owner.parts
+    const { clock, log, metrics, router } = this.#owner.parts
+    router.lost(this.pair.theirs) // news may get lost, ours and theirs
     this.#failure = { why: failure, at: clock.now() }
     this.#failures++
     metrics.serverFailed(failure.kind)
