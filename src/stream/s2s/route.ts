@@ -18,6 +18,8 @@ const PAUSE_FIRST = 1_000
 const PAUSE_LONGEST = 120_000
 /** How long a domain that cannot be reached at all is not tried again, in ms. */
 const GIVEN_UP_FOR = 60_000
+/** What may wait on a stream that carries stanzas: much can come in one turn, and none of it need go back. */
+const WHILE_OPEN = { queueStanzas: 20_000, queueBytes: 16 * 1024 * 1024 }
 /** How often a stanza may be the first of those that a broken stream did not deliver. */
 const TRIES = 3
 
@@ -109,7 +111,7 @@ export class Route {
     const failure = this.#refuses
     if (stream && (this.#jumps || (stream.hasRoom && this.#queue.length === 0))) stream.send(one)
     else if (failure && !(failure.passes && canWait(one))) this.#back([one], failure.forSender)
-    else if (!this.#owner.hasRoom(one.size) || !this.#queue.push(one)) this.#back([one], FULL)
+    else if (!this.#owner.hasRoom(one.size) || !this.#queue.push(one, stream && WHILE_OPEN)) this.#back([one], FULL)
     else if (!stream) this.#connect()
   }
 

@@ -16,7 +16,7 @@ import type { StreamParts } from './parts.ts'
 import type { Parcel } from './queue.ts'
 
 /** What may be on its way without the other server having said that it has it: stanzas, and UTF-16 units of their texts. */
-const UNACKNOWLEDGED_MAX = 1000
+const UNACKNOWLEDGED_MAX = 5_000
 const UNACKNOWLEDGED_BYTES = 1024 * 1024
 
 /** What may lie here because they do not read; a link with much more is cut off. */
