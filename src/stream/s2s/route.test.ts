@@ -198,3 +198,27 @@ test('administrators see what is going on', async () => {
   const [failed] = place.streams.list().routes
   assert.deepEqual([failed?.state, failed?.lastError?.why], ['waiting', 'It did not work.'])
 })
+
+test('a stream that broke may have taken news with it: when the other server is heard again, its people are asked for', async () => {
+  const { clock, place, juliet } = await begin()
+  const call = await Promise.all([place.dialer.next(), juliet.sends(`<presence type='subscribe' to='${ROMEO}'/>`)])
+  const host = await call[0].connects().letsIn()
+  await host.receives(`<presence type='subscribe' to='${ROMEO}'/>`)
+  const visitor = await place.visitor().enters()
+  visitor.sends(`<presence type='subscribed' from='${ROMEO}' to='${juliet.bare}'/>`)
+  visitor.sends(`<presence from='${ROMEO}/garden' to='${juliet.bare}'/>`)
+  while ((await juliet.hears()).attrs.from !== `${ROMEO}/garden`);
+  host.link.clientVanishes()
+  visitor.sends(`<presence from='${ROMEO}/orchard' to='${juliet.bare}'/>`)
+  await juliet.receives(`<presence from='${ROMEO}/orchard'/>`)
+  const again = place.dialer.next()
+  for (let second = 0; second < 6; second++) {
+    clock.advance(1000)
+    await juliet.settles()
+  }
+  const back = await (await again).connects().letsIn()
+  await back.receivesAll(
+    `<presence type='subscribe' to='${ROMEO}'/>`, // nobody has said that it arrived
+    `<presence type='probe' from='${juliet.bare}' to='${ROMEO}'/>`,
+  )
+})

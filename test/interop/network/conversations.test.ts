@@ -6,7 +6,7 @@ import { after, before, suite, test } from 'node:test'
 import { account } from '../../support/network/accounts.ts'
 import { startAenigma } from '../../support/network/aenigma.ts'
 import { startEjabberd } from '../../support/network/ejabberd.ts'
-import { whyNoNetwork } from '../../support/network/host.ts'
+import { withNetwork } from '../../support/network/host.ts'
 import { startProsody } from '../../support/network/prosody.ts'
 import {
   createWorld,
@@ -118,9 +118,7 @@ async function talk(world: World, direction: (typeof DIRECTIONS)[number]): Promi
   return seen
 }
 
-const why = whyNoNetwork()
-if (why !== undefined) console.error(`!!! FEDERATION IS NOT TESTED: ${why}`)
-else {
+withNetwork(() => {
   const of = bench({ after })
   let world: World
   before(async () => {
@@ -151,4 +149,4 @@ else {
       }
     })
   }
-}
+})

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
 import type { Records } from '../../support/network/dns.ts'
-import { whyNoNetwork } from '../../support/network/host.ts'
+import { withNetwork } from '../../support/network/host.ts'
 import { type Peer, recordsAt, type Start, tlsaOf } from '../../support/network/peers.ts'
 import { createStage, logOf, type Stage, startForwarder } from '../../support/network/stage.ts'
 import { bench } from '../../support/process.ts'
@@ -116,9 +116,7 @@ const WAYS: readonly Way[] = [
   },
 ]
 
-const why = whyNoNetwork()
-if (why !== undefined) console.error(`!!! FEDERATION IS NOT TESTED: ${why}`)
-else {
+withNetwork(() => {
   suite('ways', { concurrency: true }, () => {
     const of = bench({ after })
     let stage: Stage
@@ -168,4 +166,4 @@ else {
       )
     }
   })
-}
+})
