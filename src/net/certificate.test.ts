@@ -5,7 +5,15 @@ import { X509Certificate } from 'node:crypto'
 import { test } from 'node:test'
 import { rootCertificates } from 'node:tls'
 import fc from 'fast-check'
-import { authority, dnsConstraints, issue, SERVER_AUTH, unknownExtension } from '../../test/support/certificates.ts'
+import {
+  authority,
+  dnsConstraints,
+  type Issued,
+  issue,
+  SERVER_AUTH,
+  unknownExtension,
+  type Wish,
+} from '../../test/support/certificates.ts'
 import { readable } from './authorities.ts'
 import { readCertificate } from './certificate.ts'
 import { chainOf } from './chain.ts'
@@ -59,6 +67,30 @@ test('what is no DER throws', () => {
   for (const hex of ['0200', '0201ff', '02050100000000', '0101ff'])
     assert.throws(() => numberOf(derOf(Buffer.from(hex, 'hex'))), hex)
   assert.equal(oidOf(derOf(Buffer.from('0603883703', 'hex'))), '2.999.3')
+})
+
+test('RSA is as good as its key is long', async () => {
+  const ca = await authority({ rsa: 2048 })
+  const weak = await authority({ rsa: 1024 })
+  const verdict = async (wish: Wish, by: Issued) => {
+    const leaf = readCertificate((await issue({ dns: ['a.example'], by, ...wish })).raw)
+    const anchor = readCertificate(by.raw)
+    const chain = chainOf({
+      leaf,
+      others: [],
+      anchors: { for: () => [anchor] },
+      now: Date.now(),
+      domains: ['a.example'],
+    })
+    return chain.path ? 'trusted' : chain.why
+  }
+  assert.equal(await verdict({}, ca), 'trusted')
+  assert.equal(await verdict({ rsa: 2048 }, ca), 'trusted')
+  assert.equal(await verdict({ rsa: 1024 }, ca), 'the certificate has a key that is too weak')
+  assert.equal(
+    await verdict({}, weak),
+    'the certificate of an authority that vouches for it has a key that is too weak',
+  )
 })
 
 test('a certificate that was changed is none, or is not trusted', async () => {

@@ -44,13 +44,14 @@ async function byUdp(server: NameServer, bytes: Buffer, read: Read, ms: number):
       else if (++strangers >= STRANGERS) resolve(GUESSED)
     }, reject)
   })
-  // Connected: the system drops what comes from elsewhere.
-  socket.connect(server.port, server.host, () => socket.send(bytes, (error) => error && reject(error)))
+  // Connected: the system drops what comes from elsewhere. It may know no way there at all, which is an `error`.
+  socket.once('connect', () => socket.send(bytes, (error) => error && reject(error)))
+  socket.connect(server.port, server.host)
   try {
     return await promise
   } finally {
     clearTimeout(timer)
-    socket.close()
+    socket.removeAllListeners('connect').close()
   }
 }
 

@@ -58,7 +58,7 @@ await certificates.load(new Map([['ours.example', files]]))
 let shownNext: Issued | undefined
 const incoming: ((socket: TLSSocket) => void)[] = []
 const listener = createServer((socket) => {
-  certificates.secureServer(socket, { ca: authorities.pem }).then(
+  certificates.secureServer(socket, undefined).then(
     (secured) => incoming.shift()?.(secured.on('error', () => undefined)),
     () => socket.destroy(),
   )
@@ -101,7 +101,7 @@ async function dialled(shown: Issued): Promise<TLSSocket> {
   shownNext = shown
   const plain = connectPlain(portOf(other), '127.0.0.1')
   await once(plain, 'connect')
-  const socket = await certificates.connectServer(plain, 'ours.example', 'x.example', { ca: authorities.pem })
+  const socket = await certificates.connectServer(plain, 'ours.example', 'x.example', undefined, () => authorities.pem)
   peers.add(socket.on('error', () => undefined))
   return socket
 }
