@@ -51,6 +51,7 @@ withNetwork(() =>
       await peer.end('SIGKILL')
       const all = bodies('in the outbox')
       for (const body of all) await people.says(romeo, peer.juliet, body)
+      await people.acknowledged(romeo)
       await server.child.end('SIGKILL')
       await peer.start()
       await people.logIn(peer.juliet)

@@ -10,7 +10,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "slixmpp"))
 from client import PATIENCE, Client, LoginFailed, run  # noqa: E402
 
-PLUGINS = ["xep_0030", "xep_0004", "xep_0045", "xep_0199", "xep_0203"]
+PLUGINS = ["xep_0030", "xep_0004", "xep_0045", "xep_0198", "xep_0199", "xep_0203"]
 
 
 class Person(Client):
@@ -47,6 +47,7 @@ class People:
 
     async def log_in(self, user, remembering=False):
         client = Person(self.places[user["domain"]], user, PLUGINS, "SCRAM-SHA-1", binds=False)
+        client["xep_0198"].allow_resume = False
         try:
             await client.log_in()
         except LoginFailed as failure:
@@ -67,6 +68,18 @@ class People:
         message["id"] = body
         message.send()
         await client.all_done()
+        return {}
+
+    async def acknowledged(self, who):
+        """Waits until the own server has acknowledged all that was said (XEP-0198), after which it must arrive."""
+        client = self.clients[who]
+        management = client["xep_0198"]
+        news = asyncio.Event()
+        client.add_event_handler("stanza_acked", lambda _: news.set())
+        management.request_ack()
+        while management.unacked_queue:
+            news.clear()
+            await asyncio.wait_for(news.wait(), PATIENCE)
         return {}
 
     async def hears(self, who, body, within):

@@ -53,6 +53,11 @@ export class People {
     await this.#ask('says', { who: jid(who), to: typeof to === 'string' ? to : jid(to), body, size })
   }
 
+  /** Waits until his server has acknowledged all that he said. */
+  async acknowledged(who: Account): Promise<void> {
+    await this.#ask('acknowledged', { who: jid(who) })
+  }
+
   /** Waits until he hears it. @returns who said it, and how often it was heard */
   async hears(who: Account, body: string, within = 20): Promise<{ readonly sender: string; readonly times: number }> {
     const { sender, times } = await this.#ask('hears', { who: jid(who), body, within })
