@@ -141,10 +141,18 @@ export class Stanza implements Writable {
     return this.#client
   }
 
-  /** The text on streams of clients, in memory of its own (see `detach`): for what is kept for long. Copies share most of it. */
+  /**
+   * The text on streams of clients for those who keep it long, in memory of its own (see `detach`); of a copy to somebody only
+   * what stands before `shared`.
+   */
   kept(): string {
-    const text = this.xml(NS_CLIENT)
-    return this.#original || this.element.source?.own ? text : detach(text)
+    if (this.#original) return this.#start()
+    return this.element.source?.own ? this.xml(NS_CLIENT) : detach(this.xml(NS_CLIENT))
+  }
+
+  /** The end of the text of a copy: the same for all copies of a stanza, once in memory. Undefined for what is no copy. */
+  get shared(): string | undefined {
+    return this.#original ? this.#original.#sharedRest() : undefined
   }
 
   #ownRest(): string {
