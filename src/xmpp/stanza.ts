@@ -20,6 +20,8 @@ const TYPES: Readonly<Record<StanzaKind, ReadonlySet<string>>> = {
   iq: new Set(['get', 'set', 'result', 'error']),
 }
 
+const TAG: Readonly<Record<StanzaKind, string>> = { message: '<message', presence: '<presence', iq: '<iq' }
+
 /** What `Stanza.with` may change; `undefined` removes, an absent key keeps. */
 export interface StanzaChanges {
   readonly from?: Jid | undefined
@@ -143,10 +145,10 @@ export class Stanza implements Writable {
 
   /**
    * The text on streams of clients for those who keep it long, in memory of its own (see `detach`); of a copy to somebody only
-   * what stands before `shared`.
+   * what stands between its name and `shared`.
    */
   kept(): string {
-    if (this.#original) return this.#start()
+    if (this.#original) return this.to?.addressee ?? ''
     return this.element.source?.own ? this.xml(NS_CLIENT) : detach(this.xml(NS_CLIENT))
   }
 
@@ -169,7 +171,7 @@ export class Stanza implements Writable {
   }
 
   #start(): string {
-    return this.to ? `<${this.kind} to='${this.to.attribute}'` : `<${this.kind}`
+    return this.to ? TAG[this.kind] + this.to.addressee : TAG[this.kind]
   }
 
   #behindAddressee(inherited: string): string {

@@ -7,17 +7,17 @@ import type { StanzaKind } from '../../xmpp/stanza.ts'
 /** A stanza that the client has not acknowledged. */
 export interface Sent {
   readonly kind: StanzaKind
-  /** Its text if it is needed again: of messages always, of others if the session can be resumed. Without its end if that is `shared`. */
+  /** Its text if it is needed again: of messages always, of others if the session can be resumed. Of a copy only its addressee. */
   readonly xml: string | undefined
-  /** The end of its text if it is a copy: others were sent the same. */
+  /** If it is a copy, what stands behind the addressee: others were sent the same. */
   readonly shared?: string | undefined
   /** When it was sent, as `Moments` counts. */
   readonly moment: number
 }
 
 /** The whole text of what was sent, if it is needed again. */
-export function textOf({ xml, shared }: Sent): string | undefined {
-  return shared === undefined ? xml : xml + shared
+export function textOf({ kind, xml, shared }: Sent): string | undefined {
+  return shared === undefined ? xml : `<${kind}${xml}${shared}`
 }
 
 function lengthOf(item: Sent | undefined): number {

@@ -73,7 +73,7 @@ export function chunkText(items: readonly Sent[], shared?: SharedTexts): string 
 
 function recordOf(item: Sent, shared: SharedTexts | undefined): string {
   if (!shared || item.shared === undefined) return `${item.moment} ${textOf(item) ?? ''}`
-  return `${item.moment} ${shared.place(item.shared)}${item.xml}`
+  return `${item.moment} ${shared.place(item.shared)}<${item.kind}${item.xml}`
 }
 
 /** A session as an earlier process left it: without a connection, and not entered anywhere. */
