@@ -45,6 +45,9 @@ export interface TcpLinkOptions {
   readonly proves?: (socket: TLSSocket, domain: string) => Promise<Proof>
 }
 
+/** So much of what is to be sent, in UTF-16 units, does not wait for the end of the turn: a heap of small texts is costly to keep. */
+const OUT_SOON = 32 * 1024
+
 /** Links with something to send, written out together at the end of the turn. */
 const dirty: TcpLink[] = []
 
@@ -187,16 +190,20 @@ export class TcpLink implements Link {
   /** Hands what waits to the socket. */
   flush(): void {
     this.#isDirty = false
+    this.#handOver()
+    if (this.#socket.destroyed || this.#socket.writableLength <= this.#options.sendQueueBytes) return
+    this.#options.metrics.overflows++
+    this.#options.log.info('peer does not read', { stream: this.id })
+    this.#lost()
+  }
+
+  #handOver(): void {
     if (this.#out === '') return
     const text = this.#out
     this.#out = ''
     if (this.#socket.destroyed || !this.#socket.writable) return
     this.#options.metrics.bytesOut += text.length
     this.#socket.write(text)
-    if (this.#socket.writableLength <= this.#options.sendQueueBytes) return
-    this.#options.metrics.overflows++
-    this.#options.log.info('peer does not read', { stream: this.id })
-    this.#lost()
   }
 
   #newReader(): Reader {
@@ -206,6 +213,7 @@ export class TcpLink implements Link {
 
   #write(text: string): void {
     this.#out += text
+    if (this.#out.length >= OUT_SOON) this.#handOver() // whether the peer reads is looked at by `flush`
     if (this.#isDirty) return
     this.#isDirty = true
     if (dirty.push(this) === 1) setImmediate(flushAll)
