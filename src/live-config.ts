@@ -83,3 +83,8 @@ function replace<T>(set: Set<T>, values: Iterable<T>): void {
   set.clear()
   for (const value of values) set.add(value)
 }
+
+/** Where the pages of a domain are, once everything listens. */
+export function urlFrom({ options }: Pick<LiveConfig, 'options'>, host: string): string | undefined {
+  return typeof options.publicUrl === 'function' ? options.publicUrl(host) : undefined
+}

@@ -119,6 +119,10 @@ export interface Config {
     /** Where other servers connect, with STARTTLS and with TLS from the start. */
     readonly servers: readonly Address[]
     readonly serversTls: readonly Address[]
+    /** For everything that uses TLS. */
+    readonly shared: readonly Address[]
+    /** For browsers that come without TLS. */
+    readonly redirect: readonly Address[]
     readonly metrics: readonly Address[]
     /** Whether the next free port is used where one is taken. */
     readonly nextFreePort: boolean
@@ -133,6 +137,8 @@ export interface Config {
   /** Where clients reach the proxy (undefined: at the domain), and how fast it is (0: as fast as it can). */
   readonly proxy: { readonly host?: string | undefined; readonly bytesPerSecond: number }
   /** One for each domain, in the order of `hosts`. */
+  /** Servers of other kinds that share `listen.shared`. */
+  readonly behind: { readonly ssh?: Address | undefined; readonly turn?: Address | undefined }
   readonly certificates: ReadonlyMap<string, CertificateFiles>
   readonly store: StoreChoice
   readonly log: { readonly level: LogLevel }

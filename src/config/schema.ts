@@ -3,7 +3,20 @@
 import { z } from 'zod'
 import type { LogLevel } from './config.ts'
 import { federation } from './federation.ts'
-import { addresses, choice, components, count, duration, flag, redirects, section, size, texts, told } from './kinds.ts'
+import {
+  addresses,
+  choice,
+  components,
+  count,
+  duration,
+  flag,
+  place,
+  redirects,
+  section,
+  size,
+  texts,
+  told,
+} from './kinds.ts'
 
 const LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error', 'silent']
 
@@ -14,6 +27,14 @@ const listen = section(
       help: 'Where clients connect and then switch to TLS. `[]` turns it off. `[::]` takes IPv4 too.',
     }),
     tls: addresses({ default: ['[::]:5223'], help: 'Where clients connect with TLS from the start (XEP-0368).' }),
+    shared: addresses({
+      default: [],
+      help: 'Where everything can be had that uses TLS: clients, other servers, web pages, and what stands `behind`. `[::]:443` gets through wherever web pages do.',
+    }),
+    redirect: addresses({
+      default: [],
+      help: 'Where browsers that come without TLS are sent to the pages with it, usually `[::]:80`.',
+    }),
     servers: addresses({
       default: ['[::]:5269'],
       help: 'Where other servers connect and then switch to TLS.',
@@ -38,6 +59,16 @@ const listen = section(
     }),
   },
   'Where the server can be reached.',
+)
+
+const behind = section(
+  {
+    ssh: place({ help: 'The SSH server that gets what comes to `listen.shared` as SSH, such as `127.0.0.1:22`.' }),
+    turn: place({
+      help: 'The TURN server that gets what comes there for it: TLS with its protocol name (RFC 7443), or for a name that begins with `turn.`.',
+    }),
+  },
+  'Other servers that share `listen.shared`.',
 )
 
 const http = section(
@@ -266,6 +297,7 @@ export const baseShape = {
     .optional()
     .meta({ description: 'A certificate for each domain, instead of `certificate`.' }),
   listen,
+  behind,
   http,
   uploads,
   proxy,

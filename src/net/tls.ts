@@ -195,18 +195,17 @@ export class Certificates {
   ): Promise<TLSSocket> {
     const secureContext = find(domain)
     if (!secureContext) return Promise.reject(new Error('no certificate'))
-    const secured = new TLSSocket(socket, {
-      ...options,
-      isServer: true,
-      secureContext,
-      SNICallback: (name, done) => done(null, find(name, domain)),
-    })
-    return shaken(secured, 'secure')
+    return handshake(socket, { ...options, secureContext, SNICallback: (name, done) => done(null, find(name, domain)) })
   }
 }
 
 /** Until its owner listens: what broke shows when it is used. */
 function ignoreReset(): void {}
+
+/** Negotiates TLS as the server. Rejects if that fails or takes too long; the socket is destroyed then. */
+export function handshake(socket: Socket, options: TLSSocketOptions): Promise<TLSSocket> {
+  return shaken(new TLSSocket(socket, { ...options, isServer: true }), 'secure')
+}
 
 /** When the handshake is over. Rejects if it fails or takes too long; the socket is destroyed then. */
 function shaken(secured: TLSSocket, event: 'secure' | 'secureConnect'): Promise<TLSSocket> {
