@@ -144,12 +144,12 @@ export class Certificates {
 
   /**
    * Negotiates TLS as the server. Rejects if that fails or takes too long; the socket is destroyed then.
-   * @param alpn the protocols to agree on; a client that names only others is refused (XEP-0368 §3)
+   * @param alpn the protocols to agree on; a client that names only others is refused (XEP-0368 §3). None: whatever is named
    * @param domain whose certificate is shown to a client that names no domain of ours itself
    */
   secure(socket: Socket, alpn: readonly string[], domain?: string): Promise<TLSSocket> {
     const find = (...names: (string | undefined)[]) => this.find(...names)
-    return this.#accept(socket, find, domain, { ALPNProtocols: wireForm(alpn) })
+    return this.#accept(socket, find, domain, alpn.length === 0 ? {} : { ALPNProtocols: wireForm(alpn) })
   }
 
   /**
