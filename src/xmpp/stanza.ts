@@ -20,6 +20,8 @@ const TYPES: Readonly<Record<StanzaKind, ReadonlySet<string>>> = {
   iq: new Set(['get', 'set', 'result', 'error']),
 }
 
+const TAG: Readonly<Record<StanzaKind, string>> = { message: '<message', presence: '<presence', iq: '<iq' }
+
 /** What `Stanza.with` may change; `undefined` removes, an absent key keeps. */
 export interface StanzaChanges {
   readonly from?: Jid | undefined
@@ -141,10 +143,18 @@ export class Stanza implements Writable {
     return this.#client
   }
 
-  /** The text on streams of clients, in memory of its own (see `detach`): for what is kept for long. Copies share most of it. */
+  /**
+   * The text on streams of clients for those who keep it long, in memory of its own (see `detach`); of a copy to somebody only
+   * what stands between its name and `shared`.
+   */
   kept(): string {
-    const text = this.xml(NS_CLIENT)
-    return this.#original || this.element.source?.own ? text : detach(text)
+    if (this.#original) return this.to?.addressee ?? ''
+    return this.element.source?.own ? this.xml(NS_CLIENT) : detach(this.xml(NS_CLIENT))
+  }
+
+  /** The end of the text of a copy: the same for all copies of a stanza, once in memory. Undefined for what is no copy. */
+  get shared(): string | undefined {
+    return this.#original ? this.#original.#sharedRest() : undefined
   }
 
   #ownRest(): string {
@@ -161,7 +171,7 @@ export class Stanza implements Writable {
   }
 
   #start(): string {
-    return this.to ? `<${this.kind} to='${this.to.attribute}'` : `<${this.kind}`
+    return this.to ? TAG[this.kind] + this.to.addressee : TAG[this.kind]
   }
 
   #behindAddressee(inherited: string): string {
