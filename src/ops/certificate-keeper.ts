@@ -49,7 +49,7 @@ export interface KeeperParts {
   readonly rules: AcmeRules
   /** The directory of all this. */
   readonly directory: string
-  readonly hosts: ReadonlySet<string>
+  readonly hosts: () => readonly string[]
   /** All names of a domain, the domain first. */
   readonly namesOf: (host: string) => readonly string[]
   /** Whether a name has an address. */
@@ -90,7 +90,7 @@ export class CertificateKeeper {
   /** The files of all domains; those that are missing are made, for the time being. */
   async files(): Promise<ReadonlyMap<string, CertificateFiles>> {
     const all = new Map<string, CertificateFiles>()
-    for (const host of this.#parts.hosts) {
+    for (const host of this.#parts.hosts()) {
       await this.#load(host)
       all.set(host, this.#filesOf(host))
     }
@@ -127,7 +127,7 @@ export class CertificateKeeper {
   }
 
   async #lookAtAll(): Promise<void> {
-    for (const host of [...this.#parts.hosts]) {
+    for (const host of this.#parts.hosts()) {
       if (this.#stopped) return
       await this.#care(host).catch((error: unknown) => this.#failed(host, error))
     }
@@ -190,7 +190,7 @@ export class CertificateKeeper {
   }
 
   async #install(): Promise<void> {
-    const files = [...this.#parts.hosts].filter((host) => this.#kept.has(host))
+    const files = this.#parts.hosts().filter((host) => this.#kept.has(host))
     await this.#parts.install(new Map(files.map((host) => [host, this.#filesOf(host)])))
   }
 

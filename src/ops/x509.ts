@@ -2,7 +2,7 @@
 // Makes X.509 certificates (RFC 5280) with ECDSA P-256: a CA that may sign for this machine only, and certificates by it.
 // Imported only when there is something to make: what stands behind it takes a tenth of a second to load.
 import { webcrypto } from 'node:crypto'
-import './reflect.ts'
+import 'reflect-metadata'
 import {
   AuthorityKeyIdentifierExtension,
   BasicConstraintsExtension,
