@@ -178,8 +178,10 @@ export class ServerStreams implements Federation, RouteOwner {
       else if (isRefused(stream.info)) stream.close(new StreamError('policy-violation'))
       else if (ours !== undefined && !router.answersFor(ours)) stream.close(new StreamError('host-gone'))
     }
-    for (const { out } of this.#routes.values()) {
-      if (out && (policy.refusal(out.theirs) || isRefused(out.info) || !router.answersFor(out.ours))) out.close()
+    for (const route of this.#routes.values()) {
+      const { out, pair } = route
+      if (policy.refusal(pair.theirs)) route.giveUp()
+      else if (out && (isRefused(out.info) || !router.answersFor(out.ours))) out.close()
     }
   }
 

@@ -189,17 +189,25 @@ export class Route {
     out?.close(error)
   }
 
+  /** Nothing may go there any more: what is under way ends, and what waits goes back. */
+  giveUp(): void {
+    const { out } = this
+    this.#attempt?.end()
+    this.#attempt = undefined
+    out?.close()
+    const refused = this.#queue.take(() => true)
+    this.#back(refused, this.#owner.parts.router.noWay())
+  }
+
   #connect(now = false): void {
     if (this.#closed || this.#attempt || this.#boarding || this.#stream || (this.#pause && !now)) return
-    const { policy, router } = this.#owner.parts
+    const { policy } = this.#owner.parts
     const { theirs } = this.pair
     const [spare] = this.#spare
     const shared = this.#boards ? this.#owner.shared.get(theirs) : undefined
     if (spare) this.#isOpen(spare)
-    else if (policy.refusal(theirs)) {
-      const refused = this.#queue.take(() => true)
-      this.#back(refused, router.noWay())
-    } else if (shared?.takesRiders) void this.#board(shared)
+    else if (policy.refusal(theirs)) this.giveUp()
+    else if (shared?.takesRiders) void this.#board(shared)
     else this.#dial()
   }
 
