@@ -80,7 +80,7 @@ export function stepsOf(scenario: Scenario, fast: boolean, quick: boolean): Step
       ]
     }
     case 'upload': {
-      const [mebibytes, many] = quick ? [fast ? 64 : 16, 20] : [fast ? 1024 : 128, 200]
+      const [mebibytes, many] = quick ? [16, 20] : [1024, 200]
       return [{ ...common, users: 2, job: { scenario, settle, mebibytes, many } }]
     }
     case 'muc': {

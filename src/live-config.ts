@@ -22,15 +22,15 @@ export class LiveConfig {
   #config: Config
   /** Whether there was a reason to listen for components at the start. */
   readonly #hadComponents: boolean
-  /** The same for other servers. */
-  readonly #hadFederation: boolean
+  /** Whether there was one to listen for other servers. */
+  readonly #federated: boolean
 
   constructor(config: Config) {
     this.limits = { ...config.limits }
     this.federation = { ...config.federation }
     this.#config = config
     this.#hadComponents = config.components.size > 0
-    this.#hadFederation = config.federation.enabled
+    this.#federated = config.federation.enabled
     this.apply(config)
   }
 
@@ -55,7 +55,7 @@ export class LiveConfig {
         (key) => JSON.stringify(config[key]) !== JSON.stringify(this.#config[key]),
       )
       if (components.length > 0 && !this.#hadComponents) restart.push('components')
-      if (config.federation.enabled && !this.#hadFederation) restart.push('federation')
+      if (config.federation.enabled && !this.#federated) restart.push('federation.enabled')
       this.components.clear()
       for (const [name, one] of components) this.components.set(name, one)
       replace(this.hosts, hosts)

@@ -98,6 +98,7 @@ export class InStream implements LinkEvents, Carrier {
       direction: 'in',
       from: this.#theirs,
       to: this.#ours,
+      also: [],
       proved: [...this.#proved].map(([domain, { by }]) => ({ domain, by })),
       tls: this.#link.secured?.version ?? (this.#link.encrypted ? 'TLS' : undefined),
       bidi: this.#bidi,

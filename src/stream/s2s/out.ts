@@ -103,6 +103,7 @@ export class OutStream implements LinkEvents, Carrier {
       direction: 'out',
       from: this.ours,
       to: this.theirs,
+      also: [...this.#riders.keys()],
       proved: this.#provedBy === undefined ? [] : [{ domain: this.theirs, by: this.#provedBy }],
       tls: this.#link.secured?.version ?? (this.#link.encrypted ? 'TLS' : undefined),
       bidi: this.#bidi,

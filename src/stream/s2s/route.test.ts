@@ -188,6 +188,18 @@ test('a domain that is not talked to any more gets nothing of what waited', asyn
   assert.equal(place.dialer.calls, 1)
 })
 
+test('what waits for a domain that is blocked by a reload goes back at once, and a connection on its way is none', async () => {
+  const { place, juliet } = await begin()
+  await sends(juliet, chat('one'))
+  const call = await place.dialer.next()
+  place.rules.block = [THEIRS]
+  place.streams.endRefused()
+  await juliet.receives(back('one', 'cancel', 'not-allowed'))
+  assert.ok(call.signal.aborted)
+  await call.connects().isClosed(undefined)
+  assert.deepEqual(place.streams.list().streams, [])
+})
+
 test('administrators see what is going on', async () => {
   const { place, juliet } = await begin()
   await sends(juliet, chat('one'))

@@ -67,6 +67,10 @@ const expected = (to: Letter): Readonly<Record<string, readonly Fact[]>> => ({
     { saw: 'devices', ids: ['4711'] },
     { saw: 'bundle', key: 'a key' },
   ],
+  news: [
+    { saw: 'news', away: false, sender: true },
+    ...(to === 'e' ? [] : [{ saw: 'news', away: true, sender: true }]),
+  ],
   offline: [
     { saw: 'message', body: 'Wherefore art thou?', sender: true, delayed: true },
     { saw: 'message', body: 'Buonanotte 🌙', sender: true, delayed: true },
