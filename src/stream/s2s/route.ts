@@ -286,11 +286,14 @@ export class Route {
   #failed(failure: StreamFailure): void {
     if (this.#closed) return
     this.#note(failure)
+    if (this.#spare.size > 0) {
+      this.#connect(true)
+      return
+    }
     const useless = this.#queue.take((one) => !(failure.passes && canWait(one)))
     this.#rest(failure.passes ? this.#backOff() : GIVEN_UP_FOR)
     this.#refuses = failure
     this.#back(useless, failure.forSender)
-    if (this.#spare.size > 0) this.#connect(true)
   }
 
   /** What worked a moment ago is tried again soon, and until then everything waits. */
