@@ -78,7 +78,9 @@ async function runScenario(
     mkdirSync(dir)
     const { users, archive } = step
     const uploads = scenario === 'upload'
-    const options = { certificate: place.certificate, archive, users, uploads, core: place.cores?.server, delayed }
+    const long = scenario === 'mam'
+    const core = place.cores?.server
+    const options = { certificate: place.certificate, archive, users, uploads, long, core, delayed }
     try {
       reports.push(await runStep(contestant, step, dir, options))
     } catch (error) {
