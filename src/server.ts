@@ -79,6 +79,8 @@ export interface Server {
   /** Ends one client's stream. @returns false if there is no such session */
   endSession(id: string): boolean
   readonly connections: number
+  /** The addresses of the services of one of our domains. */
+  servicesOf(host: string): readonly string[]
   /** Ends the streams to domains that are not in `hosts` any more, and of components that are none any more. */
   hostsChanged(): void
   /** Closes all streams and stops the features; the store stays open. */
@@ -126,6 +128,7 @@ export async function startXmpp(parts: ServerParts): Promise<Server> {
     accept: (link) => streams.accept(link),
     acceptComponent: (link) => components.accept(link),
     acceptServer: (link) => (federation?.accept ? federation.accept(link) : link.close()),
+    servicesOf: (host) => router.services.of(host),
     sessions: () => directory.sessions(),
     endSession(id) {
       for (const session of directory.sessions()) {

@@ -25,7 +25,7 @@ const MAY: Readonly<Record<string, { readonly values: readonly string[]; readonl
   ops: { values: ['appliance', 'config', 'store', 'net', 'accounts', 'xmpp', 'xml'] },
   // `xml`, `stream/link.ts`: WebSocket and BOSH are links, which read and write elements.
   web: { values: ['xml', 'xmpp', 'accounts', 'ops', 'net'], types: ['core', 'store', 'stream/link.ts'] },
-  cli: { values: ['config', 'accounts', 'ops', 'net', 'xmpp', 'store', 'main.ts', 'xep/index.ts'] },
+  cli: { values: ['appliance', 'config', 'accounts', 'ops', 'net', 'xmpp', 'store', 'main.ts', 'xep/index.ts'] },
 }
 
 /** What only one folder may touch. */

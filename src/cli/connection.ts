@@ -2,7 +2,7 @@
 // How a command gets its work done: by the server that runs, over its admin socket; or, for accounts, directly on the store
 // when none runs. Two writers never meet, since whoever works on the store holds the socket while it does.
 import { existsSync } from 'node:fs'
-import { mkdir } from 'node:fs/promises'
+import { mkdir, stat } from 'node:fs/promises'
 import { setTimeout as wait } from 'node:timers/promises'
 import { adminSocketOf, type Config } from '../config/config.ts'
 import {
@@ -63,6 +63,7 @@ async function isServed(path: string): Promise<boolean> {
 
 async function onStore<T>(config: Config, path: string, work: (accounts: Connection) => Promise<T>): Promise<T> {
   await mkdir(config.data, { recursive: true, mode: 0o700 })
+  await becomeOwner(config.data)
   const held = await serveAdmin(path, busy)
   try {
     const { hashesOf, openStore, publicUrlOf } = await import('../main.ts')
@@ -83,6 +84,15 @@ async function onStore<T>(config: Config, path: string, work: (accounts: Connect
   } finally {
     await held.stop()
   }
+}
+
+/** What root does on the data of a service must not leave files that the service cannot use. */
+async function becomeOwner(directory: string): Promise<void> {
+  const { uid, gid } = await stat(directory)
+  if (process.getuid?.() !== 0 || uid === 0) return
+  process.setgroups?.([])
+  process.setgid?.(gid)
+  process.setuid?.(uid)
 }
 
 /** Takes the admin socket; while only a command works on the accounts, it waits until that is done. */

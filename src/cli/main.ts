@@ -6,6 +6,7 @@ import { addCompliance } from './compliance.ts'
 import { addConfig } from './config-check.ts'
 import { failureOf, report } from './failure.ts'
 import { addFederation } from './federation.ts'
+import { addInstall } from './install.ts'
 import { addInvite } from './invite.ts'
 import { addPush } from './push.ts'
 import { addReload } from './reload.ts'
@@ -15,6 +16,7 @@ import { addRooms } from './rooms.ts'
 import { addSessions } from './sessions.ts'
 import { addStatus } from './status.ts'
 import { addStop } from './stop.ts'
+import { addUninstall } from './uninstall.ts'
 import { addUp } from './up.ts'
 import { addUploads } from './uploads.ts'
 import { addUser } from './user.ts'
@@ -23,6 +25,7 @@ const EXAMPLES = `
 Examples:
   $ aenigma up                            a server for this machine, to try it out
   $ aenigma up --config aenigma.yaml      a server for a real domain
+  $ aenigma install example.org           the same as a service of this machine, with all that belongs to it
   $ aenigma user add romeo@localhost      an account
   $ aenigma invite                        a link for somebody who makes one
   $ aenigma status                        how the server is
@@ -52,6 +55,8 @@ function program(): Command {
     addInvite,
     addConfig,
     addCompliance,
+    addInstall,
+    addUninstall,
   ])
     add(all)
   return all

@@ -2,12 +2,13 @@
 // How a server that ends makes room for the next one: the same process goes on with the program as it is on the disk now, which
 // may be a newer one. Terminals and supervisors notice nothing; everything but the three standard streams is closed.
 import { accessSync, constants } from 'node:fs'
+import { isAbsolute } from 'node:path'
 import { AdminError } from '../net/admin-socket.ts'
 import { Failure } from './failure.ts'
 
 /** Throws an error that tells the reason if a running program cannot be replaced here. */
 export function assertReplaceable(): void {
-  accessSync(process.execPath, constants.X_OK) // an upgrade may have taken it away
+  accessSync(runtime(), constants.X_OK) // an upgrade may have taken it away
   accessSync(process.argv[1] ?? '', constants.R_OK)
   if (process.execve) return
   throw new AdminError(
@@ -19,9 +20,15 @@ export function assertReplaceable(): void {
 /** Starts this program anew in this process, with the same arguments and environment. Throws, and nothing has changed, if that fails. */
 export function replace(): never {
   assertReplaceable()
-  const { execPath, execArgv, argv } = process
-  process.execve?.(execPath, [execPath, ...execArgv, ...argv.slice(1)])
+  const { execArgv, argv } = process
+  const program = runtime()
+  process.execve?.(program, [program, ...execArgv, ...argv.slice(1)])
   throw new Failure('failed', 'The program could not be replaced.')
+}
+
+/** As it was called, and not what a link led to at that time: an upgrade points it to another version. */
+function runtime(): string {
+  return isAbsolute(process.argv0) ? process.argv0 : process.execPath
 }
 
 /** How the server comes to its end. */

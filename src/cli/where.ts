@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import type { Config } from '../config/config.ts'
+import { INSTALLED_CONFIG, isInstalled } from '../config/installed.ts'
 
 /** What is used when nothing is said, if it exists. */
 const DEFAULT_FILE = 'aenigma.yaml'
@@ -26,7 +27,9 @@ export function withCommonOptions(command: Command): Command {
 
 /** The configuration file that is meant; undefined in the trial mode. */
 export function configFileOf({ config, data }: CommonOptions): string | undefined {
-  return config ?? (data === undefined && existsSync(DEFAULT_FILE) ? DEFAULT_FILE : undefined)
+  if (config !== undefined || data !== undefined) return config
+  if (existsSync(DEFAULT_FILE)) return DEFAULT_FILE
+  return isInstalled() ? INSTALLED_CONFIG : undefined
 }
 
 /** The configuration that is meant. @throws ConfigError */

@@ -13,6 +13,7 @@ import {
   readHosts,
 } from './domains.ts'
 import { explain } from './explain.ts'
+import { INSTALLED_CONFIG, INSTALLED_DATA } from './installed.ts'
 import { baseShape } from './schema.ts'
 import { type Mistake, parseSource, type Source } from './source.ts'
 
@@ -129,7 +130,7 @@ function assemble(
   return {
     hosts,
     moved: new Map(Object.entries(moved)),
-    data: resolve(directory, data),
+    data: data === undefined ? dataFor(directory) : resolve(directory, data),
     listen: { ...listen, nextFreePort: false },
     behind,
     http,
@@ -150,6 +151,11 @@ function assemble(
     features,
     trial: false,
   }
+}
+
+/** Where the data is when the file does not say so. */
+function dataFor(directory: string): string {
+  return directory === dirname(INSTALLED_CONFIG) ? INSTALLED_DATA : resolve(directory, 'data')
 }
 
 function storeOf(store: 'sqlite' | { readonly postgres: string }): StoreChoice {

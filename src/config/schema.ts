@@ -289,8 +289,13 @@ export const baseShape = {
   data: z
     .string()
     .min(1)
-    .default('./data')
-    .meta(told('The directory of everything that the server keeps.', 'directory')),
+    .optional()
+    .meta(
+      told(
+        'The directory of everything that the server keeps: `./data`, or `/var/lib/aenigma` where `aenigma install` put the file.',
+        'directory',
+      ),
+    ),
   certificate: certificate.optional().meta({ description: 'One certificate for all domains.' }),
   certificates: z
     .record(z.string(), certificate)

@@ -80,6 +80,27 @@ export async function makeHostCertificate(authority: Pair, now: number): Promise
   return { cert: `${certificate.toString('pem')}\n`, key: await exported(keys.privateKey) }
 }
 
+/** How long one of our own making is shown at most, in days. */
+const PROVISIONAL_DAYS = 90
+
+/** Makes a certificate that nobody trusts, to be shown until there is a better one. @param name in A-labels @param now in ms since 1970 */
+export async function makeProvisional(name: string, now: number): Promise<Pair> {
+  const keys = await webcrypto.subtle.generateKey(CURVE, true, ['sign', 'verify'])
+  const certificate = await X509CertificateGenerator.createSelfSigned({
+    serialNumber: serial(),
+    name: 'CN=aenigma has no certificate yet',
+    ...validity(now, PROVISIONAL_DAYS),
+    keys,
+    signingAlgorithm: SIGNING,
+    extensions: [
+      new BasicConstraintsExtension(false, undefined, true),
+      new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
+      new SubjectAlternativeNameExtension([{ type: 'dns', value: name }]),
+    ],
+  })
+  return { cert: `${certificate.toString('pem')}\n`, key: await exported(keys.privateKey) }
+}
+
 /** Name constraints (RFC 5280 §4.2.1.10), so that whoever trusts this CA trusts it for nothing else. */
 function onlyThisMachine(): Buffer {
   const tagged = (tag: number, content: Buffer) => Buffer.concat([Buffer.from([tag, content.length]), content])

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// Keeps what lies at a path before a step changes it, and puts it back when the step is undone.
+import { dirname } from 'node:path'
+import { z } from 'zod'
+import type { Machine, Rights } from './machine.ts'
+
+const kept = z.union([
+  z.object({ kind: z.literal('nothing') }),
+  z.object({ kind: z.literal('file'), text: z.string(), mode: z.int(), uid: z.int(), gid: z.int() }),
+  z.object({ kind: z.literal('link'), target: z.string() }),
+])
+
+/** Writes a file; what was there before comes back with `restore`. Makes the directories above it. */
+export async function replaceFile(machine: Machine, path: string, text: string, rights: Rights): Promise<void> {
+  await keep(machine, path)
+  await machine.write(path, text, rights)
+}
+
+/** Makes a link; what was there before comes back with `restore`. Makes the directories above it. */
+export async function replaceLink(machine: Machine, path: string, target: string): Promise<void> {
+  await keep(machine, path)
+  await machine.link(path, target)
+}
+
+/** Puts back what was there before the first change; does nothing if nothing was changed. */
+export async function restore(machine: Machine, path: string): Promise<void> {
+  const { data: was } = kept.safeParse(machine.memory.get(`was ${path}`))
+  if (!was) return
+  if (was.kind === 'nothing') await machine.remove(path)
+  else if (was.kind === 'link') await machine.link(path, was.target)
+  else await machine.write(path, was.text, { mode: was.mode, owner: `${was.uid}:${was.gid}` })
+  await removeMade(machine, dirname(path))
+}
+
+/** Makes a directory, and remembers which ones were not there. */
+export async function makeDirectory(machine: Machine, path: string, rights: Rights): Promise<void> {
+  const missing: string[] = []
+  for (let one = path; !(await machine.look(one)); one = dirname(one)) missing.unshift(one)
+  if (missing.length > 0) await machine.memory.set(`made ${path}`, missing)
+  await machine.makeDirectory(path, rights)
+}
+
+/** Removes the directories that `makeDirectory` made for this path, as far as they are empty. */
+export async function removeMade(machine: Machine, path: string): Promise<void> {
+  const { data: made = [] } = z.array(z.string()).safeParse(machine.memory.get(`made ${path}`))
+  for (const one of made.toReversed()) if (!(await machine.removeEmpty(one))) return
+}
+
+async function keep(machine: Machine, path: string): Promise<void> {
+  if (!(await machine.look(dirname(path)))) await makeDirectory(machine, dirname(path), { mode: 0o755 })
+  const key = `was ${path}`
+  if (machine.memory.get(key) !== undefined) return
+  const entry = await machine.look(path)
+  if (!entry) return machine.memory.set(key, { kind: 'nothing' })
+  if (entry.kind === 'link') return machine.memory.set(key, { kind: 'link', target: entry.target ?? '' })
+  if (entry.kind !== 'file') throw new Error(`${path} is no file, so it is left alone.`)
+  const { mode, uid, gid } = entry
+  return machine.memory.set(key, { kind: 'file', text: (await machine.read(path)) ?? '', mode, uid, gid })
+}

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// The machine's time zone.
+import { replaceFile, replaceLink, restore } from '../restore.ts'
+import type { Step } from '../step.ts'
+
+const LINK = '/etc/localtime'
+const NAME = '/etc/timezone'
+const ZONES = '/usr/share/zoneinfo'
+
+/** Sets it, for instance to `Europe/Rome`. Undoing brings back the one before. */
+export function timeZone(zone: string): Step {
+  return {
+    id: 'time-zone',
+    why: `The machine's clock shows the time of ${zone}.`,
+    optional: true,
+    check: async (machine) => (await machine.look(LINK))?.target === `${ZONES}/${zone}`,
+    async apply(machine) {
+      const known = /^[A-Za-z0-9_+-]+(\/[A-Za-z0-9_+-]+)*$/.test(zone) && (await machine.look(`${ZONES}/${zone}`))
+      if (!known)
+        throw new Error(`There is no time zone "${zone}" on this machine; \`timedatectl list-timezones\` has all.`)
+      await replaceLink(machine, LINK, `${ZONES}/${zone}`)
+      await replaceFile(machine, NAME, `${zone}\n`, { mode: 0o644 })
+    },
+    async undo(machine) {
+      await restore(machine, NAME)
+      await restore(machine, LINK)
+    },
+  }
+}
