@@ -200,18 +200,18 @@ export class TcpLink implements Link {
   /** Hands what waits to the socket. @param whole all of it, at once */
   flush(whole = true): void {
     this.#isDirty = false
-    this.#handOver(whole)
+    this.#handOver(whole ? this.#out : this.#piece())
+    if (this.#out !== '') this.#markDirty()
     if (this.#socket.destroyed || this.#socket.writableLength <= this.#options.sendQueueBytes) return
     this.#options.metrics.overflows++
     this.#options.log.info('peer does not read', { stream: this.id })
     this.#lost()
   }
 
-  #handOver(whole: boolean): void {
-    if (this.#out === '') return
-    const text = whole ? this.#out : this.#piece()
+  /** Writes the first part of what waits. */
+  #handOver(text: string): void {
+    if (text === '') return
     this.#out = text.length === this.#out.length ? '' : this.#out.slice(text.length)
-    if (this.#out !== '') this.#markDirty()
     if (this.#socket.destroyed || !this.#socket.writable) return
     this.#options.metrics.bytesOut += text.length
     this.#socket.write(text)
@@ -224,7 +224,7 @@ export class TcpLink implements Link {
 
   #write(text: string): void {
     this.#out += text
-    if (this.#out.length >= OUT_SOON) this.#handOver(true) // whether the peer reads is looked at by `flush`
+    if (this.#out.length >= OUT_SOON) this.#handOver(this.#out) // whether the peer reads is looked at by `flush`
     if (!this.#isDirty) this.#markDirty()
   }
 

@@ -138,7 +138,7 @@ export class Stanza implements Writable {
   }
 
   xml(inherited: string): string {
-    if (inherited !== NS_CLIENT) return this.#start() + this.#behindAddressee(inherited)
+    if (inherited !== NS_CLIENT) return this.#start(this.#declaration(inherited)) + this.#behindAddressee()
     this.#client ??= this.#start() + (this.#original ? this.#original.#sharedRest() : this.#ownRest())
     return this.#client
   }
@@ -158,7 +158,7 @@ export class Stanza implements Writable {
   }
 
   #ownRest(): string {
-    this.#rest ??= this.#behindAddressee(NS_CLIENT)
+    this.#rest ??= this.#declaration(NS_CLIENT) + this.#behindAddressee()
     return this.#rest
   }
 
@@ -170,13 +170,17 @@ export class Stanza implements Writable {
     return rest
   }
 
-  #start(): string {
-    return this.to ? TAG[this.kind] + this.to.addressee : TAG[this.kind]
+  #start(declaration = ''): string {
+    return TAG[this.kind] + declaration + (this.to?.addressee ?? '')
   }
 
-  #behindAddressee(inherited: string): string {
+  #declaration(inherited: string): string {
+    return inherited === this.element.ns ? '' : ` xmlns='${this.element.ns}'`
+  }
+
+  #behindAddressee(): string {
     const { element } = this
-    let tag = inherited === element.ns ? '' : ` xmlns='${element.ns}'`
+    let tag = ''
     if (this.from) tag += ` from='${this.from.attribute}'`
     if (this.id !== undefined) tag += ` id='${escapeAttribute(this.id)}'`
     tag += attributesXml(element.attrs, isAddressing)

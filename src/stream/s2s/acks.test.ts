@@ -177,7 +177,7 @@ test('one that does not acknowledge any more is cut off, and gets it again', asy
   await host.receives(says('one'))
   clock.advance(250)
   await host.receives(`<r xmlns='${SM}'/>`)
-  clock.advance(120_000)
+  clock.advance(75_000)
   await host.isClosed('connection-timeout')
   clock.advance(1_500)
   const next = await counting(place)

@@ -33,7 +33,7 @@ const PAGE = 500
 /** After this long without anything of ours a stream gets a sign of life, in ms. */
 const KEEPALIVE = 60_000
 /** How long the other server may take to say what it has, in ms. */
-const PATIENCE = 90_000
+const PATIENCE = 60_000
 
 /** How long others may take to say what they have before our streams end, in ms. */
 const LAST_WORDS = 500
