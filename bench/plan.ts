@@ -47,7 +47,7 @@ function chat(archive: boolean, fast: boolean, quick: boolean): Step {
 
 /** Two servers; whatever the first one is, against Prosody it sends no more than Prosody can take. */
 function between(name: string, peer: 'prosody' | 'same', fast: boolean, quick: boolean): Step {
-  const [pairs, messages] = quick ? [10, 400] : [100, peer === 'same' && fast ? 200_000 : 20_000]
+  const [pairs, messages] = quick ? [10, 400] : [100, peer === 'same' && fast ? 100_000 : 10_000]
   const phase: Phase = { name, pace: { window: 50 }, messages, warmUp: messages / 5 }
   const settle = quick ? 0.25 : 1
   const job: Job = { scenario: 'chat', settle, pairs, phases: [phase], reversed: name === 's2s.in' }

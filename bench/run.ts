@@ -88,8 +88,9 @@ async function runScenario(
     mkdirSync(dir)
     const { users, archive } = step
     const uploads = scenario === 'upload'
+    const long = scenario === 'mam'
     const core = place.cores?.server
-    const options = { certificate: place.certificate, archive, users, uploads, core, delayed, domain: DOMAIN }
+    const options = { certificate: place.certificate, archive, users, uploads, long, core, delayed, domain: DOMAIN }
     try {
       reports.push(await runStep(contestant, step, dir, options))
     } catch (error) {

@@ -18,8 +18,11 @@ export interface Clock {
 export const systemClock: Clock = {
   now: () => Date.now(),
   after(ms, what) {
-    const timer = setTimeout(what, ms).unref()
-    return () => clearTimeout(timer)
+    let timer: NodeJS.Timeout | undefined = setTimeout(what, ms).unref()
+    return () => {
+      clearTimeout(timer)
+      timer = undefined // most are stopped, and what stopped them is often kept long
+    }
   },
   every(ms, what) {
     const timer = setInterval(what, ms).unref()

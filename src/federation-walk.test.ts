@@ -170,6 +170,19 @@ test('they do not want our certificate, and cannot reach us', async () => {
   assert.equal(result((await walks({ hosts: [refusing] })).steps, 'external'), 'failed') // nobody here to be asked
 })
 
+test('they offer dialback, or need not', async () => {
+  const plain = offering(EXTERNAL, async (host) => {
+    await host.receives(`<auth xmlns='${SASL}' mechanism='EXTERNAL'/>`)
+    host.sends(`<success xmlns='${SASL}'/>`)
+  })
+  const { passed, steps } = await walks({ running, hosts: [plain] })
+  assert.ok(passed)
+  assert.equal(result(steps, 'dialback'), 'skipped')
+  const nothing = await walks({ running, hosts: [offering('')] })
+  assert.ok(!nothing.passed)
+  assert.equal(nothing.steps.find(({ id }) => id === 'dialback')?.detail, 'They offer no other way.')
+})
+
 test('no answer comes', async () => {
   const deaf = { keys: KEYS, ping: async () => 'The other server did not take it in time.' }
   const { passed, last, steps } = await walks({ running: deaf, hosts: [lettingIn, telling(VALID)] })

@@ -230,7 +230,7 @@ export class FederationWalk {
   async #prove(probe: Probe, offered: Element): Promise<boolean> {
     this.#offers(offered)
     const byCertificate = await this.#external(probe, offered)
-    const byKey = await this.#dialback(byCertificate)
+    const byKey = await this.#dialback(byCertificate, offered.child('dialback', NS_DIALBACK_FEATURE) !== undefined)
     return byCertificate || byKey
   }
 
@@ -263,15 +263,20 @@ export class FederationWalk {
   }
 
   /** On a stream of its own: once a certificate is accepted a key says nothing any more. */
-  async #dialback(accepted: boolean): Promise<boolean> {
+  async #dialback(accepted: boolean, isOffered: boolean): Promise<boolean> {
     const { running } = this.#parts
+    if (!isOffered) {
+      if (accepted) this.#say('dialback', { result: 'skipped', detail: 'They do not offer it, and need not.' })
+      else this.#say('dialback', { result: 'failed', detail: 'They offer no other way.', advice: ADVICE.external })
+      return false
+    }
     if (!running) {
       this.#say('dialback', { result: 'skipped', detail: 'No server runs here that they could ask.' })
       return false
     }
     const told = await this.#quietly(() => this.#byKey(running.keys))
     if (told === undefined) {
-      this.#say('dialback', { result: 'passed', detail: 'They let us in by dialback, too.' })
+      this.#say('dialback', { result: 'passed', detail: `They let us in by dialback${accepted ? ', too' : ''}.` })
       return true
     }
     const result = accepted ? 'notable' : 'failed'
@@ -284,12 +289,11 @@ export class FederationWalk {
     const { link } = await this.#parts.dialer.dial(this.#from, this.#domain, signal)
     const probe = new Probe(link, { ours: this.#from, theirs: this.#domain }, signal)
     try {
-      let offered = await probe.open()
+      await probe.open()
       if (!link.encrypted) {
         await probe.startTls()
-        offered = await probe.open()
+        await probe.open()
       }
-      if (!offered.child('dialback', NS_DIALBACK_FEATURE)) return 'They do not know it.'
       const answer = await probe.dialback(keys)
       return answer.type === 'valid' ? undefined : failureByDialback(answer).message
     } finally {

@@ -39,10 +39,14 @@ test('components come and go; only the first one asks for a restart, because not
   assert.deepEqual([...others.components.keys()], ['icq.example'])
 })
 
-test('other servers may be turned away at once; where nothing listens for them yet, they need a restart', () => {
+test('federation that is switched on asks for a restart, because nothing listens for other servers yet; off it goes at once', () => {
   const config = trialConfig('/nowhere')
-  const having = (enabled: boolean) => ({ ...config, federation: { ...config.federation, enabled } })
-  assert.deepEqual(new LiveConfig(having(false)).apply(having(true)), ['federation'])
-  assert.deepEqual(new LiveConfig(having(true)).apply(having(false)), [])
-  assert.deepEqual(new LiveConfig(having(true)).apply(having(true)), [])
+  const [off, on] = [config, { ...config, federation: { ...config.federation, enabled: true } }]
+  assert.deepEqual(new LiveConfig(off).apply(on), ['federation.enabled'])
+  const live = new LiveConfig(on)
+  assert.deepEqual(live.apply({ ...on, federation: { ...on.federation, block: ['spam.example'] } }), [])
+  assert.deepEqual(live.federation.block, ['spam.example'])
+  assert.deepEqual(live.apply(off), [])
+  assert.equal(live.federation.enabled, false)
+  assert.deepEqual(live.apply(on), [])
 })

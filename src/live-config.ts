@@ -24,8 +24,8 @@ export class LiveConfig {
   #config: Config
   /** Whether there was a reason to listen for components at the start. */
   readonly #hadComponents: boolean
-  /** The same for other servers. */
-  readonly #hadFederation: boolean
+  /** Whether there was one to listen for other servers. */
+  readonly #federated: boolean
 
   constructor(config: Config) {
     this.limits = { ...config.limits }
@@ -33,7 +33,7 @@ export class LiveConfig {
     this.doctor = config.doctor
     this.#config = config
     this.#hadComponents = config.components.size > 0
-    this.#hadFederation = config.federation.enabled
+    this.#federated = config.federation.enabled
     this.apply(config)
   }
 
@@ -54,11 +54,12 @@ export class LiveConfig {
     const admins = config.admins.map((admin) => addressOf(admin).bare.key)
     const components = [...config.components].map(([name, one]) => [addressOf(name).domain, one] as const)
     return () => {
-      const restart: string[] = (['data', 'store', 'accounts', 'listen', 'http', 'proxy', 'log'] as const).filter(
-        (key) => JSON.stringify(config[key]) !== JSON.stringify(this.#config[key]),
-      )
+      const restart: string[] = (
+        ['data', 'store', 'accounts', 'acme', 'listen', 'behind', 'http', 'proxy', 'log'] as const
+      ).filter((key) => JSON.stringify(config[key]) !== JSON.stringify(this.#config[key]))
+      if ((config.acme === undefined) !== (this.#config.acme === undefined)) restart.push('certificate')
       if (components.length > 0 && !this.#hadComponents) restart.push('components')
-      if (config.federation.enabled && !this.#hadFederation) restart.push('federation')
+      if (config.federation.enabled && !this.#federated) restart.push('federation.enabled')
       this.components.clear()
       for (const [name, one] of components) this.components.set(name, one)
       replace(this.hosts, hosts)

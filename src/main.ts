@@ -14,11 +14,12 @@ import { Metrics } from './metrics.ts'
 import { Authorities } from './net/authorities.ts'
 import { Challenges } from './net/challenges.ts'
 import { ServerNetwork } from './net/server-network.ts'
-import { type CertificateFiles, Certificates } from './net/tls.ts'
+import { Certificates } from './net/tls.ts'
 import { FirstAccount } from './ops/first-account.ts'
 import { Invited } from './ops/invited.ts'
 import type { RunningServer, SessionInfo } from './ops/running-server.ts'
 import { OtherServers } from './other-servers.ts'
+import { OwnCertificates } from './own-certificates.ts'
 import { type Server, startXmpp } from './server.ts'
 import type { ScramHash, Store, StoreObserver } from './store/store.ts'
 import { UploadFiles } from './store/upload-files.ts'
@@ -111,7 +112,14 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
   stops.push(() => metrics.stop())
   const certificates = new Certificates()
   const challenges = new Challenges()
-  await certificates.load(await certificateFiles(config))
+  const own = new OwnCertificates({
+    config,
+    certificates,
+    challenges,
+    log,
+    hosts: () => [...live.hosts, ...live.moved.keys()],
+  })
+  await certificates.load(await own.files(config))
   stops.push(systemClock.every(TICKET_KEY_TIME, () => certificates.renewTicketKeys()))
   const network = await ServerNetwork.open({
     options: config.federation,
@@ -150,6 +158,13 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
   })
   live.options.publicUrl = (host: string) => publicUrl(host, { url: config.http.url, trial: config.trial, listening })
   live.options.bytestreamProxy = bytestreamsBy(listeners, config, listening)
+  stops.push(
+    own.start({
+      listening,
+      servicesOf: (host) => xmpp.servicesOf(host),
+      resolves: (name) => network.resolves(name),
+    }),
+  )
   log.info('started', { version: software.version, ms: systemClock.now() - started })
   const { hosts, data, trial } = config
   const authority = trial ? join(data, 'tls', 'ca.crt') : undefined
@@ -162,6 +177,7 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
       ...vitals(parts),
       accounts: await accounts.count(),
       listening,
+      certificates: own.states(),
     }),
     sessions: () => [...xmpp.sessions()].map(sessionInfo),
     pushes: store.pushes,
@@ -170,20 +186,7 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
     rooms: { all: store.rooms.all, remove: (jid) => removeRoom(store, jid) },
     federation: others.control,
     endSession: (id) => xmpp.endSession(id),
-    async check(newer) {
-      live.prepare(newer)
-      await new Certificates().load(await certificateFiles(newer))
-      await new Authorities().load(newer.federation.authorities)
-    },
-    async reload(newer) {
-      const apply = live.prepare(newer)
-      await certificates.load(await certificateFiles(newer))
-      await network.use(newer.federation)
-      const restart = apply()
-      xmpp.hostsChanged()
-      log.info('reloaded', { restart })
-      return restart
-    },
+    ...renewal(parts, own),
     stop,
   }
   if (!trial) {
@@ -191,6 +194,30 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
     stops.push(await nightlyDoctor(parts, server))
   }
   return server
+}
+
+/** Puts a newer configuration in force. */
+function renewal(
+  { live, certificates, network, xmpp, log }: Parts,
+  own: OwnCertificates,
+): Pick<RunningServer, 'check' | 'reload'> {
+  return {
+    async check(newer) {
+      live.prepare(newer)
+      await new Certificates().load(await own.files(newer))
+      await new Authorities().load(newer.federation.authorities)
+    },
+    async reload(newer) {
+      const apply = live.prepare(newer)
+      await certificates.load(await own.files(newer))
+      await network.use(newer.federation)
+      const restart = apply()
+      xmpp.hostsChanged()
+      own.changed()
+      log.info('reloaded', { restart })
+      return restart
+    },
+  }
 }
 
 function firstAccountOf(
@@ -264,14 +291,6 @@ async function openUploads({ config, store, accounts, log }: Parts, stops: Stops
   )
   sweeper.start()
   return { files, sweeper }
-}
-
-/** The given ones; those of the trial are made if need be. */
-async function certificateFiles(config: Config): Promise<ReadonlyMap<string, CertificateFiles>> {
-  if (!config.trial) return config.certificates
-  const { trialCertificate } = await import('./ops/trial-certificate.ts')
-  await trialCertificate(config.data, systemClock.now())
-  return config.certificates
 }
 
 function observe(metrics: Metrics, log: Log): StoreObserver {

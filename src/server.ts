@@ -84,6 +84,8 @@ export interface Server {
   /** Sends a message of one of our domains to an account. */
   tell(from: string, to: Jid, text: string): Promise<void>
   readonly connections: number
+  /** The addresses of the services of one of our domains. */
+  servicesOf(host: string): readonly string[]
   /** Ends the streams to domains that are not in `hosts` any more, and of components that are none any more. */
   hostsChanged(): void
   /** Closes all streams and stops the features; the store stays open. */
@@ -131,6 +133,7 @@ export async function startXmpp(parts: ServerParts): Promise<Server> {
     accept: (link) => streams.accept(link),
     acceptComponent: (link) => components.accept(link),
     acceptServer: (link) => (federation?.accept ? federation.accept(link) : link.close()),
+    servicesOf: (host) => router.services.of(host),
     sessions: () => directory.sessions(),
     endSession(id) {
       for (const session of directory.sessions()) {

@@ -61,7 +61,7 @@ export async function mam(target: Measured, job: Job & { scenario: 'mam' }): Pro
     await a.close()
   }
   await whenQuiet(target.pid, job.settle)
-  await ask(b, job.queries / 5) // warm
+  await ask(b, job.queries) // warm: with fewer, a good part of what is measured is the compiler
   const before = await whenQuiet(target.pid, job.settle)
   const delays = await ask(b, job.queries)
   const after = await whenQuiet(target.pid, job.settle)

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // ejabberd from Debian, with its packaged storage (Mnesia). Its program is started as ejabberdctl does, but without
-// Erlang's distribution, so that nothing listens besides and several may run.
+// Erlang's distribution, so that nothing listens besides and several may run. Where an archive gets long, it is in SQLite.
 
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { stringify } from 'yaml'
 import { sharedVerifier } from '../accounts.ts'
 import {
@@ -17,6 +18,9 @@ import {
   startProcess,
 } from './process.ts'
 
+/** What ejabberd needs for SQLite. */
+const SQLITE = '/usr/lib/erlang/lib/p1_sqlite3-1.1.14/ebin/sqlite3.beam'
+const SCHEMA = '/usr/share/ejabberd/sql/lite.sql'
 const CONTROL = '/usr/sbin/ejabberdctl'
 
 function configuration(port: number, http: number, dir: string, options: ServerOptions): string {
@@ -43,9 +47,27 @@ function configuration(port: number, http: number, dir: string, options: ServerO
       ...(options.uploads ? { mod_http_upload: uploadModule(http, dir) } : {}),
       mod_offline: { access_max_user_messages: 'max_user_offline_messages' },
       mod_pubsub: { plugins: ['flat', 'pep'] },
-      ...(options.archive ? { mod_mam: { default: 'always' }, mod_muc: { default_room_options: { mam: true } } } : {}),
+      ...(options.archive ? { mod_mam: archive(options), mod_muc: { default_room_options: { mam: true } } } : {}),
     },
+    ...(options.long ? { sql_type: 'sqlite', sql_database: databaseIn(dir) } : {}),
   })
+}
+
+/** In Mnesia each message of an account costs time with all that it has already: 20,000 take more than six minutes. */
+function archive({ long }: ServerOptions) {
+  return long ? { default: 'always', db_type: 'sql' } : { default: 'always' }
+}
+
+function databaseIn(dir: string): string {
+  return join(dir, 'ejabberd.db')
+}
+
+function makeDatabase(dir: string): void {
+  const missing = installed(SQLITE, 'erlang-p1-sqlite3')
+  if (missing !== undefined) throw new Error(missing)
+  const database = new DatabaseSync(databaseIn(dir))
+  database.exec(`pragma journal_mode = wal; ${readFileSync(SCHEMA, 'utf8')}`)
+  database.close()
 }
 
 function uploadListener(port: number) {
@@ -89,6 +111,7 @@ async function configure(dir: string, options: ServerOptions): Promise<{ config:
 /** Starts it once and lets it write the accounts into its own store. */
 async function createUsers(dir: string, options: ServerOptions): Promise<void> {
   const { config } = await configure(dir, options)
+  if (options.long) makeDatabase(dir)
   const { salt, iterations, storedKey, serverKey } = sharedVerifier()
   const fields = [storedKey, serverKey, Buffer.from(salt)].map((bytes) => `<<"${bytes.toString('base64')}">>`)
   const record = `{scram, ${fields.join(', ')}, sha256, ${iterations}}`

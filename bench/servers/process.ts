@@ -22,6 +22,8 @@ export interface ServerOptions {
   readonly core: string | undefined
   /** Whether files can be uploaded, without TLS and without limits. */
   readonly uploads: boolean
+  /** Whether one archive gets long. */
+  readonly long: boolean
   /** Whether each fsync takes 50 ms longer. */
   readonly delayed: boolean
   readonly domain: string

@@ -9,6 +9,7 @@ const stream: FederationStream = {
   direction: 'in',
   from: 'montague.example',
   to: 'capulet.example',
+  also: [],
   proved: [
     { domain: 'montague.example', by: 'dane' },
     { domain: 'rooms.montague.example', by: 'dialback' },
@@ -33,7 +34,18 @@ test('who is connected, how that was proved, and what waits', () => {
   } as const
   const text = listText({
     enabled: true,
-    streams: [stream, { ...stream, direction: 'out', bidi: true, proved: [], acknowledged: true, unacknowledged: 2 }],
+    streams: [
+      stream,
+      {
+        ...stream,
+        direction: 'out',
+        bidi: true,
+        also: ['rooms.b.example'],
+        proved: [],
+        acknowledged: true,
+        unacknowledged: 2,
+      },
+    ],
     routes: [
       { ...route, lastError: { why: 'it refuses connections', at: AT } },
       { ...route, to: 'quiet.example', queued: 0, lastError: undefined, state: 'open' },
@@ -44,7 +56,7 @@ test('who is connected, how that was proved, and what waits', () => {
     [
       '|THEIR DOMAIN|OUR DOMAIN|PROVED BY|TLS|UNACKNOWLEDGED|SINCE (UTC)',
       '←|montague.example|capulet.example|DANE, rooms.montague.example by dialback|TLSv1.3|–|2026-01-02 03:04',
-      '→↔|capulet.example|montague.example|not yet|TLSv1.3|2|2026-01-02 03:04',
+      '→↔|capulet.example|montague.example, rooms.b.example|not yet|TLSv1.3|2|2026-01-02 03:04',
       '',
       'WAITING FOR|FROM|STATE|STANZAS|SIZE|LAST ERROR (UTC)',
       'padua.example|capulet.example|waiting|3|2 KiB|2026-01-02 03:04: it refuses connections',

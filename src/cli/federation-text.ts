@@ -52,7 +52,7 @@ function streamsText(streams: readonly FederationStream[]): string {
     return [
       `${stream.direction === 'in' ? '←' : '→'}${stream.bidi ? '↔' : ''}`,
       printable(theirs ?? '?'),
-      printable(ours ?? '?'),
+      [ours ?? '?', ...stream.also].map(printable).join(', '),
       proofText(stream, theirs),
       stream.tls ?? 'none',
       stream.acknowledged ? String(stream.unacknowledged) : '–',

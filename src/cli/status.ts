@@ -29,6 +29,7 @@ function statusText(status: Status): string {
     ['Version', status.version],
     ['Running', `${spanText(status.uptime)}, process ${status.pid}`],
     ['Listening', places.join(', ')],
+    ...status.certificates.map((one): [string, string] => ['Certificate', certificateText(one)]),
     ['Data', `${status.data} (${status.store})`],
     ['Accounts', String(status.accounts)],
     ['Sessions', `${status.sessions} on ${status.connections} connections`],
@@ -36,7 +37,21 @@ function statusText(status: Status): string {
     ['Loop delay', `${status.eventLoopDelay.toFixed(1)} ms (99th percentile)`],
     ['Unwritten', String(status.uncommitted)],
   ]
-  return lines.map(([name, value]) => `${`${name}:`.padEnd(12)}${value}`).join('\n')
+  return lines.map(([name, value]) => `${`${name}:`.padEnd(13)}${value}`).join('\n')
+}
+
+function certificateText({
+  host,
+  names,
+  missing,
+  provisional,
+  until,
+  failure,
+}: Status['certificates'][number]): string {
+  const day = new Date(until).toISOString().slice(0, 10)
+  const what = provisional ? 'none yet, one that nobody trusts is shown' : `until ${day}, for ${names.join(', ')}`
+  const without = missing.length > 0 ? `; not for ${missing.join(', ')}, which have no address` : ''
+  return `${host}: ${what}${without}${failure ? `; failed ${failure.times}x: ${failure.why}` : ''}`
 }
 
 /** An address and port as they are written together. */

@@ -2,6 +2,8 @@
 // The checked configuration: what the rest of the program sees of the file. Everything has a value here, files have their
 // full path, times are in milliseconds and sizes in bytes.
 
+import type { AcmeOptions } from './acme.ts'
+
 /** Where to listen. */
 export interface Address {
   readonly host: string
@@ -150,6 +152,8 @@ export interface Config {
   /** Where clients reach the proxy (undefined: at the domain), and how fast it is (0: as fast as it can). */
   readonly proxy: { readonly host?: string | undefined; readonly bytesPerSecond: number }
   /** One for each domain, in the order of `hosts`. */
+  /** How the certificates are got; undefined if they are given. */
+  readonly acme: AcmeOptions | undefined
   /** Servers of other kinds that share `listen.shared`. */
   readonly behind: { readonly ssh?: Address | undefined; readonly turn?: Address | undefined }
   readonly certificates: ReadonlyMap<string, CertificateFiles>

@@ -58,9 +58,8 @@ export function certificateMistakes(raw: Raw, hosts: readonly string[], source: 
     return [source.mistake(['certificates'], 'give either certificate or certificates, not both')]
   }
   if (certificate !== undefined || hosts.length === 0) return []
-  if (certificates === undefined) {
-    return [source.mistake([], 'the certificate is missing: write certificate: with cert: and key: below it')]
-  }
+  if (certificates === undefined)
+    return hosts.filter((host) => !canBeGot(host, raw)).map((host) => source.mistake([], noneFor(host)))
   if (certificates === null || typeof certificates !== 'object') return []
   const named = new Set(Object.keys(certificates).map(domainKey))
   const ours = new Set(hosts.map(domainKey))
@@ -72,6 +71,21 @@ export function certificateMistakes(raw: Raw, hosts: readonly string[], source: 
       .filter((name) => !ours.has(domainKey(name)))
       .map((name) => source.mistake(['certificates', name], noneOfOurs(name, hosts))),
   ]
+}
+
+/** Whether there may be an authority that gives a certificate for it: one that everybody trusts, or one of somebody's own. */
+function canBeGot(host: string, { acme }: Raw): boolean {
+  const authority = acme !== null && typeof acme === 'object' && 'authority' in acme ? String(acme.authority) : ''
+  return isPublic(host) || (authority.includes('://') && !host.startsWith('['))
+}
+
+/** RFC 6761, RFC 7686. */
+function isPublic(host: string): boolean {
+  return /^[^[].*\.[^\d.][^.]*$/.test(host) && !/\.(localhost|local|onion|internal|test|invalid|example)$/.test(host)
+}
+
+function noneFor(host: string): string {
+  return `the certificate of ${host} is missing, and no authority gives one for it: write certificate: with cert: and key: below it`
 }
 
 function noneOfOurs(name: string, hosts: readonly string[]): string {

@@ -38,6 +38,8 @@ test('one line and a certificate are a whole configuration', () => {
     components: [{ host: '127.0.0.1', port: 5347 }],
     servers: [{ host: '::', port: 5269 }],
     serversTls: [{ host: '::', port: 5270 }],
+    shared: [],
+    redirect: [],
     https: [{ host: '::', port: 5443 }],
     http: [{ host: '127.0.0.1', port: 5280 }],
     metrics: [{ host: '127.0.0.1', port: 5281 }],
@@ -50,6 +52,25 @@ test('one line and a certificate are a whole configuration', () => {
   assert.deepEqual(config.features, { registration: 'closed' })
   assert.equal(config.trial, false)
   assert.equal(config.moved.size, 0)
+})
+
+test('one line is a whole configuration: certificates are got by the ports that this takes', () => {
+  const { acme, certificates, listen } = loadConfig('domain: example.org', options)
+  assert.deepEqual([...certificates], [])
+  assert.deepEqual([listen.shared, listen.redirect], [[{ host: '::', port: 443 }], [{ host: '::', port: 80 }]])
+  assert.equal(acme?.directory, 'https://acme-v02.api.letsencrypt.org/directory')
+  assert.equal(acme?.staging, 'https://acme-staging-v02.api.letsencrypt.org/directory')
+  const own = loadConfig('domain: a.test\nlisten: {shared: []}\nacme: {authority: https://ca.test/dir}', options)
+  assert.deepEqual([own.listen.shared, own.acme?.directory, own.acme?.staging], [[], 'https://ca.test/dir', undefined])
+  assert.equal(loadConfig(`domain: example.org\n${CERTIFICATE}`, options).acme, undefined)
+  const none = 'and no authority gives one for it: write certificate: with cert: and key: below it'
+  assert.deepEqual(complaints('hosts: [a.example, "[::1]", example.org]'), [
+    `1: the certificate of a.example is missing, ${none}`,
+    `1: the certificate of [::1] is missing, ${none}`,
+  ])
+  assert.deepEqual(complaints('domain: example.org\nacme: {authority: http://ca.test/}'), [
+    '2: acme.authority: must be one of letsencrypt, letsencrypt-staging, or the URL of a directory',
+  ])
 })
 
 test('values are written as people write them', () => {
@@ -104,8 +125,8 @@ certificates:
 const MISTAKES: Readonly<Record<string, readonly [text: string, ...messages: string[]]>> = {
   'an empty file': ['', '1: the domain is missing: write domain: example.org'],
   'no certificate': [
-    'domain: example.org',
-    '1: the certificate is missing: write certificate: with cert: and key: below it',
+    'domain: a.example',
+    '1: the certificate of a.example is missing, and no authority gives one for it: write certificate: with cert: and key: below it',
   ],
   'a list': ['- domain', '1: must be a list of options such as domain: example.org'],
   'both ways to name the domain': [

@@ -3,6 +3,7 @@
 import { access, constants, readFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { type ZodType, z } from 'zod'
+import { acmeOptions } from './acme.ts'
 import type { CertificateFiles, Config, StoreChoice } from './config.ts'
 import {
   certificateMistakes,
@@ -93,7 +94,7 @@ function load(source: Source, { file, features }: LoadOptions): Config {
   ]
   if (mistakes.length > 0) throw new ConfigError(file, inOrder(mistakes))
   const ofFeatures = z.object(shape).parse(raw)
-  return assemble(base.parse(raw), hosts, ofFeatures, dirname(resolve(file)))
+  return assemble(base.parse(raw), hosts, ofFeatures, dirname(resolve(file)), namedPorts(raw as Raw))
 }
 
 function assemble(
@@ -101,6 +102,7 @@ function assemble(
   hosts: readonly string[],
   features: Readonly<Record<string, unknown>>,
   directory: string,
+  named: ReadonlySet<string>,
 ): Config {
   const full = (files: CertificateFiles): CertificateFiles => ({
     cert: resolve(directory, files.cert),
@@ -126,14 +128,17 @@ function assemble(
     federation,
     dns,
     doctor,
+    acme,
   } = checked
+  const isManaged = certificate === undefined && certificates === undefined
   const each =
     certificates && Object.fromEntries(Object.entries(certificates).map(([host, files]) => [host, full(files)]))
   return {
     hosts,
     moved: new Map(Object.entries(moved)),
     data: data === undefined ? dataFor(directory) : resolve(directory, data),
-    listen: { ...listen, nextFreePort: false },
+    listen: { ...listen, ...(isManaged ? managedPorts(named) : {}), nextFreePort: false },
+    acme: isManaged ? acmeOptions(acme) : undefined,
     behind,
     http,
     uploads,
@@ -164,6 +169,21 @@ function assemble(
 /** Where the data is when the file does not say so. */
 function dataFor(directory: string): string {
   return directory === dirname(INSTALLED_CONFIG) ? INSTALLED_DATA : resolve(directory, 'data')
+}
+
+type Raw = Readonly<Record<string, unknown>>
+
+/** The ways in that the file speaks of. */
+function namedPorts({ listen }: Raw): ReadonlySet<string> {
+  return new Set(listen !== null && typeof listen === 'object' ? Object.keys(listen) : [])
+}
+
+/** Where certificates are ours to get, the ports that this takes are ours too, unless the file says otherwise. */
+function managedPorts(named: ReadonlySet<string>): Partial<Pick<Config['listen'], 'shared' | 'redirect'>> {
+  return {
+    ...(named.has('shared') ? {} : { shared: [{ host: '::', port: 443 }] }),
+    ...(named.has('redirect') ? {} : { redirect: [{ host: '::', port: 80 }] }),
+  }
 }
 
 function storeOf(store: 'sqlite' | { readonly postgres: string }): StoreChoice {

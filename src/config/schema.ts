@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every option of the server itself, with its default and what it does. The options of features come from the features.
 import { z } from 'zod'
+import { acme } from './acme.ts'
 import type { LogLevel } from './config.ts'
 import { dns } from './dns.ts'
 import { federation } from './federation.ts'
@@ -302,6 +303,7 @@ export const baseShape = {
     .record(z.string(), certificate)
     .optional()
     .meta({ description: 'A certificate for each domain, instead of `certificate`.' }),
+  acme,
   listen,
   behind,
   http,

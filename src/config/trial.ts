@@ -35,6 +35,7 @@ export function trialConfig(directory: string, features: readonly OptionSource[]
       redirect: [],
       nextFreePort: true,
     },
+    acme: undefined,
     behind: {},
     http,
     uploads,

@@ -6,14 +6,18 @@ import type { Secured } from '../stream/link.ts'
 import { readable } from './authorities.ts'
 import { namesTold } from './server-names.ts'
 
-/** Tells about a connection. */
-export function securedOf(socket: TLSSocket): Secured {
+/** Tells about a connection; undefined if it is gone. */
+export function securedOf(socket: TLSSocket): Secured | undefined {
+  // Of a socket that is gone Node.js tells nothing, whatever its types say.
+  const cipher: { readonly standardName: string } | null | undefined = socket.getCipher()
+  if (!cipher) return undefined
   return {
     version: socket.getProtocol() ?? 'TLS',
-    cipher: socket.getCipher().standardName,
+    cipher: cipher.standardName,
     // Read when it is asked for: many connections are listed, and few looked at.
     get certificate() {
-      const raw = socket.getPeerCertificate().raw as Buffer | undefined
+      const shown: { readonly raw?: Buffer } | null | undefined = socket.getPeerCertificate()
+      const raw = shown?.raw
       return raw && certificateOf(raw)
     },
   }

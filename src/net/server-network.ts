@@ -79,6 +79,11 @@ export class ServerNetwork {
     return network
   }
 
+  /** Whether a name has an address. Rejects if nobody can say. */
+  async resolves(name: string): Promise<boolean> {
+    return (await this.#resolver.addresses(name)).records.length > 0
+  }
+
   /** Puts newer options in force, and the resolvers of the system as they are now. Rejects, and changes nothing, as `open`. */
   async use(options: NetworkOptions): Promise<void> {
     await this.#authorities.load(options.authorities)

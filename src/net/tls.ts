@@ -144,12 +144,12 @@ export class Certificates {
 
   /**
    * Negotiates TLS as the server. Rejects if that fails or takes too long; the socket is destroyed then.
-   * @param alpn the protocols to agree on; a client that names only others is refused (XEP-0368 §3)
+   * @param alpn the protocols to agree on; a client that names only others is refused (XEP-0368 §3). None: whatever is named
    * @param domain whose certificate is shown to a client that names no domain of ours itself
    */
   secure(socket: Socket, alpn: readonly string[], domain?: string): Promise<TLSSocket> {
     const find = (...names: (string | undefined)[]) => this.find(...names)
-    return this.#accept(socket, find, domain, { ALPNProtocols: [...alpn] })
+    return this.#accept(socket, find, domain, alpn.length === 0 ? {} : { ALPNProtocols: wireForm(alpn) })
   }
 
   /**
@@ -158,7 +158,7 @@ export class Certificates {
    */
   secureServer(socket: Socket, alpn: readonly string[] | undefined, domain?: string): Promise<TLSSocket> {
     const find = (...names: (string | undefined)[]) => this.#incoming(names)
-    const options = { requestCert: true, rejectUnauthorized: false, ...(alpn ? { ALPNProtocols: [...alpn] } : {}) }
+    const options = { requestCert: true, rejectUnauthorized: false, ...(alpn ? { ALPNProtocols: wireForm(alpn) } : {}) }
     return this.#accept(socket, find, domain, options)
   }
 
@@ -227,6 +227,15 @@ function shaken(secured: TLSSocket, event: 'secure' | 'secureConnect'): Promise<
       resolve(secured)
     })
   })
+}
+
+/**
+ * Protocols as RFC 7301 §3.1 writes them. Node keeps a copy with each connection. Of a list or a Buffer it makes that in the memory
+ * from which it cuts all small buffers, 64 KiB at a time: 1 KiB for each connection; of a view it makes one of its own.
+ */
+function wireForm(alpn: readonly string[]): DataView {
+  const bytes = Uint8Array.from(alpn.flatMap((name) => [name.length, ...Buffer.from(name, 'latin1')]))
+  return new DataView(bytes.buffer)
 }
 
 /** A domain as clients name it in TLS. */

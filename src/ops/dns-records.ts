@@ -12,6 +12,12 @@ const SERVICES = ['rooms', 'pubsub', 'upload', 'proxy'] as const
 /** Where others look without an SRV record (RFC 6120 §3.2.2). */
 const SERVER_PORT = 5269
 
+/** A certificate authority. */
+export interface Issuer {
+  readonly name: string
+  readonly account?: string | undefined
+}
+
 /** What must be known of a server. */
 export interface DnsWish {
   readonly config: Pick<Config, 'hosts' | 'moved' | 'listen' | 'federation' | 'components'>
@@ -19,8 +25,8 @@ export interface DnsWish {
   readonly addresses: readonly string[]
   /** The name of the machine, if it is not that of each domain. */
   readonly target?: string | undefined
-  /** Who may issue certificates for us, as CAA names it (RFC 8659), and our account there (RFC 8657). */
-  readonly authority?: { readonly issuer: string; readonly account?: string | undefined } | undefined
+  /** Who may issue certificates for us, as CAA names them (RFC 8659), and our account there (RFC 8657). */
+  readonly issuers?: readonly Issuer[]
   /** The SHA-256 of the public key that a domain shows, in hexadecimal digits; undefined where nothing is to be announced. */
   readonly keyOf?: (host: string) => string | undefined
 }
@@ -56,7 +62,7 @@ function hostRecords(host: string, wish: DnsWish): HostRecords {
       ...services.map((name) => serviceRecord(name, target, wish.addresses)),
       ...places.map(({ name, ports, why }) => srv(name, target, ports, why)),
       ...servicePorts(services, target, wish),
-      ...(wish.authority ? [caa(host, wish.authority)] : []),
+      ...(wish.issuers?.length ? [caa(host, wish.issuers)] : []),
       ...tlsa(host, target, places, wish),
     ],
     unwanted: [
@@ -141,10 +147,12 @@ function servicePorts(services: readonly string[], target: string, { config }: D
   return services.map((name) => srv(`_xmpp-server._tcp.${name}`, target, ports, 'other servers, to this service'))
 }
 
-function caa(host: string, { issuer, account }: NonNullable<DnsWish['authority']>): Wanted {
-  const value = `0 issue "${issuer}${account === undefined ? '' : `; accounturi=${account}`}"`
+function caa(host: string, issuers: readonly Issuer[]): Wanted {
+  const values = issuers.map(({ name, account }) => {
+    return `0 issue "${name}${account === undefined ? '' : `; accounturi=${account}`}"`
+  })
   const why = 'nobody else may issue certificates for us'
-  return { name: host, type: 'CAA', ttl: TTL, values: [value], why, optional: true, amongOthers: true }
+  return { name: host, type: 'CAA', ttl: TTL, values, why, optional: true, amongOthers: true }
 }
 
 /** RFC 7673 §4: at the port of the target. */

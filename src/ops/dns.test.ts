@@ -72,9 +72,9 @@ _xmpps-server._tcp.example.org. 3600 IN SRV 0 5 5270 example.org.
 
 test('the shared port, a machine of another name, no other servers, and a certificate authority are told of', () => {
   const text = "listen: { shared: '[::]:443' }\ndns: { target: machine.example.net }\nfederation: { enabled: false }"
-  const authority = { issuer: 'letsencrypt.org', account: 'https://ca.example/acct/1' }
+  const issuers = [{ name: 'letsencrypt.org', account: 'https://ca.example/acct/1' }]
   const config = configOf(text)
-  const wish = { config, addresses: ['192.0.2.1'], target: config.dns.target, authority, keyOf: () => 'ab' }
+  const wish = { config, addresses: ['192.0.2.1'], target: config.dns.target, issuers, keyOf: () => 'ab' }
   const [records] = recordsFor(wish)
   assert.deepEqual(
     records?.wanted.map(({ name, type, values }) => `${name} ${type} ${values}`).filter((one) => !/CNAME/.test(one)),
@@ -131,4 +131,11 @@ test('a zone that nobody knows is no zone', async () => {
   const dns = await FakeDns.start()
   const [checked] = await checkedRecords(configOf(), { addresses: ADDRESSES, servers: [dns.server] })
   assert.ok(checked && !isSound(checked.dns))
+})
+
+test('who gives the certificates may give them', () => {
+  const text = 'domain: example.org\nacme: { fallback: https://acme.zerossl.com/v2/DV90 }'
+  const config = loadConfig(text, { file: '/etc/aenigma/aenigma.yaml', features: [] })
+  const caa = wantedRecords(config, { addresses: ADDRESSES })[0]?.wanted.find(({ type }) => type === 'CAA')
+  assert.deepEqual([caa?.values, caa?.optional], [['0 issue "letsencrypt.org"', '0 issue "sectigo.com"'], true])
 })

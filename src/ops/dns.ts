@@ -8,7 +8,7 @@ import { Authoritative } from '../net/authoritative.ts'
 import { publicAddresses } from '../net/public-addresses.ts'
 import { DnsResolver } from '../net/resolver.ts'
 import { checkHost, type HostDns } from './dns-check.ts'
-import { type DnsWish, type HostRecords, recordsFor } from './dns-records.ts'
+import { type DnsWish, type HostRecords, type Issuer, recordsFor } from './dns-records.ts'
 
 /** What somebody says beside the configuration. */
 export interface DnsRequest {
@@ -37,7 +37,24 @@ export function wantedRecords(config: Config, request: DnsRequest = {}): readonl
 }
 
 function wishOf(config: Config, { addresses }: DnsRequest): DnsWish {
-  return { config, addresses: ownAddresses(config, addresses), target: config.dns.target }
+  const common = { config, addresses: ownAddresses(config, addresses), target: config.dns.target }
+  return { ...common, issuers: issuersOf(config) }
+}
+
+/** What authorities call themselves in CAA records, by the host of their directory. */
+const ISSUERS: readonly (readonly [RegExp, string])[] = [
+  [/(^|\.)letsencrypt\.org$/, 'letsencrypt.org'],
+  [/(^|\.)zerossl\.com$/, 'sectigo.com'],
+  [/(^|\.)buypass\.com$/, 'buypass.com'],
+  [/(^|\.)pki\.goog$/, 'pki.goog'],
+]
+
+/** None if one of those that are asked is not known: a record without it would keep it from giving us any. */
+function issuersOf({ acme }: Config): readonly Issuer[] {
+  if (!acme) return []
+  const directories = [acme.directory, ...(acme.fallback === undefined ? [] : [acme.fallback])]
+  const names = directories.map((one) => ISSUERS.find(([host]) => host.test(new URL(one).hostname))?.[1])
+  return names.every((name) => name !== undefined) ? [...new Set(names)].map((name) => ({ name })) : []
 }
 
 function ofHost(all: readonly HostRecords[], { host }: DnsRequest): readonly HostRecords[] {

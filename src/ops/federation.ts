@@ -10,6 +10,8 @@ export interface FederationStream {
   /** The domain of who opened it, as far as it is known, and the other one. */
   readonly from: string | undefined
   readonly to: string | undefined
+  /** Further domains of ours that send on it. */
+  readonly also: readonly string[]
   /** Which domains of theirs were proved, and how. */
   readonly proved: readonly { readonly domain: string; readonly by: 'pkix' | 'dane' | 'dialback' }[]
   /** The version of TLS. */

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the command line and the administrators' socket may ask of a server that runs.
+
 import type { Accounts } from '../accounts/accounts.ts'
 import type { Config } from '../config/config.ts'
 import type { RoomStore } from '../store/rooms-store.ts'
 import type { PushStore, ReportStore } from '../store/store.ts'
 import type { UploadStore } from '../store/upload-store.ts'
 import type { Jid } from '../xmpp/jid.ts'
+import type { CertificateState } from './certificate-keeper.ts'
 import type { FederationControl } from './federation.ts'
 import type { FirstAccount } from './first-account.ts'
 
@@ -58,6 +60,8 @@ export interface Status {
   readonly store: 'sqlite' | 'postgres'
   /** Writes that wait for their commit. */
   readonly uncommitted: number
+  /** Those that are ours to get. */
+  readonly certificates: readonly CertificateState[]
   readonly listening: readonly ListenInfo[]
   readonly data: string
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The certificate of the trial mode: a little CA of our own, made on first start, and a certificate for `localhost` that it
 // signs. The CA stays, so that a client that trusts it once trusts it always; the certificate is renewed in time.
-import { createPrivateKey, X509Certificate } from 'node:crypto'
-import { chmod, mkdir, open, readFile, rename } from 'node:fs/promises'
+import { X509Certificate } from 'node:crypto'
+import { chmod, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { readPair, writePair } from './pem-files.ts'
 
 /** The files of the trial mode, as full paths. */
 export interface TrialCertificate {
@@ -37,44 +38,11 @@ export async function trialCertificate(data: string, now: number): Promise<Trial
 }
 
 /** A certificate and its key if both are there, belong together and last long enough. */
-async function pairOf(
-  certFile: string,
-  keyFile: string,
-  now: number,
-): Promise<{ cert: string; key: string } | undefined> {
-  const [cert, key] = await Promise.all(
-    [certFile, keyFile].map((file) => readFile(file, 'utf8').catch(() => undefined)),
-  )
-  if (cert === undefined || key === undefined) return undefined
-  try {
-    const parsed = new X509Certificate(cert)
-    const lasts = Date.parse(parsed.validTo) - now > RENEW_BEFORE && Date.parse(parsed.validFrom) <= now
-    return lasts && parsed.checkPrivateKey(createPrivateKey(key)) ? { cert, key } : undefined
-  } catch {
-    return undefined // damaged: made anew
-  }
+async function pairOf(certFile: string, keyFile: string, now: number) {
+  const pair = await readPair(certFile, keyFile)
+  return pair && pair.until - now > RENEW_BEFORE && pair.from <= now ? pair : undefined
 }
 
 function isSignedBy(cert: string, ca: string): boolean {
   return new X509Certificate(cert).verify(new X509Certificate(ca).publicKey)
-}
-
-/** The key first: a certificate without its key would be renewed at the next start, the other way round is the same. */
-async function writePair(certFile: string, cert: string, keyFile: string, key: string): Promise<void> {
-  await writeWhole(keyFile, key, 0o600)
-  await writeWhole(certFile, cert, 0o644)
-}
-
-/** Either the whole new file is there after a crash, or the old one. */
-async function writeWhole(file: string, text: string, mode: number): Promise<void> {
-  const fresh = `${file}.new`
-  const handle = await open(fresh, 'w', mode)
-  try {
-    await handle.chmod(mode)
-    await handle.writeFile(text)
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
-  await rename(fresh, file)
 }

@@ -2,7 +2,7 @@
 // Makes X.509 certificates (RFC 5280) with ECDSA P-256: a CA that may sign for this machine only, and certificates by it.
 // Imported only when there is something to make: what stands behind it takes a tenth of a second to load.
 import { webcrypto } from 'node:crypto'
-import './reflect.ts'
+import 'reflect-metadata'
 import {
   AuthorityKeyIdentifierExtension,
   BasicConstraintsExtension,
@@ -75,6 +75,27 @@ export async function makeHostCertificate(authority: Pair, now: number): Promise
       ]),
       await SubjectKeyIdentifierExtension.create(keys.publicKey),
       await AuthorityKeyIdentifierExtension.create(await issuer.publicKey.export()),
+    ],
+  })
+  return { cert: `${certificate.toString('pem')}\n`, key: await exported(keys.privateKey) }
+}
+
+/** How long one of our own making is shown at most, in days. */
+const PROVISIONAL_DAYS = 90
+
+/** Makes a certificate that nobody trusts, to be shown until there is a better one. @param name in A-labels @param now in ms since 1970 */
+export async function makeProvisional(name: string, now: number): Promise<Pair> {
+  const keys = await webcrypto.subtle.generateKey(CURVE, true, ['sign', 'verify'])
+  const certificate = await X509CertificateGenerator.createSelfSigned({
+    serialNumber: serial(),
+    name: 'CN=aenigma has no certificate yet',
+    ...validity(now, PROVISIONAL_DAYS),
+    keys,
+    signingAlgorithm: SIGNING,
+    extensions: [
+      new BasicConstraintsExtension(false, undefined, true),
+      new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
+      new SubjectAlternativeNameExtension([{ type: 'dns', value: name }]),
     ],
   })
   return { cert: `${certificate.toString('pem')}\n`, key: await exported(keys.privateKey) }

@@ -9,6 +9,10 @@ import { promisify } from 'node:util'
 /** What is read or written at once: each call costs a turn in another thread. */
 const BUFFER = 64 * 1024
 
+/** The same of a large file that is given out. (Written, more at once costs more: it does not stay in the processor's cache.) */
+const LARGE_BUFFER = 256 * 1024
+const LARGE = 4 * 1024 * 1024
+
 /** So much is given to the disk at a time: a sync at the end of a large file would take minutes. */
 const SYNC_EVERY = 32 * 1024 * 1024
 
@@ -174,7 +178,8 @@ export async function pourOut(
   sink: Writable,
   progress: () => void,
 ): Promise<void> {
-  const buffer = Buffer.allocUnsafeSlow(Math.min(end - start, BUFFER))
+  const size = end - start
+  const buffer = Buffer.allocUnsafeSlow(size >= LARGE ? LARGE_BUFFER : Math.min(size, BUFFER))
   const flow = new Outflow(sink)
   try {
     for (let at = start; at < end; ) {

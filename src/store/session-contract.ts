@@ -39,11 +39,12 @@ async function sessionsArePut(open: () => Promise<Store>): Promise<void> {
   assert.deepEqual(await store.sessions.all(), [])
   const chunks = [1, 2, 3].map((number) => ({ from: number - 1, text: `text ${number} 🌙` }))
   await writes(store, { changed: [change({ anew: true, state: 'one', sent: chunks[0] })], floor: 0 })
-  await writes(store, { changed: [change({ handled: 1, sent: chunks[1] })], floor: 0 })
+  await writes(store, { changed: [change({ handled: 1, sent: chunks[1] })], shared: ['end 🌙'], floor: 0 })
   await writes(store, { changed: [change({ handled: 2, acknowledged: 1, state: 'two', sent: chunks[2] })], floor: 0 })
   await store.close()
   store = await opened(open)
-  const stored = { key: 'a', owner: juliet, handled: 2, acknowledged: 1, state: 'two', chunks }
+  const there = [chunks[0], { ...chunks[1], shared: ['end 🌙'] }, { ...chunks[2], shared: [] }]
+  const stored = { key: 'a', owner: juliet, handled: 2, acknowledged: 1, state: 'two', chunks: there }
   assert.deepEqual(plain(await store.sessions.all()), plain([stored]))
   await writes(store, { changed: [change({ anew: true, handled: 2, acknowledged: 7, state: 'three' })] })
   assert.deepEqual((await store.sessions.all())[0]?.chunks, [])

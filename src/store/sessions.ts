@@ -31,6 +31,12 @@ type Entry = readonly [
   body: string | null,
 ]
 
+/** An entry of the log. */
+interface LogBody {
+  readonly shared: readonly string[]
+  readonly sessions: readonly Entry[]
+}
+
 /** The sessions in this database. */
 export function sessionStore(db: Database): SessionStore {
   /** The number of the newest entry of the log; undefined until it is known. */
@@ -42,10 +48,10 @@ export function sessionStore(db: Database): SessionStore {
       db.postLast(() => {
         const number = (newest ?? 0) + 1
         newest = number
-        const { changed, ended, floor } = changes(number)
+        const { changed, ended, floor, shared = [] } = changes(number)
         const statements = changed.filter(({ anew }) => anew).map((one) => base(db, one, number))
         statements.push(...ended.map((key) => db.sql`delete from session_base where id = ${key}`))
-        statements.push(log(db, changed, number))
+        statements.push(log(db, changed, shared, number))
         if (floor > cut) statements.push(db.sql`delete from session_log where number < ${floor}`)
         cut = floor
         return { statements, done: undefined, failed, wantsRows: false }
@@ -70,16 +76,22 @@ export function sessionStore(db: Database): SessionStore {
 function storedSessions(rows: readonly BaseRow[], entries: readonly LogRow[]): readonly StoredSession[] {
   const sessions = new Map(rows.map((row) => [row.id, replayOf(row)]))
   for (const { number, body } of entries) {
-    for (const [key, handled, acknowledged, state, from, text] of JSON.parse(body) as readonly Entry[]) {
+    const { shared, sessions: changed } = logged(JSON.parse(body))
+    for (const [key, handled, acknowledged, state, from, text] of changed) {
       const session = sessions.get(key)
       if (!session || number <= session.logged) continue
       session.handled = handled
       session.acknowledged = acknowledged
       session.state = state ?? session.state
-      if (text !== null) session.chunks.push({ from, text })
+      if (text !== null) session.chunks.push({ from, text, shared })
     }
   }
   return [...sessions.values()].map(({ logged: _, ...session }) => session)
+}
+
+/** Earlier versions wrote no more than the sessions. */
+function logged(body: LogBody | LogBody['sessions']): LogBody {
+  return 'sessions' in body ? body : { shared: [], sessions: body }
 }
 
 function replayOf({ id, owner, logged, handled, acknowledged, state, sent_before: from, body }: BaseRow) {
@@ -98,8 +110,13 @@ function base({ sql }: Database, { key, owner, handled, acknowledged, state, sen
 }
 
 /** Written even if it is empty: the newest entry keeps the numbers growing. */
-function log({ sql }: Database, changed: readonly SessionChange[], number: number): Statement {
-  const entries = changed
+function log(
+  { sql }: Database,
+  changed: readonly SessionChange[],
+  shared: readonly string[],
+  number: number,
+): Statement {
+  const sessions = changed
     .filter(({ anew }) => !anew)
     .map(
       ({ key, handled, acknowledged, state = null, sent }): Entry => [
@@ -111,5 +128,5 @@ function log({ sql }: Database, changed: readonly SessionChange[], number: numbe
         sent?.text ?? null,
       ],
     )
-  return sql`insert into session_log (number, body) values (${number}, ${JSON.stringify(entries)})`
+  return sql`insert into session_log (number, body) values (${number}, ${JSON.stringify({ shared, sessions } satisfies LogBody)})`
 }

@@ -38,7 +38,7 @@ export function openForWriting(file: string): WritableFile {
 /** Opens the file for reading only, while another thread writes. */
 export function openForReading(file: string): DatabaseSync {
   const db = new DatabaseSync(file, { readOnly: true, timeout: 5000 })
-  db.exec('pragma query_only = on; pragma cache_size = -8192')
+  db.exec('pragma query_only = on; pragma cache_size = -2048')
   return db
 }
 

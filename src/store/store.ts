@@ -374,6 +374,8 @@ export interface SentChunk {
   /** How many were sent before the first one. */
   readonly from: number
   readonly text: string
+  /** What was shared where it was written (`SessionChanges.shared`). */
+  readonly shared?: readonly string[]
 }
 
 /** What became of one session since it was written last. */
@@ -396,6 +398,8 @@ export interface SessionChanges {
   readonly ended: readonly string[]
   /** What was written under lower numbers than this is not needed any more, but for what was written anew. */
   readonly floor: number
+  /** Texts to which those of what was sent refer, but for what is written anew. */
+  readonly shared?: readonly string[]
 }
 
 /** Sessions that can be resumed. */

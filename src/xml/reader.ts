@@ -68,11 +68,13 @@ const XML_DECLARATION = '<?xml'
 
 const NO_CONTENT: Source = Object.freeze({ text: '', declarations: '' })
 
+/** The start tag that is being read: there is never more than one, and nothing of it is left when it has been opened. */
+const tag = new StartTag()
+
 /** Reads one XML stream (RFC 6120 §11). */
 export class Reader {
   #limits: ReaderLimits
   #error: ReadError | undefined
-  readonly #tag = new StartTag()
   readonly #tree: Tree
 
   /** Input: decoded pieces from `#head` on, then the text being read, and a token of which more must come. */
@@ -282,9 +284,9 @@ export class Reader {
 
   #readHeader(): Step {
     if (!this.#readTag()) return MORE
-    const { name, colon, end, empty } = this.#tag
+    const { name, colon, end, empty } = tag
     this.#checkSize(end)
-    this.#tree.open(this.#tag)
+    this.#tree.open(tag)
     this.#pos = end
     this.#emptyHeader = empty
     return { kind: 'open', prefix: colon < 0 ? '' : name.slice(0, colon), ...this.#tree.header() }
@@ -338,14 +340,14 @@ export class Reader {
 
   #readStartTag(): Step {
     if (!this.#readTag()) return MORE
-    const { end, empty, colon } = this.#tag
+    const { end, empty, colon } = tag
     if (this.#tree.depth === 1) {
       this.#elements = 0
       this.#copying = colon < 0
       this.#sourceFrom = end
     }
     this.#checkSize(end)
-    this.#tree.open(this.#tag)
+    this.#tree.open(tag)
     this.#pos = end
     if (++this.#elements > this.#limits.elements) throw tooMany('A stanza has too many elements.')
     if (this.#tree.depth - 1 > this.#limits.depth) throw tooMany('Elements are nested too deeply.')
@@ -355,7 +357,7 @@ export class Reader {
   /** Reads the start tag at `#pos`; false if it is not complete, even if it is wrong already. */
   #readTag(): boolean {
     try {
-      return this.#tag.read(this.#text, this.#pos, this.#limits.attributes)
+      return tag.read(this.#text, this.#pos, this.#limits.attributes)
     } catch (error) {
       if (tagIsWhole(this.#text.slice(this.#pos))) throw error
       return false

@@ -120,13 +120,27 @@ export function queryForm(): Element {
 export function resultMessages(queryId: string | undefined): (archived: Archived) => Element {
   const asked = queryId === undefined ? {} : { queryid: queryId }
   const start = detach(`<result xmlns='${NS_MAM}'${attributesXml(asked)} id='`)
+  const stampOf = stamps()
   return ({ id, time, xml }) => {
-    const delay = new XmlElement('delay', NS_DELAY, { stamp: new Date(time).toISOString() }, [])
+    const delay = new XmlElement('delay', NS_DELAY, { stamp: stampOf(time) }, [])
     const inner = `${delay.xml(NS_FORWARD)}<message xmlns='${NS_CLIENT}'${xml.slice('<message'.length)}`
     const text = `${start}${id}'><forwarded xmlns='${NS_FORWARD}'>${inner}</forwarded></result>`
     const forwarded = new XmlElement('forwarded', NS_FORWARD, {}, [delay], { text: inner, declarations: '' })
     const result = new XmlElement('result', NS_MAM, { ...asked, id: archiveId(id) }, [forwarded])
     return new XmlElement('message', NS_CLIENT, {}, [result], { text, declarations: '', own: true })
+  }
+}
+
+/** Writes whole ms since 1970 (XEP-0082 §3.2) that are near to each other: what they have in common, once. */
+function stamps(): (time: number) => string {
+  let minute = Number.NaN
+  let start = ''
+  return (time) => {
+    const current = Math.floor(time / 60_000)
+    if (current !== minute) start = new Date(current * 60_000).toISOString().slice(0, '2026-01-31T12:00:'.length)
+    minute = current
+    const rest = String(100_000 + time - current * 60_000)
+    return `${start}${rest.slice(1, 3)}.${rest.slice(3)}Z`
   }
 }
 

@@ -29,6 +29,7 @@ export class Jid {
   readonly #text: string
   #bare: Jid | undefined
   #attribute: string | undefined
+  #addressee: string | undefined
 
   private constructor(local: string | undefined, domain: string, resource: string | undefined) {
     this.local = local
@@ -80,6 +81,12 @@ export class Jid {
   get attribute(): string {
     this.#attribute ??= escapeAttribute(this.#text)
     return this.#attribute
+  }
+
+  /** The same with its name, as an addressee: what many are sent is kept for each of them as no more than this. */
+  get addressee(): string {
+    this.#addressee ??= Buffer.from(` to='${this.attribute}'`).toString()
+    return this.#addressee
   }
 
   toString(): string {

@@ -20,6 +20,8 @@ const TYPES: Readonly<Record<StanzaKind, ReadonlySet<string>>> = {
   iq: new Set(['get', 'set', 'result', 'error']),
 }
 
+const TAG: Readonly<Record<StanzaKind, string>> = { message: '<message', presence: '<presence', iq: '<iq' }
+
 /** What `Stanza.with` may change; `undefined` removes, an absent key keeps. */
 export interface StanzaChanges {
   readonly from?: Jid | undefined
@@ -136,19 +138,27 @@ export class Stanza implements Writable {
   }
 
   xml(inherited: string): string {
-    if (inherited !== NS_CLIENT) return this.#start() + this.#behindAddressee(inherited)
+    if (inherited !== NS_CLIENT) return this.#start(this.#declaration(inherited)) + this.#behindAddressee()
     this.#client ??= this.#start() + (this.#original ? this.#original.#sharedRest() : this.#ownRest())
     return this.#client
   }
 
-  /** The text on streams of clients, in memory of its own (see `detach`): for what is kept for long. Copies share most of it. */
+  /**
+   * The text on streams of clients for those who keep it long, in memory of its own (see `detach`); of a copy to somebody only
+   * what stands between its name and `shared`.
+   */
   kept(): string {
-    const text = this.xml(NS_CLIENT)
-    return this.#original || this.element.source?.own ? text : detach(text)
+    if (this.#original) return this.to?.addressee ?? ''
+    return this.element.source?.own ? this.xml(NS_CLIENT) : detach(this.xml(NS_CLIENT))
+  }
+
+  /** The end of the text of a copy: the same for all copies of a stanza, once in memory. Undefined for what is no copy. */
+  get shared(): string | undefined {
+    return this.#original ? this.#original.#sharedRest() : undefined
   }
 
   #ownRest(): string {
-    this.#rest ??= this.#behindAddressee(NS_CLIENT)
+    this.#rest ??= this.#declaration(NS_CLIENT) + this.#behindAddressee()
     return this.#rest
   }
 
@@ -160,13 +170,17 @@ export class Stanza implements Writable {
     return rest
   }
 
-  #start(): string {
-    return this.to ? `<${this.kind} to='${this.to.attribute}'` : `<${this.kind}`
+  #start(declaration = ''): string {
+    return TAG[this.kind] + declaration + (this.to?.addressee ?? '')
   }
 
-  #behindAddressee(inherited: string): string {
+  #declaration(inherited: string): string {
+    return inherited === this.element.ns ? '' : ` xmlns='${this.element.ns}'`
+  }
+
+  #behindAddressee(): string {
     const { element } = this
-    let tag = inherited === element.ns ? '' : ` xmlns='${element.ns}'`
+    let tag = ''
     if (this.from) tag += ` from='${this.from.attribute}'`
     if (this.id !== undefined) tag += ` id='${escapeAttribute(this.id)}'`
     tag += attributesXml(element.attrs, isAddressing)

@@ -201,3 +201,33 @@ test('when a server that could not be reached is there again, both sides learn w
   await romeo.receives(`<presence from='${juliet.full}' to='${romeo.bare}'><show>away</show></presence>`)
   await juliet.receives(`<presence from='${romeo.full}'><show>dnd</show></presence>`)
 })
+
+test('whoever was invited from elsewhere is let in without a question, and asked (XEP-0379 §3.5)', async () => {
+  const { juliet, romeo } = await lovers()
+  const made = await juliet.sets(
+    `<command xmlns='http://jabber.org/protocol/commands' node='urn:xmpp:invite#invite' action='execute'/>`,
+    CAPULET,
+  )
+  const token = /preauth=([^;<&]+)/.exec(made.xml(''))?.[1]
+  assert.ok(token, made.xml(''))
+  romeo.sends(
+    `<presence type='subscribe' to='${juliet.bare}'><preauth xmlns='urn:xmpp:pars:0' token='wrong'/></presence>`,
+  )
+  await juliet.receives(from(romeo, 'subscribe'))
+  romeo.sends(`<presence type='unsubscribe' to='${juliet.bare}'/>`)
+  await allSettle(romeo, juliet)
+  romeo.sends(
+    `<presence type='subscribe' to='${juliet.bare}'><preauth xmlns='urn:xmpp:pars:0' token='${token}'/></presence>`,
+  )
+  await romeo.receivesAll(
+    push(item(juliet, 'none', `ask='subscribe'`)),
+    from(juliet, 'subscribe'),
+    from(juliet, 'subscribed'),
+    push(item(juliet, 'to')),
+    `<presence from='${juliet.full}'/>`,
+  )
+  romeo.sends(`<presence type='subscribed' to='${juliet.bare}'/>`)
+  await allSettle(romeo, juliet)
+  assert.deepEqual(await rosterOf(juliet), [`${romeo.bare} both`])
+  assert.deepEqual(await rosterOf(romeo), [`${juliet.bare} both`])
+})

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Certificates that tests need, good and bad ones: with any names, times, purposes, and whoever signs.
 import { webcrypto } from 'node:crypto'
-import '../../src/ops/reflect.ts'
+import 'reflect-metadata'
 import {
   BasicConstraintsExtension,
   ExtendedKeyUsageExtension,

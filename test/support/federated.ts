@@ -16,7 +16,7 @@ import { type Bench, Child, freePorts } from './process.ts'
 const AENIGMA = new URL('../../bin/aenigma', import.meta.url).pathname
 const PASSWORD = 'secret'
 /** How long anything may take, in ms. */
-const PATIENCE = 20_000
+const PATIENCE = 60_000
 const NS_CLIENT = 'jabber:client'
 
 /** What a server may have that others have not. */
@@ -112,7 +112,7 @@ export class OurServer {
 
   async start(): Promise<void> {
     const child = this.run(['up', '--json'])
-    await child.until('readiness', () => child.lines[0])
+    await child.until('readiness', () => child.lines[0], PATIENCE)
     this.#child = child
   }
 

@@ -23,6 +23,8 @@ export class MemoryLink implements Link {
   allowed = 0
   /** How often the server wrote nothing but white space. */
   spaces = 0
+  /** What the other side has not read, as the system says. */
+  unsent = 0
   /** What the certificate of the other server proves; only on links between servers. */
   proof: ((domain: string) => Proof) | undefined
   #events: LinkEvents | undefined

@@ -69,7 +69,8 @@ function certificateCheck(subject: Subject, host: string, port: ListenInfo): Che
   return check(`certificate.${host}.${port.port}`, about, async () => {
     const { certificate } = await probeTls(placeOf(subject, port, host))
     if (!certificate) return bad('error', 'No certificate is shown.', RENEW)
-    return judged(certificate, domainToASCII(host), subject.now())
+    const seen = judged(certificate, domainToASCII(host), subject.now())
+    return seen.level === 'ok' ? seen : withReason(seen, subject, host)
   })
 }
 
@@ -94,6 +95,14 @@ function judged(certificate: ShownCertificate, host: string, now: number): Seen 
   if (left < VERY_SOON) return bad('error', found, 'It should have been renewed: look into the log for why not.')
   if (left < SOON) return bad('warn', found, 'It should have been renewed: look into the log for why not.')
   return ok(found)
+}
+
+/** Where the server gets its certificates itself, it knows why it did not. */
+function withReason(seen: Seen, { status }: Subject, host: string): Seen {
+  const failure = status.certificates.find((one) => one.host === host)?.failure
+  if (!failure) return seen
+  const found = `${seen.found} Getting another one failed: ${failure.why}`
+  return { ...seen, found, fix: 'Do away with that reason; the server tries again by itself.' }
 }
 
 const WHY: Readonly<Record<string, string>> = {

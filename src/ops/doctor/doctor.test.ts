@@ -39,7 +39,15 @@ function configOf(text = ''): Config {
 
 /** A server that is well. */
 function subject(changed: Partial<Subject> = {}, listening: readonly ListenInfo[] = []): Subject {
-  const status: Partial<Status> = { hosts: [HOST], listening, eventLoopDelay: 2, uncommitted: 0, memory: 80e6, pid: 1 }
+  const status: Partial<Status> = {
+    hosts: [HOST],
+    listening,
+    eventLoopDelay: 2,
+    uncommitted: 0,
+    memory: 80e6,
+    pid: 1,
+    certificates: [],
+  }
   const began = Date.now()
   let time = 0
   return {
@@ -102,6 +110,15 @@ test('a server that is well has nothing', async () => {
 
 test('an expired certificate', async () => {
   assert.deepEqual(await illsOfTls({ days: [-90, -1] }), ['error certificate.example.org.PORT: It expired on DAY.'])
+})
+
+test('a certificate of our own making, since the authority gave none', async () => {
+  const { port } = await served({ dns: NAMES, days: [-1, 80] })
+  const well = subject({}, listening('tls', port))
+  const state = { host: HOST, names: [], missing: [], provisional: true, until: 0, next: 0 }
+  const failure = { why: 'Port 443 is closed.', at: 0, times: 1 }
+  const found = await ills(tlsWard({ ...well, status: { ...well.status, certificates: [{ ...state, failure }] } }))
+  assert.match(found.join(), /It is self-signed: nobody trusts it\. Getting another one failed: Port 443 is closed\./)
 })
 
 test('a certificate of tomorrow, or a clock of yesterday', async () => {

@@ -87,19 +87,35 @@ test('they are asked what they have after a hundred stanzas, or soon', async () 
 })
 
 test('no more is on its way than can be sent again', async () => {
-  const { place, juliet } = await begin({ rules: { queueStanzas: 2_000, queueBytes: 10_000_000 } })
-  for (let count = 0; count < 1_100; count++) juliet.sends(chat('x'))
+  const { place, juliet } = await begin({ rules: { queueStanzas: 10_000, queueBytes: 10_000_000 } })
+  for (let count = 0; count < 5_100; count++) juliet.sends(chat('x'))
   await juliet.settles()
   const host = await counting(place)
   let got = 0
   const take = async (upTo: number): Promise<void> => {
     while (got < upTo) if ((await host.hears()).name === 'message') got++
   }
-  await take(1_000)
+  await take(5_000)
   await settles(host)
   assert.equal(place.streams.list().routes[0]?.queued, 100)
-  host.sends(`<a xmlns='${SM}' h='1000'/>`)
-  await take(1_100)
+  host.sends(`<a xmlns='${SM}' h='5000'/>`)
+  await take(5_100)
+})
+
+test('one that does not read is sent no more, and others are', async () => {
+  const { place, juliet } = await begin({ rules: { queueStanzas: 10 } })
+  juliet.sends(chat('one'))
+  const host = await counting(place)
+  await host.receives(says('one'))
+  host.link.unsent = 200_000
+  for (let count = 0; count < 50; count++) juliet.sends(chat('x'))
+  juliet.sends(`<message to='x@capulet.example'><body>hi</body></message>`)
+  await juliet.receivesNothing()
+  assert.equal((await place.dialer.next()).to, 'capulet.example')
+  assert.equal(place.streams.list().routes[0]?.queued, 50)
+  host.link.unsent = 0
+  host.sends(`<a xmlns='${SM}' h='1'/>`)
+  for (let count = 0; count < 50; count++) await host.receives(says('x'))
 })
 
 test('what breaks every stream goes back in the end', async () => {
@@ -161,7 +177,7 @@ test('one that does not acknowledge any more is cut off, and gets it again', asy
   await host.receives(says('one'))
   clock.advance(250)
   await host.receives(`<r xmlns='${SM}'/>`)
-  clock.advance(120_000)
+  clock.advance(75_000)
   await host.isClosed('connection-timeout')
   clock.advance(1_500)
   const next = await counting(place)

@@ -120,6 +120,11 @@ export class Acks {
     else this.#askSoon()
   }
 
+  /** Asks what they have, unless they have been asked. */
+  askNow(): void {
+    if (this.#askedAt === undefined && this.#sent.length > 0) this.#ask()
+  }
+
   /** Answers `<r/>` once everything that it covers is on disk; a disk that failed since the last answer ends the stream. */
   answer(): void {
     if (this.#answering) {

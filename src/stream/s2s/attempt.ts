@@ -12,8 +12,8 @@ import type { Parcel } from './queue.ts'
 /** What an attempt needs beside the parts of streams. */
 export interface AttemptOwner {
   readonly parts: StreamParts
-  /** Waits for its turn to connect: not all may at once. @returns ends the turn, which may not have come yet */
-  turn(begin: () => void): () => void
+  /** Waits for its turn to connect: not all may at once. @param who wants it @returns ends the turn, which may not have come yet */
+  turn(who: string, begin: () => void): () => void
 }
 
 /** What becomes of an attempt. */
@@ -43,8 +43,9 @@ export class Attempt {
     this.#outcome = outcome
   }
 
-  begin(): void {
-    this.#endTurn = this.#owner.turn(() => this.#dial())
+  /** @param who has something to send */
+  begin(who: string): void {
+    this.#endTurn = this.#owner.turn(who, () => this.#dial())
   }
 
   /** It is not wanted any more. */

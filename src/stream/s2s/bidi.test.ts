@@ -99,3 +99,18 @@ test('while we dial, who comes is faster', async () => {
   const late = call.connects()
   await late.isClosed(undefined)
 })
+
+test('when what we dial fails after all, who came meanwhile carries everything', async () => {
+  const place = await world()
+  const juliet = await place.stage.enter('juliet')
+  juliet.sends(chat('one'))
+  juliet.sends(`<iq type='get' to='${THEIRS}' id='q'><ping xmlns='urn:xmpp:ping'/></iq>`)
+  await juliet.settles()
+  const host = (await place.dialer.next()).connects()
+  await host.link.next()
+  const montague = await place.visitor().enters(BIDI)
+  host.link.clientVanishes()
+  await montague.receives(says('one'))
+  await montague.receives(`<iq type='get' id='q'/>`)
+  assert.equal(place.dialer.calls, 1)
+})

@@ -19,6 +19,8 @@ export interface StreamInfo {
   /** The domain of who opened it, as far as it is known, and the other one. */
   readonly from: string | undefined
   readonly to: string | undefined
+  /** Further domains of ours that send on it (XEP-0220 §2.6.1). */
+  readonly also: readonly string[]
   /** Which domains of theirs were proved, and how. */
   readonly proved: readonly { readonly domain: string; readonly by: ProvedBy }[]
   /** The version of TLS, such as `TLSv1.3`; undefined without. */

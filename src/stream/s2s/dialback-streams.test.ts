@@ -119,8 +119,8 @@ test('everybody may ask about our keys, also who proved nothing', async () => {
 const chat = (text: string): string => `<message type='chat' to='romeo@${THEIRS}' id='1'><body>${text}</body></message>`
 
 /** Somebody writes; the other server wants dialback instead of our certificate. */
-async function writesToOld(features = DIALBACK) {
-  const place = await world()
+async function writesToOld(features = DIALBACK, stage: Stage = {}) {
+  const place = await world(stage)
   const juliet = await place.stage.enter('juliet')
   juliet.sends(chat('Hail'))
   const call = await place.dialer.next()
@@ -150,7 +150,6 @@ test('where our certificate is refused, dialback is tried', async () => {
 
 const refusals: Readonly<Record<string, readonly [string, string]>> = {
   'does not believe us': [told('invalid', THEIRS, OURS), 'internal-server-error'],
-  'cannot reach our server': [error('remote-connection-failed', THEIRS, OURS), 'remote-server-timeout'],
   'does not serve the domain': [error('item-not-found', THEIRS, OURS), 'remote-server-not-found'],
   'wants a certificate': [error('not-authorized', THEIRS, OURS), 'remote-server-timeout'],
 }
@@ -164,6 +163,20 @@ for (const [what, [answer, condition]] of Object.entries(refusals)) {
     assert.ok(place.streams.list().routes[0]?.lastError)
   })
 }
+
+test('a server that could not reach ours is tried again, and the message waits', async () => {
+  const clock = new FakeClock()
+  const { place, host } = await writesToOld(DIALBACK, { clock })
+  await host.hears()
+  host.sends(error('remote-connection-failed', THEIRS, OURS))
+  await host.isClosed(undefined)
+  clock.advance(2_000)
+  const again = (await place.dialer.next()).connects(new MemoryLink())
+  await again.answers(DIALBACK)
+  await again.hears()
+  again.sends(told('valid', THEIRS, OURS))
+  await again.receives(`<message><body>Hail</body></message>`)
+})
 
 test('an answer about others than we asked for ends the stream', async () => {
   const { host } = await writesToOld()
@@ -195,7 +208,10 @@ test('a second domain of ours rides on the stream of the first, once it has been
   await host.receives(`<message from='coven@${ROOMS}'><body>one</body></message>`)
   await host.receives(`<message from='coven@${ROOMS}'><body>two</body></message>`)
   assert.equal(place.dialer.calls, 1)
-  assert.equal(place.streams.list().streams.length, 1)
+  assert.deepEqual(
+    place.streams.list().streams.map(({ also }) => also),
+    [[ROOMS]],
+  )
   assert.deepEqual(
     place.streams.list().routes.map(({ from, state }) => [from, state]),
     [

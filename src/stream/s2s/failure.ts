@@ -12,6 +12,7 @@ export type FailureKind =
   | 'certificate'
   | 'not-authenticated'
   | 'not-believed'
+  | 'not-verified'
   | 'protocol'
   | 'not-theirs'
   | 'refused-us'
@@ -42,6 +43,7 @@ const MEANINGS: Readonly<Record<FailureKind, Meaning>> = {
     text: 'The other server does not believe this one who it is.',
     passes: false,
   },
+  'not-verified': soon('The other server could not ask this one whether it is itself.', true),
   'not-authenticated': soon('This server could not prove to the other one who it is.', false),
   tls: soon('No encrypted connection to the other server could be made.', false),
   protocol: soon('The other server does not speak as it should.', false),
@@ -124,6 +126,8 @@ const KIND_BY_DIALBACK: Readonly<Record<string, FailureKind>> = {
   'item-not-found': 'not-theirs',
   'policy-violation': 'refused-us',
   forbidden: 'not-believed',
+  'remote-server-timeout': 'not-verified',
+  'remote-connection-failed': 'not-verified',
   'resource-constraint': 'unreachable',
 }
 

@@ -22,6 +22,8 @@ import { Turns } from './turns.ts'
 const SWEEP = 15_000
 /** Pairs of domains that something is known of; whoever writes to more at a time has to wait. */
 const ROUTES_MAX = 10_000
+/** How many of them are looked at for one that can be forgotten. */
+const LOOKS_MAX = 100
 /** UTF-16 units of everything that waits for other servers. */
 const QUEUED_MAX = 128 * 1024 * 1024
 /** How many connections may be on their way at a time. */
@@ -31,7 +33,7 @@ const PAGE = 500
 /** After this long without anything of ours a stream gets a sign of life, in ms. */
 const KEEPALIVE = 60_000
 /** How long the other server may take to say what it has, in ms. */
-const PATIENCE = 90_000
+const PATIENCE = 60_000
 
 /** How long others may take to say what they have before our streams end, in ms. */
 const LAST_WORDS = 500
@@ -139,8 +141,8 @@ export class ServerStreams implements Federation, RouteOwner {
     return Math.random()
   }
 
-  turn(begin: () => void): () => void {
-    return this.#turns.take(begin)
+  turn(who: string, begin: () => void): () => void {
+    return this.#turns.take(who, begin)
   }
 
   hasRoom(size: number): boolean {
@@ -176,8 +178,10 @@ export class ServerStreams implements Federation, RouteOwner {
       else if (isRefused(stream.info)) stream.close(new StreamError('policy-violation'))
       else if (ours !== undefined && !router.answersFor(ours)) stream.close(new StreamError('host-gone'))
     }
-    for (const { out } of this.#routes.values()) {
-      if (out && (policy.refusal(out.theirs) || isRefused(out.info) || !router.answersFor(out.ours))) out.close()
+    for (const route of this.#routes.values()) {
+      const { out, pair } = route
+      if (policy.refusal(pair.theirs)) route.giveUp()
+      else if (out && (isRefused(out.info) || !router.answersFor(out.ours))) out.close()
     }
   }
 
@@ -220,10 +224,24 @@ export class ServerStreams implements Federation, RouteOwner {
     const key = wayOf(pair)
     const known = this.#routes.get(key)
     if (known) return known
-    if (this.#routes.size >= ROUTES_MAX) return undefined
+    if (this.#routes.size >= ROUTES_MAX && !this.#forgetOne()) return undefined
     const route = new Route(pair, this)
     this.#routes.set(key, route)
     return route
+  }
+
+  /** That a domain could not be reached is worth less than a place for another one. @returns whether there is one now */
+  #forgetOne(): boolean {
+    let looks = 0
+    for (const [key, route] of this.#routes) {
+      if (!route.isForgettable) {
+        if (++looks >= LOOKS_MAX) return false
+        continue
+      }
+      route.close()
+      return this.#routes.delete(key)
+    }
+    return false
   }
 
   /** On disk before its sender may forget it. */
@@ -238,8 +256,9 @@ export class ServerStreams implements Federation, RouteOwner {
     try {
       const stanza = Stanza.parse(parseElement(xml, NS_CLIENT))
       const { from, to } = stanza
-      const route = from && to && this.#route(from.domain, to.domain)
-      if (route) route.carry(stanza, id)
+      const isOurs = from && this.parts.router.answersFor(from.domain) // domains may have gone since then
+      if (isOurs && to) this.#route(from.domain, to.domain)?.carry(stanza, id)
+      else this.dropped([id])
     } catch (error) {
       this.parts.log.error('message for another server not readable', { id, error })
       this.dropped([id])

@@ -63,6 +63,19 @@ for (const [what, attrs, condition] of [
   })
 }
 
+test('who is refused is told by whom, if it asked for one of us', async () => {
+  for (const [to, from] of [
+    [OURS, OURS],
+    ['verona.example', ''],
+  ]) {
+    const visitor = place.visitor()
+    visitor.link.clientOpens({ from: OURS, to: to ?? '', version: '1.0' }, 'jabber:server')
+    const opened = await visitor.link.next()
+    assert.ok(opened.kind === 'opened')
+    assert.equal(opened.header.from, from)
+  }
+})
+
 test('a stream of another kind ends', async () => {
   const attrs = { from: THEIRS, to: OURS, version: '1.0' }
   await place.visitor().isRefused(attrs, 'invalid-namespace', 'jabber:client')

@@ -98,6 +98,7 @@ export class InStream implements LinkEvents, Carrier {
       direction: 'in',
       from: this.#theirs,
       to: this.#ours,
+      also: [],
       proved: [...this.#proved].map(([domain, { by }]) => ({ domain, by })),
       tls: this.#link.secured?.version ?? (this.#link.encrypted ? 'TLS' : undefined),
       bidi: this.#bidi,
@@ -142,7 +143,9 @@ export class InStream implements LinkEvents, Carrier {
   async opened(header: StreamHeader): Promise<void> {
     this.traffic.speaks(header)
     const problem = this.#judge(header)
-    this.#link.open({ from: this.#ours ?? '', to: this.#theirs, id: this.id, lang: 'en', version: '1.0' })
+    const asked = this.#ours ?? domainIn(header.element.attrs.to)
+    const from = asked !== undefined && this.#parts.router.answersFor(asked) ? asked : ''
+    this.#link.open({ from, to: this.#theirs, id: this.id, lang: 'en', version: '1.0' })
     if (problem) return this.close(problem)
     const { encrypted } = this.#link
     if (encrypted && this.#theirs !== undefined && !this.#proof) this.#proof = await this.#link.proves?.(this.#theirs)

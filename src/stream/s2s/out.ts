@@ -103,6 +103,7 @@ export class OutStream implements LinkEvents, Carrier {
       direction: 'out',
       from: this.ours,
       to: this.theirs,
+      also: [...this.#riders.keys()],
       proved: this.#provedBy === undefined ? [] : [{ domain: this.theirs, by: this.#provedBy }],
       tls: this.#link.secured?.version ?? (this.#link.encrypted ? 'TLS' : undefined),
       bidi: this.#bidi,
@@ -165,8 +166,8 @@ export class OutStream implements LinkEvents, Carrier {
     const { attrs } = header.element
     const problem = headerProblem(header)
     if (problem) return this.#fail(new StreamFailure('protocol', `Its header is wrong: ${problem.condition}.`), problem)
-    // Some leave it out; who is somebody else is not who we want (RFC 6120 §4.7.1).
-    if (attrs.from !== undefined && domainIn(attrs.from) !== this.theirs) {
+    // Some leave it out, most of all when they refuse; who is somebody else is not who we want (RFC 6120 §4.7.1).
+    if (attrs.from && domainIn(attrs.from) !== this.theirs) {
       return this.#fail(
         new StreamFailure('not-theirs', 'It answers as another domain.'),
         new StreamError('invalid-from'),

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { FakeClock } from '../../../test/support/fake-clock.ts'
+import { OURS, THEIRS, type Visitor, world } from '../../../test/support/other-servers.ts'
 import { Pace, Paces } from './pace.ts'
 
 function setUp() {
@@ -65,4 +66,30 @@ test('connecting anew gains nothing, and who is gone for long is forgotten', () 
   paces.leave('a.example')
   clock.advance(60_000)
   assert.equal(paces.size, 0)
+})
+
+test('a server that sends too much is read later, over all of its streams, and loses nothing; others do not wait', async () => {
+  const clock = new FakeClock()
+  const place = await world({ clock, rules: { stanzasPerSecond: 1 } })
+  const juliet = await place.stage.enter('juliet')
+  const says = (visitor: Visitor, from: string, text: string): void =>
+    visitor.sends(`<message type='chat' from='romeo@${from}' to='${juliet.full}'><body>${text}</body></message>`)
+  const heard = (text: string): Promise<unknown> => juliet.receives(`<message><body>${text}</body></message>`)
+  const [one, two] = [await place.visitor().enters(), await place.visitor().enters()]
+  for (let n = 1; n <= 11; n++) says(one, THEIRS, `one ${n}`)
+  for (let n = 1; n <= 11; n++) await heard(`one ${n}`)
+  says(one, THEIRS, 'too much')
+  says(two, THEIRS, 'two')
+  says(two, THEIRS, 'too much of two')
+  await heard('two') // this one finds that it has to wait
+  const other = place.visitor('verona.example')
+  await other.begins({ from: 'verona.example', to: OURS, version: '1.0' })
+  other.sends(`<result xmlns='jabber:server:dialback' from='verona.example' to='${OURS}'>key</result>`)
+  await other.receives(`<result xmlns='jabber:server:dialback' type='valid'/>`)
+  says(other, 'verona.example', 'other')
+  await heard('other')
+  await juliet.receivesNothing()
+  clock.advance(10_000)
+  await heard('too much')
+  await heard('too much of two')
 })

@@ -58,12 +58,12 @@ export class Queue {
     return this.#parcels[this.#head]
   }
 
-  /** Puts a parcel at the end. @returns false if there is no room for it */
-  push(one: Parcel): boolean {
+  /** Puts a parcel at the end. @param most other bounds than the usual ones @returns false if there is no room for it */
+  push(one: Parcel, most: QueueLimits = this.#limits): boolean {
     const key = newsKey(one.stanza)
     const older = key === undefined ? undefined : this.#news.get(key)
     if (older) this.#remove(older)
-    if (!this.#hasRoom(one) && !this.#dropErrors(one)) return false
+    if (!this.#hasRoom(one, most) && !this.#dropErrors(one, most)) return false
     this.#parcels.push(one)
     this.#count(one, 1)
     if (key !== undefined) this.#news.set(key, one)
@@ -106,15 +106,15 @@ export class Queue {
     return taken
   }
 
-  #hasRoom({ size }: Parcel): boolean {
-    return this.#length < this.#limits.queueStanzas && this.#bytes + size <= this.#limits.queueBytes
+  #hasRoom({ size }: Parcel, { queueStanzas, queueBytes }: QueueLimits): boolean {
+    return this.#length < queueStanzas && this.#bytes + size <= queueBytes
   }
 
   /** Nobody waits for an error as for anything else. */
-  #dropErrors(one: Parcel): boolean {
+  #dropErrors(one: Parcel, most: QueueLimits): boolean {
     if (one.stanza.type === 'error') return false
     this.take(({ stanza }) => stanza.type === 'error')
-    return this.#hasRoom(one)
+    return this.#hasRoom(one, most)
   }
 
   #remove(one: Parcel): void {

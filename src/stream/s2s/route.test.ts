@@ -188,6 +188,18 @@ test('a domain that is not talked to any more gets nothing of what waited', asyn
   assert.equal(place.dialer.calls, 1)
 })
 
+test('what waits for a domain that is blocked by a reload goes back at once, and a connection on its way is none', async () => {
+  const { place, juliet } = await begin()
+  await sends(juliet, chat('one'))
+  const call = await place.dialer.next()
+  place.rules.block = [THEIRS]
+  place.streams.endRefused()
+  await juliet.receives(back('one', 'cancel', 'not-allowed'))
+  assert.ok(call.signal.aborted)
+  await call.connects().isClosed(undefined)
+  assert.deepEqual(place.streams.list().streams, [])
+})
+
 test('administrators see what is going on', async () => {
   const { place, juliet } = await begin()
   await sends(juliet, chat('one'))
@@ -197,4 +209,28 @@ test('administrators see what is going on', async () => {
   await juliet.settles()
   const [failed] = place.streams.list().routes
   assert.deepEqual([failed?.state, failed?.lastError?.why], ['waiting', 'It did not work.'])
+})
+
+test('a stream that broke may have taken news with it: when the other server is heard again, its people are asked for', async () => {
+  const { clock, place, juliet } = await begin()
+  const call = await Promise.all([place.dialer.next(), juliet.sends(`<presence type='subscribe' to='${ROMEO}'/>`)])
+  const host = await call[0].connects().letsIn()
+  await host.receives(`<presence type='subscribe' to='${ROMEO}'/>`)
+  const visitor = await place.visitor().enters()
+  visitor.sends(`<presence type='subscribed' from='${ROMEO}' to='${juliet.bare}'/>`)
+  visitor.sends(`<presence from='${ROMEO}/garden' to='${juliet.bare}'/>`)
+  while ((await juliet.hears()).attrs.from !== `${ROMEO}/garden`);
+  host.link.clientVanishes()
+  visitor.sends(`<presence from='${ROMEO}/orchard' to='${juliet.bare}'/>`)
+  await juliet.receives(`<presence from='${ROMEO}/orchard'/>`)
+  const again = place.dialer.next()
+  for (let second = 0; second < 6; second++) {
+    clock.advance(1000)
+    await juliet.settles()
+  }
+  const back = await (await again).connects().letsIn()
+  await back.receivesAll(
+    `<presence type='subscribe' to='${ROMEO}'/>`, // nobody has said that it arrived
+    `<presence type='probe' from='${juliet.bare}' to='${ROMEO}'/>`,
+  )
 })

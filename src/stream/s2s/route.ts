@@ -18,6 +18,8 @@ const PAUSE_FIRST = 1_000
 const PAUSE_LONGEST = 120_000
 /** How long a domain that cannot be reached at all is not tried again, in ms. */
 const GIVEN_UP_FOR = 60_000
+/** What may wait on a stream that carries stanzas: much can come in one turn, and none of it need go back. */
+const WHILE_OPEN = { queueStanzas: 20_000, queueBytes: 16 * 1024 * 1024 }
 /** How often a stanza may be the first of those that a broken stream did not deliver. */
 const TRIES = 3
 
@@ -71,7 +73,12 @@ export class Route {
 
   /** Whether nothing would be lost without it. */
   get isIdle(): boolean {
-    const isBusy = this.#stream || this.#attempt || this.#boarding || this.#pause
+    return this.isForgettable && !this.#pause
+  }
+
+  /** Whether nothing would be lost but what is known of the last attempt. */
+  get isForgettable(): boolean {
+    const isBusy = this.#stream || this.#attempt || this.#boarding
     return !isBusy && this.#spare.size === 0 && this.#queue.length === 0
   }
 
@@ -104,7 +111,7 @@ export class Route {
     const failure = this.#refuses
     if (stream && (this.#jumps || (stream.hasRoom && this.#queue.length === 0))) stream.send(one)
     else if (failure && !(failure.passes && canWait(one))) this.#back([one], failure.forSender)
-    else if (!this.#owner.hasRoom(one.size) || !this.#queue.push(one)) this.#back([one], FULL)
+    else if (!this.#owner.hasRoom(one.size) || !this.#queue.push(one, stream && WHILE_OPEN)) this.#back([one], FULL)
     else if (!stream) this.#connect()
   }
 
@@ -182,17 +189,25 @@ export class Route {
     out?.close(error)
   }
 
+  /** Nothing may go there any more: what is under way ends, and what waits goes back. */
+  giveUp(): void {
+    const { out } = this
+    this.#attempt?.end()
+    this.#attempt = undefined
+    out?.close()
+    const refused = this.#queue.take(() => true)
+    this.#back(refused, this.#owner.parts.router.noWay())
+  }
+
   #connect(now = false): void {
     if (this.#closed || this.#attempt || this.#boarding || this.#stream || (this.#pause && !now)) return
-    const { policy, router } = this.#owner.parts
+    const { policy } = this.#owner.parts
     const { theirs } = this.pair
     const [spare] = this.#spare
     const shared = this.#boards ? this.#owner.shared.get(theirs) : undefined
     if (spare) this.#isOpen(spare)
-    else if (policy.refusal(theirs)) {
-      const refused = this.#queue.take(() => true)
-      this.#back(refused, router.noWay())
-    } else if (shared?.takesRiders) void this.#board(shared)
+    else if (policy.refusal(theirs)) this.giveUp()
+    else if (shared?.takesRiders) void this.#board(shared)
     else this.#dial()
   }
 
@@ -237,7 +252,7 @@ export class Route {
       ping: () => this.ping(),
     })
     this.#attempt = attempt
-    attempt.begin()
+    attempt.begin(this.#queue.first?.stanza.from?.bare.toString() ?? '')
   }
 
   #isOpen(stream: Carrier): void {
@@ -271,11 +286,14 @@ export class Route {
   #failed(failure: StreamFailure): void {
     if (this.#closed) return
     this.#note(failure)
+    if (this.#spare.size > 0) {
+      this.#connect(true)
+      return
+    }
     const useless = this.#queue.take((one) => !(failure.passes && canWait(one)))
     this.#rest(failure.passes ? this.#backOff() : GIVEN_UP_FOR)
     this.#refuses = failure
     this.#back(useless, failure.forSender)
-    if (this.#spare.size > 0) this.#connect(true)
   }
 
   /** What worked a moment ago is tried again soon, and until then everything waits. */
@@ -286,7 +304,8 @@ export class Route {
   }
 
   #note(failure: StreamFailure): void {
-    const { clock, log, metrics } = this.#owner.parts
+    const { clock, log, metrics, router } = this.#owner.parts
+    router.lost(this.pair.theirs) // news may get lost, ours and theirs
     this.#failure = { why: failure, at: clock.now() }
     this.#failures++
     metrics.serverFailed(failure.kind)

@@ -16,8 +16,11 @@ import type { StreamParts } from './parts.ts'
 import type { Parcel } from './queue.ts'
 
 /** What may be on its way without the other server having said that it has it: stanzas, and UTF-16 units of their texts. */
-const UNACKNOWLEDGED_MAX = 1000
+const UNACKNOWLEDGED_MAX = 5_000
 const UNACKNOWLEDGED_BYTES = 1024 * 1024
+
+/** What may lie here because they do not read; a link with much more is cut off. */
+const UNSENT_MAX = 128 * 1024
 
 /** A language tag (RFC 5646 §2.1, §4.4.1) of sensible length: it is put into every stanza of the stream. */
 const LANGUAGE = /^[A-Za-z0-9]{1,8}(?:-[A-Za-z0-9]{1,8}){0,7}$/
@@ -58,7 +61,8 @@ export class Traffic {
 
   /** Whether more may be sent. */
   get hasRoom(): boolean {
-    return this.acks.length < UNACKNOWLEDGED_MAX && this.acks.bytes < UNACKNOWLEDGED_BYTES
+    const { length, bytes } = this.acks
+    return length < UNACKNOWLEDGED_MAX && bytes < UNACKNOWLEDGED_BYTES && (this.#link.unsent ?? 0) < UNSENT_MAX
   }
 
   /** Sends a stanza of ours. */
@@ -69,6 +73,7 @@ export class Traffic {
     metrics.toServers[one.stanza.kind]++
     this.#link.send(one.stanza)
     this.acks.sent(one)
+    if (!this.hasRoom) this.acks.askNow() // nothing goes on before they have said what they have
   }
 
   /** Takes what comes on a stream on which somebody is proved. */

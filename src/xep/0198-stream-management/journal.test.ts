@@ -5,6 +5,7 @@ import { test } from 'node:test'
 import { type Theatre, theatre } from '../../../test/support/cast.ts'
 import { FakeClock } from '../../../test/support/fake-clock.ts'
 import { chat, enableResume, resume } from '../../../test/support/resume.ts'
+import { enters, makes, newRoom, OPEN } from '../../../test/support/rooms.ts'
 import type { SessionChanges } from '../../store/store.ts'
 
 interface Write extends SessionChanges {
@@ -97,4 +98,35 @@ test('a long log is made short while it grows', async () => {
   assert.ok(last.floor > first.number, 'the first entries are gone')
   const whole = writes.filter(({ changed }) => changed.some(({ anew }) => anew))
   assert.ok(whole.length <= 3, `written whole ${whole.length} times`)
+})
+
+test('what is said in a room is written once for all who were sent it, and comes again after a restart', async () => {
+  const stage = await theatre()
+  const { crone, hag } = await stage.scene('crone', 'hag')
+  const room = newRoom()
+  await makes(crone, room, 'crone', OPEN)
+  await enters(hag, room, 'hag')
+  await crone.hearsOut()
+  const ids = [await enableResume(crone), await enableResume(hag)] as const
+  await stage.store.durable()
+  const writes = watch(stage)
+  const said = 'Harpier cries: ’tis time, ’tis time 🌙'
+  crone.sends(`<message type='groupchat' to='${room}' id='one'><body>${said}</body></message>`)
+  await crone.settles()
+  await stage.store.durable()
+  assert.equal(
+    writes
+      .map((write) => JSON.stringify(write))
+      .join('')
+      .split(said).length - 1,
+    1,
+  )
+  await stage.restarts()
+  for (const [who, id] of [
+    [crone, ids[0]],
+    [hag, ids[1]],
+  ] as const) {
+    const back = await resume(stage, who, id, 0)
+    await back.receives(`<message from='${room}/crone' to='${who.full}' id='one'><body>${said}</body></message>`)
+  }
 })

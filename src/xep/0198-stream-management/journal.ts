@@ -7,7 +7,7 @@ import type { Session } from '../../core/session.ts'
 import type { SessionChange, SessionChanges } from '../../store/store.ts'
 import type { Managed } from './managed.ts'
 import type { Moments } from './queue.ts'
-import { chunkText, stateText } from './record.ts'
+import { chunkText, SharedTexts, stateText } from './record.ts'
 
 /** UTF-16 units that the log may have before it is shortened. */
 const LOG_TEXT = 4 * 1024 * 1024
@@ -103,17 +103,18 @@ export class Journal {
   }
 
   #take(number: number): SessionChanges {
-    const changed = [...this.#changed].flatMap((managed) => this.#change(managed, number) ?? [])
+    const shared = new SharedTexts()
+    const changed = [...this.#changed].flatMap((managed) => this.#change(managed, number, shared) ?? [])
     const ended = this.#ended
     this.#changed = new Set()
     this.#ended = []
     this.#posted = false
-    this.#log.wrote(number, changed)
+    this.#log.wrote(number, changed, shared.length)
     if (this.#log.hasAged) this.#post()
-    return { changed, ended, floor: this.#log.floor(number) }
+    return { changed, ended, floor: this.#log.floor(number), shared: shared.texts }
   }
 
-  #change(managed: Managed, number: number): SessionChange | undefined {
+  #change(managed: Managed, number: number, shared: SharedTexts): SessionChange | undefined {
     const written = this.#written.get(managed)
     if (!(written && managed.resume)) return undefined
     const { queue, handled, client, resume } = managed
@@ -127,7 +128,7 @@ export class Journal {
     written.anew = false
     written.sent = queue.sent
     written.skipped = queue.skipped
-    const sent = items.length === 0 ? undefined : { from, text: chunkText(items) }
+    const sent = items.length === 0 ? undefined : { from, text: chunkText(items, anew ? undefined : shared) }
     return { key: resume.key, owner: client.account.jid, anew, handled, acknowledged, state, sent }
   }
 
@@ -199,8 +200,8 @@ class LogLength {
   }
 
   /** Notes what was written. */
-  wrote(number: number, changed: readonly SessionChange[]): void {
-    let size = 0
+  wrote(number: number, changed: readonly SessionChange[], shared: number): void {
+    let size = shared
     for (const { anew, state, sent } of changed) {
       if (!anew) size += RECORD / 4 + (state?.length ?? 0) + (sent?.text.length ?? 0)
     }

@@ -7,7 +7,7 @@ import { parseElement } from '../../xml/reader.ts'
 import { StreamError } from '../../xmpp/errors.ts'
 import { NS_CLIENT, Stanza } from '../../xmpp/stanza.ts'
 import type { Asker } from './asker.ts'
-import { type Moments, type Sent, SentQueue } from './queue.ts'
+import { type Moments, type Sent, SentQueue, textOf } from './queue.ts'
 import { redeliver } from './redeliver.ts'
 
 /** XEP-0198, version 3 of its protocol. */
@@ -112,7 +112,8 @@ export class Managed {
   unacknowledged(): readonly Stanza[] {
     return this.#queue
       .after(0)
-      .flatMap(({ xml }) => (xml === undefined ? [] : [Stanza.parse(parseElement(xml, NS_CLIENT))]))
+      .map(textOf)
+      .flatMap((xml) => (xml === undefined ? [] : [Stanza.parse(parseElement(xml, NS_CLIENT))]))
   }
 
   /**
@@ -193,8 +194,9 @@ export class Managed {
 
   #replayOn(): void {
     let size = 0
-    for (const { xml = '' } of this.#queue.after(this.#replayed)) {
+    for (const item of this.#queue.after(this.#replayed)) {
       if (size >= PORTION) break
+      const xml = textOf(item) ?? ''
       this.client.sendNonza(written(xml))
       size += xml.length
       this.#replayed++
@@ -234,8 +236,10 @@ export class Managed {
     this.#makeRoom()
     // Who was removed gets nothing any more, and the next one of that name must not get it.
     if (this.#ctx.directory.loaded(account.jid.key) !== account) return
-    for (const { kind, xml, moment } of waiting) {
-      if (xml === undefined || kind === 'presence') continue
+    for (const item of waiting) {
+      const { kind, moment } = item
+      const xml = kind === 'presence' ? undefined : textOf(item)
+      if (xml === undefined) continue
       const stanza = Stanza.parse(parseElement(xml, NS_CLIENT))
       redeliver(stanza, account, (client) => this.#moments.wasAvailable(client, moment), this.#ctx)
     }
@@ -243,8 +247,12 @@ export class Managed {
 
   #sent(stanza: Stanza): void {
     const kept = this.resume !== undefined || (stanza.kind === 'message' && stanza.type !== 'error')
-    const xml = kept ? stanza.kept() : undefined
-    this.#queue.push({ kind: stanza.kind, xml, moment: this.#moments.next() })
+    this.#queue.push({
+      kind: stanza.kind,
+      xml: kept ? stanza.kept() : undefined,
+      shared: kept ? stanza.shared : undefined,
+      moment: this.#moments.next(),
+    })
     this.onChange?.()
     this.#unasked++
     if (this.#unasked >= ASK_AFTER && this.client.attached) this.#askWhenSent()

@@ -7,10 +7,21 @@ import type { StanzaKind } from '../../xmpp/stanza.ts'
 /** A stanza that the client has not acknowledged. */
 export interface Sent {
   readonly kind: StanzaKind
-  /** Its text if it is needed again: of messages always, of others if the session can be resumed. */
+  /** Its text if it is needed again: of messages always, of others if the session can be resumed. Of a copy only its addressee. */
   readonly xml: string | undefined
+  /** If it is a copy, what stands behind the addressee: others were sent the same. */
+  readonly shared?: string | undefined
   /** When it was sent, as `Moments` counts. */
   readonly moment: number
+}
+
+/** The whole text of what was sent, if it is needed again. */
+export function textOf({ kind, xml, shared }: Sent): string | undefined {
+  return shared === undefined ? xml : `<${kind}${xml}${shared}`
+}
+
+function lengthOf(item: Sent | undefined): number {
+  return (item?.xml?.length ?? 0) + (item?.shared?.length ?? 0)
 }
 
 /** What waits to be acknowledged. */
@@ -49,12 +60,12 @@ export class SentQueue {
 
   push(item: Sent): void {
     this.#items.push(item)
-    this.#text += item.xml?.length ?? 0
+    this.#text += lengthOf(item)
   }
 
   /** Drops the first ones. @param count not more than wait */
   acknowledge(count: number): void {
-    for (let index = this.#done; index < this.#done + count; index++) this.#text -= this.#items[index]?.xml?.length ?? 0
+    for (let index = this.#done; index < this.#done + count; index++) this.#text -= lengthOf(this.#items[index])
     this.#done += count
     this.#acknowledged += count
     if (this.#done < 64 || this.#done < this.#items.length / 2) return

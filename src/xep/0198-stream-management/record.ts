@@ -8,7 +8,7 @@ import { parseElement } from '../../xml/reader.ts'
 import { Jid } from '../../xmpp/jid.ts'
 import { NS_CLIENT, Stanza } from '../../xmpp/stanza.ts'
 import type { Managed, Restored, Resume } from './managed.ts'
-import type { Sent } from './queue.ts'
+import { type Sent, textOf } from './queue.ts'
 
 /** Between two stanzas: no XML contains it. */
 const SEPARATOR = '\u001e'
@@ -45,9 +45,35 @@ export function stateText({ client, resume }: Managed, availableSince: number | 
   return JSON.stringify(state)
 }
 
-/** What was sent, as one text. */
-export function chunkText(items: readonly Sent[]): string {
-  return items.map(({ moment, xml }) => `${moment} ${xml ?? ''}`).join(SEPARATOR)
+/** Ends of texts that several stanzas have in common, each once. */
+export class SharedTexts {
+  readonly texts: string[] = []
+  readonly #places = new Map<string, number>()
+  #length = 0
+
+  /** UTF-16 units of all. */
+  get length(): number {
+    return this.#length
+  }
+
+  place(text: string): number {
+    const known = this.#places.get(text)
+    if (known !== undefined) return known
+    const place = this.texts.push(text) - 1
+    this.#places.set(text, place)
+    this.#length += text.length
+    return place
+  }
+}
+
+/** What was sent, as one text. @param shared where ends go that others have, too: their places stand before the texts */
+export function chunkText(items: readonly Sent[], shared?: SharedTexts): string {
+  return items.map((item) => recordOf(item, shared)).join(SEPARATOR)
+}
+
+function recordOf(item: Sent, shared: SharedTexts | undefined): string {
+  if (!shared || item.shared === undefined) return `${item.moment} ${textOf(item) ?? ''}`
+  return `${item.moment} ${shared.place(item.shared)}<${item.kind}${item.xml}`
 }
 
 /** A session as an earlier process left it: without a connection, and not entered anywhere. */
@@ -77,17 +103,19 @@ export function revive(stored: StoredSession, account: LocalAccount): Revived {
 }
 
 function queueOf({ chunks, acknowledged }: StoredSession): readonly Sent[] {
-  return chunks.flatMap(({ from, text }) =>
+  return chunks.flatMap(({ from, text, shared }) =>
     text
       .split(SEPARATOR)
       .slice(Math.max(0, acknowledged - from))
-      .map(sentOf),
+      .map((record) => sentOf(record, shared)),
   )
 }
 
-function sentOf(record: string): Sent {
+function sentOf(record: string, shared: readonly string[] = []): Sent {
   const space = record.indexOf(' ')
-  const xml = record.slice(space + 1)
+  const start = Math.max(space + 1, record.indexOf('<', space))
+  const place = record.slice(space + 1, start)
+  const xml = record.slice(start) + (place === '' ? '' : (shared[Number(place)] ?? ''))
   const kind = xml.startsWith('<m') ? 'message' : xml.startsWith('<i') ? 'iq' : 'presence'
   return { kind, xml, moment: Number(record.slice(0, space)) }
 }

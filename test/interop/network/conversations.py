@@ -210,6 +210,25 @@ async def keys(pair, say):
     say(saw="bundle", key=items.xml.findtext(f".//{{{OMEMO}}}identityKey"))
 
 
+async def news(pair, say):
+    """Who comes hears of what was published before; not of ejabberd's people while they are away, unless it is told to."""
+    version = await pair.r["xep_0092"].get_version(pair.juliet["domain"], timeout=PATIENCE)
+    for away in (False, True):
+        if away and version["software_version"]["name"] == "ejabberd":
+            continue
+        await pair.r.log_out()
+        if away:
+            await pair.j.log_out()
+        pair.r = pair.client(pair.romeo)
+        await pair.r.log_in()
+        event = await hears_of(pair.r, METADATA)
+        say(saw="news", away=away, sender=event["from"].bare == pair.jj)
+        if away:
+            pair.j = pair.client(pair.juliet)
+            await pair.j.log_in()
+            await pair.r.sees_presence("available", pair.jj)
+
+
 async def offline(pair, say):
     texts = ["Wherefore art thou?", "Buonanotte 🌙"]
     await pair.j.log_out()
@@ -323,6 +342,7 @@ CONVERSATIONS = [
     vcard,
     avatar,
     keys,
+    news,
     offline,
     room,
     archive,

@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { FederationReport } from '../../../src/ops/federation.ts'
 import type { Files } from '../../support/network/authority.ts'
 import type { Records } from '../../support/network/dns.ts'
-import { whyNoNetwork } from '../../support/network/host.ts'
+import { withNetwork } from '../../support/network/host.ts'
 import { type Peer, recordsAt, tlsaOf } from '../../support/network/peers.ts'
 import { createStage, heals, logOf, type Stage, startForwarder } from '../../support/network/stage.ts'
 import { bench } from '../../support/process.ts'
@@ -178,9 +178,7 @@ const FAULTS: readonly Fault[] = [
   },
 ]
 
-const why = whyNoNetwork()
-if (why !== undefined) console.error(`!!! FEDERATION IS NOT TESTED: ${why}`)
-else {
+withNetwork(() => {
   suite('faults', { concurrency: true }, () => {
     const of = bench({ after })
     let stage: Stage
@@ -262,4 +260,4 @@ else {
       for (const fault of FAULTS) console.log([fault.name, ...(table.get(fault) ?? ['failed'])].join('\n  '))
     })
   })
-}
+})

@@ -3,8 +3,9 @@
 // here hear each other. The hosts are Debian's Prosody.
 import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
+import type { FederationReport } from '../../../src/ops/federation.ts'
 import type { Records } from '../../support/network/dns.ts'
-import { whyNoNetwork } from '../../support/network/host.ts'
+import { withNetwork } from '../../support/network/host.ts'
 import { type Peer, recordsAt, type Start, tlsaOf } from '../../support/network/peers.ts'
 import { createStage, logOf, type Stage, startForwarder } from '../../support/network/stage.ts'
 import { bench } from '../../support/process.ts'
@@ -116,9 +117,7 @@ const WAYS: readonly Way[] = [
   },
 ]
 
-const why = whyNoNetwork()
-if (why !== undefined) console.error(`!!! FEDERATION IS NOT TESTED: ${why}`)
-else {
+withNetwork(() => {
   suite('ways', { concurrency: true }, () => {
     const of = bench({ after })
     let stage: Stage
@@ -144,6 +143,17 @@ else {
       for (const { place, bidi: both } of out) assert.deepEqual([place?.port, both], [port, bidi], seen)
     }
 
+    /** What `aenigma federation test` says of the way there, where more than certificates prove somebody. */
+    async function isWalked({ domain, proved }: Way): Promise<void> {
+      if (proved === undefined) return
+      const report: FederationReport = JSON.parse(await stage.server.command('federation', 'test', domain, '--json'))
+      const seen = JSON.stringify(report.steps)
+      assert.ok(report.passed, seen)
+      const results = new Map(report.steps.map(({ id, result }) => [id, result]))
+      assert.deepEqual([results.get('records'), results.get('ping')], ['passed', 'passed'], seen)
+      assert.equal(results.get('proof'), proved === 'dialback' ? 'notable' : 'passed', seen)
+    }
+
     async function play(way: Way): Promise<void> {
       const { people, romeo } = stage
       const peer = stage.peers.get(way.domain)
@@ -158,6 +168,7 @@ else {
         assert.equal((await people.hears(romeo, `${number} from ${domain}`)).sender, `${juliet.name}@${domain}`)
       }
       await isListed(way)
+      await isWalked(way)
     }
 
     for (const way of WAYS) {
@@ -168,4 +179,4 @@ else {
       )
     }
   })
-}
+})

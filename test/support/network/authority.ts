@@ -3,7 +3,7 @@
 import { webcrypto } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { domainToASCII } from 'node:url'
-import '../../../src/ops/reflect.ts'
+import 'reflect-metadata'
 import {
   BasicConstraintsExtension,
   ExtendedKeyUsage,

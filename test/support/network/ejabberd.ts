@@ -14,11 +14,13 @@ export interface EjabberdSetting {
   readonly ca: string
   readonly certificate: Files
   readonly users: readonly Account[]
+  /** Whether domains may prove themselves by dialback, too, as in Debian's own configuration. */
+  readonly dialback?: boolean
 }
 
 const CONTROL = '/usr/sbin/ejabberdctl'
 
-function configuration({ domain, ca, certificate }: EjabberdSetting): string {
+function configuration({ domain, ca, certificate, dialback = false }: EjabberdSetting): string {
   const names =
     'adhoc blocking caps carboncopy client_state disco last offline ping privacy private roster stream_mgmt vcard version time'
   return stringify({
@@ -38,6 +40,7 @@ function configuration({ domain, ca, certificate }: EjabberdSetting): string {
     modules: {
       ...Object.fromEntries(names.split(' ').map((name) => [`mod_${name}`, {}])),
       mod_mam: { default: 'always' },
+      ...(dialback ? { mod_s2s_dialback: {} } : {}),
       mod_muc: { host: 'rooms.@HOST@' },
       mod_pubsub: { plugins: ['flat', 'pep'] },
     },

@@ -5,6 +5,7 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { test } from 'node:test'
 import { type Bench, Child, type Command, needs } from '../process.ts'
 
 /** Names that are in the files of a host, beside what it asks its name server. */
@@ -17,7 +18,7 @@ export const RESOLVER = '10.77.0.53'
 const asRoot = process.getuid?.() === 0 ? [] : ['--user', '--map-root-user']
 
 /** Why this machine makes no network, if it does not. */
-export function whyNoNetwork(): string | undefined {
+function whyNoNetwork(): string | undefined {
   const tools = ['setpriv', 'unshare', 'nsenter', 'ip', 'mount']
   const missing = tools.find((tool) => spawnSync(tool, ['--version']).error !== undefined)
   if (missing !== undefined) return `${missing} is missing`
@@ -25,6 +26,17 @@ export function whyNoNetwork(): string | undefined {
     'mount -t tmpfs none /mnt && ip link add name one type veth peer name two && ip link add name three type bridge'
   const { status, stderr } = spawnSync('unshare', [...asRoot, '--net', '--mount', 'sh', '-ec', script])
   return status === 0 ? undefined : `namespaces cannot be made: ${String(stderr).trim()}`
+}
+
+/**
+ * Defines tests if this machine can make networks. Else it says loudly that they are not run, and fails if they must be
+ * (`AENIGMA_NETWORK=required`).
+ */
+export function withNetwork(define: () => void): void {
+  const why = whyNoNetwork()
+  if (why === undefined) define()
+  else if (process.env.AENIGMA_NETWORK === 'required') test('a network can be made', () => assert.fail(why))
+  else console.error(`\n!!! FEDERATION IS NOT TESTED HERE: ${why}\n`)
 }
 
 /** A host of the network. */

@@ -42,18 +42,20 @@ export class People {
     return new People(socket)
   }
 
-  async logIn(user: Account): Promise<void> {
-    const { refused } = await this.#ask('log_in', { user })
+  /** @param remembering whether what he heard before his connection broke counts */
+  async logIn(user: Account, remembering = false): Promise<void> {
+    const { refused } = await this.#ask('log_in', { user, remembering })
     assert.equal(refused, undefined, `${user.name} is let in at ${user.domain}`)
   }
 
-  async logOut(who: Account): Promise<void> {
-    await this.#ask('log_out', { who: jid(who) })
+  /** Says something that is not said twice; his server has it then. */
+  async says(who: Account, to: Account | string, body: string, size = 0): Promise<void> {
+    await this.#ask('says', { who: jid(who), to: typeof to === 'string' ? to : jid(to), body, size })
   }
 
-  /** Says something that is not said twice; his server has it then. */
-  async says(who: Account, to: Account, body: string, size = 0): Promise<void> {
-    await this.#ask('says', { who: jid(who), to: jid(to), body, size })
+  /** Waits until his server has acknowledged all that he said. */
+  async acknowledged(who: Account): Promise<void> {
+    await this.#ask('acknowledged', { who: jid(who) })
   }
 
   /** Waits until he hears it. @returns who said it, and how often it was heard */
@@ -70,6 +72,25 @@ export class People {
   async getsBack(who: Account, body: string, within = 40): Promise<Refusal> {
     const { condition, type, text } = await this.#ask('gets_back', { who: jid(who), body, within })
     return { condition: String(condition), type: String(type), text: String(text) }
+  }
+
+  /** Everything that he heard, in order, as often as he did. */
+  async heard(who: Account): Promise<unknown> {
+    return (await this.#ask('heard', { who: jid(who) })).bodies
+  }
+
+  /** Makes a room that everybody may enter. */
+  async makesRoom(who: Account, room: string): Promise<void> {
+    await this.#ask('makes_room', { who: jid(who), room })
+  }
+
+  async enters(who: Account, room: string, nick: string): Promise<void> {
+    await this.#ask('enters', { who: jid(who), room, nick })
+  }
+
+  /** Whether he has seen somebody leave. */
+  async hasSeenGo(who: Account, occupant: string): Promise<boolean> {
+    return (await this.#ask('has_seen_go', { who: jid(who), occupant })).seen === true
   }
 
   async #ask(verb: string, words: object): Promise<Answer> {
