@@ -18,3 +18,12 @@ test('how many failed logins are too many is configured', async () => {
   await attempt('secret', '192.0.2.66', failure('temporary-auth-failure'))
   await attempt('secret', '192.0.2.1', `<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>`)
 })
+
+test('the server itself can tell somebody something', async () => {
+  const stage = await theatre()
+  const { romeo } = await stage.scene('romeo')
+  await stage.server.tell('localhost', romeo.jid.bare, 'The disk is full.')
+  await romeo.receives(
+    `<message from='localhost' to='*' type='chat' id='*'><body>The disk is full.</body><stanza-id xmlns='urn:xmpp:sid:0' by='*' id='*'/></message>`,
+  )
+})

@@ -67,6 +67,7 @@ function hostRecords(host: string, wish: DnsWish): HostRecords {
     ],
     unwanted: [
       ...list.filter((one) => one.ports.length === 0).map(({ name }) => notServed(name)),
+      ...strayAddresses(target, wish.addresses),
       { name: `_jabber._tcp.${host}`, type: 'SRV', why: 'of old; nobody asks for it any more (RFC 3920)' },
     ],
   }
@@ -87,6 +88,12 @@ function addressRecords(name: string, addresses: readonly string[], why: string)
     const values = ofFamily(addresses, type)
     return values.length === 0 ? [] : [{ name, type, ttl: TTL, values, why }]
   })
+}
+
+/** A machine whose IPv4 is its own has its own IPv6, too, if any: what is there otherwise leads elsewhere. Not the other way round: IPv4 is often translated. */
+function strayAddresses(name: string, addresses: readonly string[]): readonly Unwanted[] {
+  const known = ofFamily(addresses, 'A').length > 0 && ofFamily(addresses, 'AAAA').length === 0
+  return known ? [{ name, type: 'AAAA', why: 'this machine has no IPv6 address that others can use' }] : []
 }
 
 function ofFamily(addresses: readonly string[], type: 'A' | 'AAAA'): readonly string[] {

@@ -89,7 +89,12 @@ test('the shared port, a machine of another name, no other servers, and a certif
   )
   assert.deepEqual(
     records?.unwanted.map(({ name }) => name),
-    ['_xmpp-server._tcp.example.org', '_xmpps-server._tcp.example.org', '_jabber._tcp.example.org'],
+    [
+      '_xmpp-server._tcp.example.org',
+      '_xmpps-server._tcp.example.org',
+      'machine.example.net',
+      '_jabber._tcp.example.org',
+    ],
   )
 })
 
@@ -115,6 +120,16 @@ test('wrong, missing and left-over records are named as what they are', async ()
     'wrong SRV _xmpp-server._tcp.example.org 0 0 0 .',
     'leftover SRV _jabber._tcp.example.org 0 5 5269 example.org.',
   ])
+})
+
+test('an IPv6 address that is not ours is left over', async () => {
+  const dns = await goodZone()
+  const [checked] = await checkedRecords(configOf(), { addresses: ['192.0.2.1'], servers: [dns.server] })
+  const wrong = checked?.dns.verdicts.filter(({ state }) => state !== 'right')
+  assert.deepEqual(
+    wrong?.map(({ state, type, name }) => [state, type, name].join(' ')),
+    ['leftover AAAA example.org'],
+  )
 })
 
 test('servers of the zone that do not agree, or do not answer, are named', async () => {
