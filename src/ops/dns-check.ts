@@ -12,6 +12,8 @@ export interface HostDns {
   /** The zone that it is in; null if the DNS knows of none. */
   readonly zone: string | null
   readonly signed: boolean
+  /** Whether the DNS answered at all. */
+  readonly answered: boolean
   readonly verdicts: readonly Verdict[]
   /** What else is to be said: servers that do not answer, or say something else than the others. */
   readonly notes: readonly string[]
@@ -34,13 +36,20 @@ export async function checkHost(records: HostRecords, dns: Authoritative): Promi
     const asked = [...questions].map(async ([key, [name, type]]) => [key, await dns.ask(name, type)] as const)
     const said: Sayings = new Map(await Promise.all(asked))
     const verdicts = compare(wanted, unwanted, (name, type) => together(said.get(`${type} ${name}`) ?? []))
-    const common = { host, zone: zone?.name ?? null, signed: zone?.signed ?? false, verdicts }
+    const common = { host, zone: zone?.name ?? null, signed: zone?.signed ?? false, answered: true, verdicts }
     if (!zone) return { ...common, notes: [`The DNS knows of no zone that ${host} is in.`] }
     return { ...common, notes: notesOn(said) }
   } catch (error) {
     if (!(error instanceof DnsError)) throw error
     const verdicts = compare(wanted, [], () => undefined)
-    return { host, zone: null, signed: false, verdicts, notes: [`It could not be found out: ${error.message}.`] }
+    return {
+      host,
+      zone: null,
+      signed: false,
+      answered: false,
+      verdicts,
+      notes: [`It could not be found out: ${error.message}.`],
+    }
   }
 }
 

@@ -203,6 +203,13 @@ test('records that are wrong, missing, or of no zone', async () => {
   assert.match((await look(dns)).join(), /^warn dns.example.org: SRV _jabber._tcp.example.org should not be there/)
 })
 
+test('a DNS that does not answer is no missing zone', async () => {
+  const closed = { host: '127.0.0.1', port: 9 }
+  const config = { ...configOf(), federation: { ...configOf().federation, resolvers: [closed] } }
+  const found = await ills(networkWard(subject({ config, request: { addresses: ['192.0.2.1'] } })))
+  assert.match(found.join(), /^warn dns\.example\.org: It could not be found out: the DNS /)
+})
+
 test('other servers that do not get in', async () => {
   const steps = [
     { id: 'records', title: 'DNS records', result: 'passed', detail: '' },

@@ -29,6 +29,13 @@ function dnsCheck({ config, request }: Subject, host: string, records: () => Pro
     if (config.trial || isOutside(host)) return na('Nobody looks for it in the DNS.')
     const found = (await records()).find(({ records: { host: name } }) => name === host)?.dns
     if (!found) return na('Nobody looks for it in the DNS.')
+    if (!found.answered) {
+      return bad(
+        'warn',
+        found.notes.join(' '),
+        'Look whether the resolvers of this machine answer, and the servers of the zone.',
+      )
+    }
     if (found.zone === null) return bad('error', found.notes.join(' '), `Give ${host} a zone at a provider of domains.`)
     const unknown = ownAddresses(config, request.addresses).length === 0
     return verdictOf(found.verdicts, found.notes, unknown)

@@ -13,6 +13,9 @@ const DAY = 86_400_000
 /** The hour at which nights are quietest, in the time of this machine; spread over the hour so that not all machines ask at once. */
 const HOUR = 3
 
+/** How long the end of the server waits for a look, in ms. */
+const PATIENCE = 10_000
+
 /** What it needs. */
 export interface NightlyParts {
   /** The data directory. */
@@ -57,11 +60,15 @@ export class Nightly {
     })
   }
 
-  /** Waits for what runs. */
+  /** Waits for what runs, so that its accounts go away, but nobody waits for long. */
   async stop(): Promise<void> {
     this.#stopped = true
     this.#cancel?.()
-    await this.#running
+    if (!this.#running) return
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const cancel = this.#parts.clock.after(PATIENCE, resolve)
+    await Promise.race([this.#running, promise])
+    cancel()
   }
 
   /** Looks, and tells what changed. Never rejects. */
