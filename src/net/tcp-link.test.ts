@@ -21,6 +21,7 @@ after(() => {
 
 interface More {
   readonly bytesPerSecond?: number
+  readonly encrypted?: boolean
   readonly clock?: Clock
   readonly element?: (element: Element) => void
 }
@@ -31,7 +32,7 @@ async function pair(sendQueueBytes: number, more: More = {}): Promise<{ link: Tc
   const port = typeof address === 'object' && address ? address.port : assert.fail('not listening')
   const peer = connect({ port, host: '127.0.0.1' })
   const [ours] = (await once(listener, 'connection')) as [Socket]
-  const link = new TcpLink(ours, false, {
+  const link = new TcpLink(ours, more.encrypted ?? false, {
     id: 'test',
     limits: {},
     sendQueueBytes,
@@ -125,6 +126,22 @@ class Hands implements Clock {
     timer?.what()
   }
 }
+
+test('what is written in pieces comes whole and in order', async () => {
+  const { link, peer } = await pair(1_000_000, { encrypted: true })
+  const texts = Array.from({ length: 30 }, (_, turn) => `<m n='${turn}'>${'x'.repeat(turn % 3)}${'🎭'.repeat(700)}</m>`)
+  const expected = texts.join('')
+  let heard = ''
+  peer.setEncoding('utf8').on('data', (text: string) => {
+    heard += text
+  })
+  for (const [turn, text] of texts.entries()) {
+    link.send({ xml: () => text })
+    if (turn % 4 === 0) await new Promise(setImmediate)
+  }
+  while (heard.length < expected.length) await once(peer, 'data')
+  assert.equal(heard, expected)
+})
 
 test('a peer that sends too much is read later, and loses nothing', async () => {
   const clock = new Hands()

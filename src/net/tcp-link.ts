@@ -42,11 +42,20 @@ export interface TcpLinkOptions {
 /** So much of what is to be sent, in UTF-16 units, does not wait for the end of the turn: a heap of small texts is costly to keep. */
 const OUT_SOON = 32 * 1024
 
+/**
+ * Node gives a TLS connection a buffer of 1 KiB to write through. What does not fit makes it get one of 16 KiB that it keeps for good,
+ * and most connections are idle: as long as little is written at a time (UTF-16 units) it goes in pieces that fit, each in a turn
+ * of its own, up to so many pieces.
+ */
+const PIECE = 960
+const LITTLE = 4 * PIECE
+const PIECES = 16
+
 /** Links with something to send, written out together at the end of the turn. */
 const dirty: TcpLink[] = []
 
 function flushAll(): void {
-  for (const link of dirty.splice(0)) link.flush()
+  for (const link of dirty.splice(0)) link.flush(false)
 }
 
 /** One connection to a client. */
@@ -60,6 +69,7 @@ export class TcpLink implements Link {
   #events: LinkEvents | undefined
   #out = ''
   #isDirty = false
+  #piecesLeft = PIECES
   #busy = false
   readonly #allowance: Allowance
   /** While the peer has sent too much: what ends that. */
@@ -166,20 +176,21 @@ export class TcpLink implements Link {
     setTimeout(() => socket.destroy(), CLOSING_TIME).unref()
   }
 
-  /** Hands what waits to the socket. */
-  flush(): void {
+  /** Hands what waits to the socket. @param whole all of it, at once */
+  flush(whole = true): void {
     this.#isDirty = false
-    this.#handOver()
+    this.#handOver(whole ? this.#out : this.#piece())
+    if (this.#out !== '') this.#markDirty()
     if (this.#socket.destroyed || this.#socket.writableLength <= this.#options.sendQueueBytes) return
     this.#options.metrics.overflows++
     this.#options.log.info('peer does not read', { stream: this.id })
     this.#lost()
   }
 
-  #handOver(): void {
-    if (this.#out === '') return
-    const text = this.#out
-    this.#out = ''
+  /** @param text what waits, or the first part of it */
+  #handOver(text: string): void {
+    if (text === '') return
+    this.#out = text.length === this.#out.length ? '' : this.#out.slice(text.length)
     if (this.#socket.destroyed || !this.#socket.writable) return
     this.#options.metrics.bytesOut += text.length
     this.#socket.write(text)
@@ -192,8 +203,21 @@ export class TcpLink implements Link {
 
   #write(text: string): void {
     this.#out += text
-    if (this.#out.length >= OUT_SOON) this.#handOver() // whether the peer reads is looked at by `flush`
-    if (this.#isDirty) return
+    if (this.#out.length >= OUT_SOON) this.#handOver(this.#out) // whether the peer reads is looked at by `flush`
+    if (!this.#isDirty) this.#markDirty()
+  }
+
+  /** What is to be written in this turn. */
+  #piece(): string {
+    const text = this.#out
+    if (this.#piecesLeft === 0 || !this.#encrypted || text.length <= PIECE) return text
+    this.#piecesLeft = text.length > LITTLE ? 0 : this.#piecesLeft - 1
+    if (this.#piecesLeft === 0) return text
+    const last = text.charCodeAt(PIECE - 1)
+    return text.slice(0, last >= 0xd800 && last < 0xdc00 ? PIECE - 1 : PIECE) // the halves of a character stay together
+  }
+
+  #markDirty(): void {
     this.#isDirty = true
     if (dirty.push(this) === 1) setImmediate(flushAll)
   }
