@@ -10,7 +10,7 @@ import { INSTALLED_CONFIG, INSTALLED_DATA, sshConnection } from '../config/insta
 import { loadConfig, readConfig } from '../config/load.ts'
 import { askAdmin } from '../net/admin-socket.ts'
 import { aenigma, type OptionalStep } from '../ops/appliance.ts'
-import { PROGRAM_SOURCE, programVersion } from '../ops/program.ts'
+import { broughtPackages, PROGRAM_SOURCE, programVersion } from '../ops/program.ts'
 import { Failure } from './failure.ts'
 
 /** The options of the command. */
@@ -45,6 +45,7 @@ export async function applianceFor(asked: string | undefined, options: InstallOp
     ports: { tcp: portsOf(config), udp: [] },
     version: await programVersion(PROGRAM_SOURCE),
     source: PROGRAM_SOURCE,
+    brought: await broughtPackages(),
     ssh: sshConnection(),
     confirm: quiet ? async () => true : stillReachable,
     answers,
@@ -62,6 +63,7 @@ export function applianceToUndo(): Appliance {
     ports: { tcp: [], udp: [] },
     version: '',
     source: PROGRAM_SOURCE,
+    brought: [],
     ssh: undefined,
     confirm: async () => true,
     answers,
