@@ -36,7 +36,11 @@ export function unpackDebian(into: string): void {
       .digest('hex')
       .slice(0, 8)}.tar`,
   )
-  if (existsSync(archive)) return run('tar', ['-xpf', archive, '-C', into])
+  if (existsSync(archive)) run('tar', ['-xpf', archive, '-C', into])
+  else makeDebian(into, archive)
+}
+
+function makeDebian(into: string, archive: string): void {
   mkdirSync(CACHE, { recursive: true })
   const mirror = /^(?:URIs: |deb (?:\[.*?\] )?)(\S+\/debian)\/?\s/m.exec(sources())?.[1]
   run('debootstrap', ['--variant=minbase', `--include=${BASE.join()}`, 'bookworm', into, ...(mirror ? [mirror] : [])])
