@@ -7,6 +7,9 @@ import { createHash, createHmac, pbkdf2Sync } from 'node:crypto'
 /** The domain that every server under test serves. */
 export const DOMAIN = 'bench.example'
 
+/** The domain of the second server, where there are two. */
+export const PEER_DOMAIN = 'peer.example'
+
 /** Every account's password. */
 export const PASSWORD = 'correct-horse-battery-staple-7'
 

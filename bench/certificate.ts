@@ -12,12 +12,13 @@ export interface Certificate {
   readonly key: string
 }
 
-/** Makes a certificate for `domain` and its rooms in `dir`, valid for a week. */
-export function makeCertificate(dir: string, domain: string): Certificate {
+/** Makes a certificate for domains and their rooms in `dir`, valid for a week. */
+export function makeCertificate(dir: string, ...domains: readonly string[]): Certificate {
   const files = { cert: join(dir, 'cert.pem'), key: join(dir, 'key.pem') }
-  const names = `subjectAltName=DNS:${domain},DNS:conference.${domain},DNS:rooms.${domain}`
+  const all = domains.flatMap((domain) => [domain, `conference.${domain}`, `rooms.${domain}`])
+  const names = `subjectAltName=${all.map((name) => `DNS:${name}`).join(',')}`
   const kind = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-noenc', '-days', '7']
-  const what = ['-subj', `/CN=${domain}`, '-addext', names, '-keyout', files.key, '-out', files.cert]
+  const what = ['-subj', `/CN=${domains[0]}`, '-addext', names, '-keyout', files.key, '-out', files.cert]
   execFileSync(OPENSSL, ['req', '-x509', ...kind, ...what], { stdio: 'pipe', timeout: 30_000 })
   return files
 }

@@ -4,7 +4,7 @@
 import type { Job, Phase } from './load/job.ts'
 
 /** The scenarios by name. */
-export const SCENARIOS = ['login', 'idle', 'chat', 'mam', 'muc', 'upload', 'start', 'crash'] as const
+export const SCENARIOS = ['login', 'idle', 'chat', 'mam', 'muc', 'upload', 's2s', 'start', 'crash'] as const
 
 /** One of them. */
 export type Scenario = (typeof SCENARIOS)[number]
@@ -14,6 +14,8 @@ export interface Step {
   readonly users: number
   readonly archive: boolean
   readonly job: Job | undefined
+  /** A second server, with which the first one talks: Prosody, or another of the same kind. */
+  readonly peer?: 'prosody' | 'same'
   /** Messages that user 1 has in the archive already; servers whose store cannot be filled leave the step out. */
   readonly archived?: number
   /** How often it is started; 0: it is killed again and again instead. */
@@ -43,6 +45,15 @@ function chat(archive: boolean, fast: boolean, quick: boolean): Step {
   return { users: 2 * pairs, archive, job, starts: 1, limit: quick ? 120 : 400 }
 }
 
+/** Two servers; whatever the first one is, against Prosody it sends no more than Prosody can take. */
+function between(name: string, peer: 'prosody' | 'same', fast: boolean, quick: boolean): Step {
+  const [pairs, messages] = quick ? [10, 400] : [100, peer === 'same' && fast ? 200_000 : 20_000]
+  const phase: Phase = { name, pace: { window: 50 }, messages, warmUp: messages / 5 }
+  const settle = quick ? 0.25 : 1
+  const job: Job = { scenario: 'chat', settle, pairs, phases: [phase], reversed: name === 's2s.in' }
+  return { users: 2 * pairs, archive: false, job, peer, starts: 1, limit: quick ? 120 : 400 }
+}
+
 /** What a scenario consists of. @param fast whether the server can take 100,000 messages and more */
 export function stepsOf(scenario: Scenario, fast: boolean, quick: boolean): Step[] {
   const settle = quick ? 0.25 : 1
@@ -69,7 +80,7 @@ export function stepsOf(scenario: Scenario, fast: boolean, quick: boolean): Step
       ]
     }
     case 'upload': {
-      const [mebibytes, many] = quick ? [fast ? 64 : 16, 20] : [fast ? 1024 : 128, 200]
+      const [mebibytes, many] = quick ? [16, 20] : [1024, 200]
       return [{ ...common, users: 2, job: { scenario, settle, mebibytes, many } }]
     }
     case 'muc': {
@@ -81,6 +92,12 @@ export function stepsOf(scenario: Scenario, fast: boolean, quick: boolean): Step
       const small = step('muc.small', quick ? 20 : 200, quick ? 20 : 500)
       return fast && !quick ? [small, step('muc.large', 2000, 100)] : [small]
     }
+    case 's2s':
+      return [
+        between('s2s.out', 'prosody', fast, quick),
+        between('s2s.in', 'prosody', fast, quick),
+        between('s2s.same', 'same', fast, quick),
+      ]
     case 'crash':
       return [{ ...common, users: 2 * (quick ? 1 : 10), job: undefined, starts: 0 }]
     case 'start':

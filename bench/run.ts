@@ -6,7 +6,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { DOMAIN } from './accounts.ts'
+import { DOMAIN, PEER_DOMAIN } from './accounts.ts'
 import { HELP, type Options, parseOptions } from './args.ts'
 import { makeCertificate } from './certificate.ts'
 import { type Cores, moveHere, pickCores } from './cores.ts'
@@ -14,6 +14,7 @@ import { crash } from './crash.ts'
 import type { Job, Measured, Report } from './load/job.ts'
 import { start } from './load/start.ts'
 import { type Scenario, type Step, stepsOf } from './plan.ts'
+import { s2s } from './s2s.ts'
 import { aenigma, aenigmaOnPostgres } from './servers/aenigma.ts'
 import { ejabberd } from './servers/ejabberd.ts'
 import { floor } from './servers/floor.ts'
@@ -30,11 +31,14 @@ const CONTESTANTS: Readonly<Record<string, Contestant>> = {
   floor,
 }
 
-/** Lets the load process do a job. */
-async function load(server: Server, job: Job, seconds: number): Promise<Report> {
-  const { pid, port, web, protocol, domain, ca, metrics } = server
+function measured({ pid, port, web, protocol, domain, ca, metrics }: Server): Measured {
   const more = { ...(metrics === undefined ? {} : { metrics }), ...(web === undefined ? {} : { web }) }
-  const target: Measured = { pid, port, protocol, domain, ca, ...more }
+  return { pid, port, protocol, domain, ca, ...more }
+}
+
+/** Lets the load process do a job. */
+async function load(server: Server, job: Job, seconds: number, peer?: Server): Promise<Report> {
+  const target = { ...measured(server), ...(peer ? { peer: measured(peer) } : {}) }
   const worker = fileURLToPath(import.meta.resolve('./load/worker.ts'))
   const words = [worker, JSON.stringify({ target, job })]
   const child = track(spawn(process.execPath, words, { stdio: ['ignore', 'pipe', 'inherit'] }))
@@ -48,6 +52,11 @@ async function load(server: Server, job: Job, seconds: number): Promise<Report> 
 }
 
 async function runStep(contestant: Contestant, step: Step, dir: string, options: ServerOptions): Promise<Report> {
+  const { job, limit, peer } = step
+  if (job !== undefined && peer !== undefined) {
+    const other = peer === 'same' ? contestant : prosody
+    return s2s([contestant, other], dir, options, (one, two) => load(one, job, limit, two))
+  }
   await contestant.createUsers(dir, options)
   if (step.archived !== undefined) await contestant.fillArchive?.(dir, step.archived)
   if (step.job === undefined && step.starts === 0) return crash(contestant, dir, options, load)
@@ -71,14 +80,16 @@ async function runScenario(
   const reports: Report[] = []
   for (const [index, step] of stepsOf(scenario, contestant.fast, quick).entries()) {
     // The relay has neither archive nor accounts: once is enough.
-    if (name === 'floor' && (index > 0 || ['mam', 'crash', 'upload', 'muc'].includes(scenario))) break
+    if (name === 'floor' && (index > 0 || ['mam', 'crash', 'upload', 'muc', 's2s'].includes(scenario))) break
     if (step.archived !== undefined && !contestant.fillArchive) continue
+    if (step.peer !== undefined && !contestant.federates) continue
     if (step.job?.scenario === 'idle' && step.job.web && !contestant.ours) continue
     const dir = join(place.dir, `${name}-${scenario}-${index}`)
     mkdirSync(dir)
     const { users, archive } = step
     const uploads = scenario === 'upload'
-    const options = { certificate: place.certificate, archive, users, uploads, core: place.cores?.server, delayed }
+    const core = place.cores?.server
+    const options = { certificate: place.certificate, archive, users, uploads, core, delayed, domain: DOMAIN }
     try {
       reports.push(await runStep(contestant, step, dir, options))
     } catch (error) {
@@ -164,7 +175,7 @@ async function main(): Promise<number> {
   const { ready, missing } = available(options)
   const dir = mkdtempSync(join(tmpdir(), 'aenigma-bench-'))
   process.on('exit', () => rmSync(dir, { recursive: true, force: true }))
-  const runs = await runAll(options, ready, { dir, certificate: makeCertificate(dir, DOMAIN), cores })
+  const runs = await runAll(options, ready, { dir, certificate: makeCertificate(dir, DOMAIN, PEER_DOMAIN), cores })
   const results = tabulate(runs)
   console.log(`\n${renderTable(results)}\n\n${options.quick ? QUICK_REMARK : REMARK}\n`)
   if (options.json !== undefined)

@@ -3,10 +3,12 @@
 import { networkOf } from './accounts/throttle.ts'
 import { systemClock } from './clock.ts'
 import type { Address, Config, FederationRules, Limits } from './config/config.ts'
-import type { LiveConfig } from './live-config.ts'
+import { type LiveConfig, urlFrom } from './live-config.ts'
 import type { Log } from './log.ts'
 import type { Metrics } from './metrics.ts'
+import type { Challenges } from './net/challenges.ts'
 import { ClientListener, type Listening, withFreePort } from './net/listen.ts'
+import { OnePort } from './net/one-port.ts'
 import { addressesIn } from './net/proxies.ts'
 import type { ServerNetwork } from './net/server-network.ts'
 import { SocksProxy } from './net/socks-proxy.ts'
@@ -20,7 +22,7 @@ import type { UploadFiles } from './store/upload-files.ts'
 import type { Trust } from './web/exchange.ts'
 import type { WebServer } from './web/server.ts'
 import { uploadListener } from './web/uploads.ts'
-import { createWeb } from './web/web.ts'
+import { createWeb, type Webs } from './web/web.ts'
 import type { BytestreamProxy } from './xep/0065-proxy.ts'
 import type { ReaderLimits } from './xml/reader.ts'
 
@@ -31,8 +33,6 @@ const PROXY_CONNECTIONS = 10_000
 /** Connections of those who watch. */
 const MONITOR_CONNECTIONS = 100
 
-/** The web servers. */
-type Webs = ReturnType<typeof createWeb>
 type Connection = Parameters<WebServer['take']>[0]
 
 /** What stands behind the listeners. */
@@ -43,6 +43,7 @@ interface Behind {
   readonly metrics: Metrics
   readonly store: Store
   readonly certificates: Certificates
+  readonly challenges: Challenges
   readonly network: ServerNetwork
   readonly xmpp: Server
   readonly firstAccount: FirstAccount
@@ -56,12 +57,37 @@ export interface Listeners {
   readonly servers: ClientListener
   readonly webs: Webs
   readonly proxy: SocksProxy
+  readonly onePort: OnePort
 }
 
 /** Makes all listeners. @param files where uploads are */
 export function makeListeners(behind: Behind, files: UploadFiles): Listeners {
-  const listeners = streamListeners(behind)
-  return { ...listeners, webs: websOf(behind, listeners.clients, files), proxy: bytestreamProxy(behind) }
+  const streams = streamListeners(behind)
+  const webs = websOf(behind, streams.clients, files)
+  return { ...streams, webs, proxy: bytestreamProxy(behind), onePort: onePortOf(behind, streams, webs) }
+}
+
+/** Who gets what comes to the one port. */
+function onePortOf(
+  { config, certificates, challenges, log }: Behind,
+  { clients, servers }: Pick<Listeners, 'clients' | 'servers'>,
+  { site, front }: Webs,
+): OnePort {
+  const { isProxy } = trustOf(config)
+  const { ssh, turn } = config.behind
+  return new OnePort({
+    client: (socket, direct) => clients.begin(socket, direct),
+    server: (socket) => (config.federation.enabled ? servers.begin(socket, true) : socket.destroy()),
+    web: (socket) => clients.beginWeb(socket, { take: (secured) => site.take(secured), isProxy }),
+    plainWeb: (socket) => front.take(socket),
+    secure: (socket) => certificates.secure(socket, []),
+    secured: { client: (socket) => clients.beginSecured(socket), web: (socket) => site.take(socket) },
+    challenges,
+    ssh,
+    turn,
+    clock: systemClock,
+    log,
+  })
 }
 
 /** Who takes the connections of clients, of components, and of other servers. */
@@ -166,7 +192,7 @@ export function serverLinkLimits(limits: Limits, federation: FederationRules) {
 
 /** The web servers, without their sockets. */
 function websOf(
-  { config, live, log, metrics, store, xmpp, firstAccount, invited }: Behind,
+  { config, live, log, metrics, store, xmpp, firstAccount, invited, challenges }: Behind,
   { admission }: ClientListener,
   files: UploadFiles,
 ): Webs {
@@ -174,6 +200,8 @@ function websOf(
     trust: trustOf(config),
     hosts: live.hosts,
     url: config.http.url,
+    publicUrl: (host) => urlFrom(live, host),
+    challenge: (token) => challenges.text(token),
     firstAccount,
     invited,
     limits: linkLimits(live.limits),
@@ -196,7 +224,7 @@ function trustOf({ http }: Config): Trust {
 /** Puts them on their ports. Rejects if one cannot be had. @param begun told of those that listen, as they begin to */
 export async function listenAtAll(
   config: Config,
-  { clients, components, servers, webs: { site, monitor }, proxy }: Listeners,
+  { clients, components, servers, webs: { site, monitor, front }, proxy, onePort }: Listeners,
   begun: (listening: readonly Listening[]) => void,
 ): Promise<readonly ListenInfo[]> {
   const { isProxy } = trustOf(config)
@@ -208,6 +236,8 @@ export async function listenAtAll(
     https: (addresses) => clients.listenWeb(addresses, true, forSite),
     http: (addresses) => clients.listenWeb(addresses, false, { ...forSite, most: PROXY_CONNECTIONS }),
     metrics: (addresses) => clients.listenWeb(addresses, false, forMonitor),
+    shared: (addresses) => clients.listenWeb(addresses, false, { take: (socket) => onePort.take(socket), isProxy }),
+    redirect: (addresses) => clients.listenWeb(addresses, false, { take: (socket) => front.take(socket), isProxy }),
     proxy: (addresses) => proxy.listen(addresses),
     components: (addresses) => components.listen(addresses, false),
     servers: (addresses) => servers.listen(addresses, false),
@@ -225,7 +255,19 @@ export async function listenAtAll(
 }
 
 /** In this order they begin to listen. */
-const KINDS = ['starttls', 'tls', 'servers', 'serversTls', 'https', 'http', 'metrics', 'components', 'proxy'] as const
+const KINDS = [
+  'starttls',
+  'tls',
+  'shared',
+  'redirect',
+  'servers',
+  'serversTls',
+  'https',
+  'http',
+  'metrics',
+  'components',
+  'proxy',
+] as const
 
 /** Whether nobody may come there. */
 function isIdle(kind: ListenInfo['kind'], { components, federation }: Config): boolean {

@@ -38,3 +38,11 @@ test('components come and go; only the first one asks for a restart, because not
   assert.deepEqual(others.apply({ ...config, components: new Map([['icq.example', irc]]) }), [])
   assert.deepEqual([...others.components.keys()], ['icq.example'])
 })
+
+test('other servers may be turned away at once; where nothing listens for them yet, they need a restart', () => {
+  const config = trialConfig('/nowhere')
+  const having = (enabled: boolean) => ({ ...config, federation: { ...config.federation, enabled } })
+  assert.deepEqual(new LiveConfig(having(false)).apply(having(true)), ['federation'])
+  assert.deepEqual(new LiveConfig(having(true)).apply(having(false)), [])
+  assert.deepEqual(new LiveConfig(having(true)).apply(having(true)), [])
+})

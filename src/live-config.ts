@@ -16,18 +16,21 @@ export class LiveConfig {
   /** Whom among other servers this one talks to. */
   readonly federation: Changeable<FederationRules>
   /** Programs that answer for domains of their own. */
-  readonly components = new Map<string, { readonly secret: string }>()
+  readonly components = new Map<string, { readonly secret: string; readonly bytesPerSecond?: number }>()
   /** Bare JIDs of administrators that the configuration names. */
   readonly admins = new Set<string>()
   #config: Config
   /** Whether there was a reason to listen for components at the start. */
   readonly #hadComponents: boolean
+  /** The same for other servers. */
+  readonly #hadFederation: boolean
 
   constructor(config: Config) {
     this.limits = { ...config.limits }
     this.federation = { ...config.federation }
     this.#config = config
     this.#hadComponents = config.components.size > 0
+    this.#hadFederation = config.federation.enabled
     this.apply(config)
   }
 
@@ -52,6 +55,7 @@ export class LiveConfig {
         (key) => JSON.stringify(config[key]) !== JSON.stringify(this.#config[key]),
       )
       if (components.length > 0 && !this.#hadComponents) restart.push('components')
+      if (config.federation.enabled && !this.#hadFederation) restart.push('federation')
       this.components.clear()
       for (const [name, one] of components) this.components.set(name, one)
       replace(this.hosts, hosts)
@@ -78,4 +82,9 @@ function addressOf(text: string): Jid {
 function replace<T>(set: Set<T>, values: Iterable<T>): void {
   set.clear()
   for (const value of values) set.add(value)
+}
+
+/** Where the pages of a domain are, once everything listens. */
+export function urlFrom({ options }: Pick<LiveConfig, 'options'>, host: string): string | undefined {
+  return typeof options.publicUrl === 'function' ? options.publicUrl(host) : undefined
 }

@@ -8,10 +8,11 @@ import { systemClock } from './clock.ts'
 import type { Config } from './config/config.ts'
 import type { Software } from './core/feature.ts'
 import { bytestreamsBy, listenAtAll, makeListeners, serverLinkLimits } from './listeners.ts'
-import { LiveConfig } from './live-config.ts'
+import { LiveConfig, urlFrom } from './live-config.ts'
 import type { Log } from './log.ts'
 import { Metrics } from './metrics.ts'
 import { Authorities } from './net/authorities.ts'
+import { Challenges } from './net/challenges.ts'
 import { ServerNetwork } from './net/server-network.ts'
 import { type CertificateFiles, Certificates } from './net/tls.ts'
 import { FirstAccount } from './ops/first-account.ts'
@@ -56,7 +57,9 @@ export function hashesOf(config: Config): readonly ScramHash[] {
 
 /** Where the pages of a domain will be when a server runs with this configuration. */
 export function publicUrlOf({ http: { url }, trial, listen }: Config): (host: string) => string | undefined {
-  const listening = (['https', 'http'] as const).flatMap((kind) => listen[kind].map(({ port }) => ({ kind, port })))
+  const listening = (['shared', 'https', 'http'] as const).flatMap((kind) =>
+    listen[kind].map(({ port }) => ({ kind, port })),
+  )
   return (host) => publicUrl(host, { url, trial, listening })
 }
 
@@ -72,6 +75,7 @@ interface Parts {
   readonly store: Store
   readonly accounts: Accounts
   readonly certificates: Certificates
+  readonly challenges: Challenges
   readonly network: ServerNetwork
   readonly xmpp: Server
   readonly firstAccount: FirstAccount
@@ -106,6 +110,7 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
   const metrics = new Metrics()
   stops.push(() => metrics.stop())
   const certificates = new Certificates()
+  const challenges = new Challenges()
   await certificates.load(await certificateFiles(config))
   stops.push(systemClock.every(TICKET_KEY_TIME, () => certificates.renewTicketKeys()))
   const network = await ServerNetwork.open({
@@ -131,11 +136,12 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
   const xmpp = await xmppOf({ config, live, log, metrics, store, accounts, others })
   const firstAccount = firstAccountOf(config, store, accounts)
   const invited = invitedOf(config, live, store, accounts)
-  const common = { config, live, log, metrics, store, accounts, certificates, network }
+  const common = { config, live, log, metrics, store, accounts, certificates, challenges, network }
   const parts: Parts = { ...common, xmpp, firstAccount, invited, started }
   const { files, sweeper } = await openUploads(parts, stops)
   const listeners = makeListeners(parts, files)
   stops.push(() => {
+    listeners.onePort.stop()
     for (const one of Object.values(listeners.webs)) one.stop() // as above: streams end before their connections
   })
   stops.push(() => xmpp.stop())
@@ -197,11 +203,6 @@ function invitedOf(
   accounts: Accounts,
 ): Invited {
   return new Invited({ accounts, store, clock: systemClock, tokenLifetime, publicUrl: (host) => urlFrom(live, host) })
-}
-
-/** Where the pages of a domain are, once everything listens. */
-function urlFrom({ options }: LiveConfig, host: string): string | undefined {
-  return typeof options.publicUrl === 'function' ? options.publicUrl(host) : undefined
 }
 
 /** The server without its sockets. */

@@ -2,13 +2,22 @@
 // Counters of what the server does: plain numbers, so that counting costs nothing on the hot path. Prometheus' client, which
 // costs memory, is loaded when somebody asks for its text.
 import { monitorEventLoopDelay } from 'node:perf_hooks'
-import type { Registry } from 'prom-client'
+import type { Counter, Gauge, Registry } from 'prom-client'
 
 /** Numbers that only grow. */
 interface Totals {
   message: number
   presence: number
   iq: number
+}
+
+/** How things are between servers at the moment. */
+interface FederationState {
+  /** Streams by who opened them (`in`, `out`) and how far they are. */
+  readonly streams: readonly { readonly direction: string; readonly state: string; readonly count: number }[]
+  /** Stanzas that wait for other servers, and UTF-16 units of them. */
+  readonly queued: number
+  readonly queuedBytes: number
 }
 
 /** How often the event loop's delay is looked at, in ms. */
@@ -52,6 +61,11 @@ class Distribution {
 export class Metrics {
   readonly received: Totals = { message: 0, presence: 0, iq: 0 }
   readonly sent: Totals = { message: 0, presence: 0, iq: 0 }
+  /** The same, from and to other servers alone. */
+  readonly fromServers: Totals = { message: 0, presence: 0, iq: 0 }
+  readonly toServers: Totals = { message: 0, presence: 0, iq: 0 }
+  /** Streams to other servers that did not come about or broke, by why: words of ours, never of theirs. */
+  readonly serverFailures = new Map<string, number>()
   bytesIn = 0
   bytesOut = 0
   /** Messages that went back to their sender with an error. */
@@ -71,6 +85,7 @@ export class Metrics {
   detached: () => number = () => 0
   connections: () => number = () => 0
   uncommitted: () => number = () => 0
+  federation: () => FederationState = () => ({ streams: [], queued: 0, queuedBytes: 0 })
   readonly #commitSize = new Distribution(COMMIT_SIZES)
   readonly #commitTime = new Distribution(COMMIT_SECONDS)
   readonly #delay = monitorEventLoopDelay({ resolution: RESOLUTION })
@@ -89,6 +104,11 @@ export class Metrics {
   /** The 99th percentile of the event loop's delay since the last call of `text()`, in ms. */
   get eventLoopDelay(): number {
     return this.#lateness(99) * 1000
+  }
+
+  /** A stream to another server failed. */
+  serverFailed(why: string): void {
+    this.serverFailures.set(why, (this.serverFailures.get(why) ?? 0) + 1)
   }
 
   /** Everything in Prometheus' text format. */
@@ -115,11 +135,15 @@ export class Metrics {
   }
 
   async #register(): Promise<Registry> {
-    const { collectDefaultMetrics, Counter, Gauge, Registry: NewRegistry } = await import('prom-client')
+    const {
+      collectDefaultMetrics,
+      Counter: NewCounter,
+      Gauge: NewGauge,
+      Registry: NewRegistry,
+    } = await import('prom-client')
     const registers = [new NewRegistry()] as const
-    const { received, sent } = this
     const counter = (name: string, help: string, value: () => number): void => {
-      new Counter({
+      new NewCounter({
         name,
         help,
         registers: [...registers],
@@ -130,7 +154,7 @@ export class Metrics {
       })
     }
     const gauge = (name: string, help: string, value: () => number): void => {
-      new Gauge({
+      new NewGauge({
         name,
         help,
         registers: [...registers],
@@ -139,19 +163,23 @@ export class Metrics {
         },
       })
     }
-    new Counter({
-      name: 'aenigma_stanzas_total',
-      help: 'Stanzas by kind and direction',
-      labelNames: ['kind', 'direction'],
-      registers: [...registers],
-      collect() {
-        this.reset()
-        for (const kind of ['message', 'presence', 'iq'] as const) {
-          this.inc({ kind, direction: 'in' }, received[kind])
-          this.inc({ kind, direction: 'out' }, sent[kind])
-        }
-      },
-    })
+    const stanzas = (name: string, help: string, received: Totals, sent: Totals): void => {
+      new NewCounter({
+        name,
+        help,
+        labelNames: ['kind', 'direction'],
+        registers: [...registers],
+        collect() {
+          this.reset()
+          for (const kind of ['message', 'presence', 'iq'] as const) {
+            this.inc({ kind, direction: 'in' }, received[kind])
+            this.inc({ kind, direction: 'out' }, sent[kind])
+          }
+        },
+      })
+    }
+    stanzas('aenigma_stanzas_total', 'Stanzas by kind and direction', this.received, this.sent)
+    stanzas('aenigma_federation_stanzas_total', 'Those of other servers', this.fromServers, this.toServers)
     counter('aenigma_bytes_in_total', 'Bytes of XML that were received', () => this.bytesIn)
     counter('aenigma_bytes_out_total', 'Bytes of XML that were sent', () => this.bytesOut)
     counter('aenigma_messages_bounced_total', 'Messages returned with an error', () => this.bounced)
@@ -165,7 +193,7 @@ export class Metrics {
     gauge('aenigma_connections', 'Open connections', () => this.connections())
     gauge('aenigma_store_queue', 'Writes that wait for their commit', () => this.uncommitted())
     const lateness = (percentile: number): number => this.#lateness(percentile)
-    new Gauge({
+    new NewGauge({
       name: 'aenigma_event_loop_delay_seconds',
       help: 'How late timers ran since these metrics were read last',
       labelNames: ['quantile'],
@@ -174,7 +202,36 @@ export class Metrics {
         for (const percentile of [50, 90, 99]) this.set({ quantile: String(percentile / 100) }, lateness(percentile))
       },
     })
+    this.#registerFederation(registers[0], NewCounter, NewGauge)
+    gauge('aenigma_federation_queue', 'Stanzas that wait for other servers', () => this.federation().queued)
+    gauge('aenigma_federation_queue_chars', 'Their size', () => this.federation().queuedBytes)
     collectDefaultMetrics({ register: registers[0], prefix: 'aenigma_' })
     return registers[0]
+  }
+
+  /** What has labels; none of them is a domain. */
+  #registerFederation(registry: Registry, NewCounter: typeof Counter, NewGauge: typeof Gauge): void {
+    const { serverFailures } = this
+    const federation = (): FederationState => this.federation()
+    new NewGauge({
+      name: 'aenigma_federation_streams',
+      help: 'Streams to and from other servers, by who opened them and how far they are',
+      labelNames: ['direction', 'state'],
+      registers: [registry],
+      collect() {
+        this.reset()
+        for (const { direction, state, count } of federation().streams) this.set({ direction, state }, count)
+      },
+    })
+    new NewCounter({
+      name: 'aenigma_federation_failures_total',
+      help: 'Streams to other servers that did not come about or broke, by why',
+      labelNames: ['why'],
+      registers: [registry],
+      collect() {
+        this.reset()
+        for (const [why, count] of serverFailures) this.inc({ why }, count)
+      },
+    })
   }
 }

@@ -70,9 +70,9 @@ export class OtherServers {
     const answersFor = (domain: string): boolean => streams?.parts.router.answersFor(domain) ?? live.hosts.has(domain)
     const { from, domain } = endsOf(question, [...live.hosts], answersFor)
     const ping = (ours: string, theirs: string): Promise<string | undefined> => pinged(streams, ours, theirs)
-    const { FederationTest } = await import('./federation-test.ts')
+    const { FederationWalk } = await import('./federation-walk.ts')
     const parts = { walk: network.walk, dialer: network.dialer, policy: this.#policy, now: systemClock.now }
-    return new FederationTest({ ...parts, running: { keys, ping } }, from, domain, tell).run()
+    return new FederationWalk({ ...parts, running: { keys, ping } }, from, domain, tell).run()
   }
 }
 
@@ -96,10 +96,10 @@ export async function testWithoutServer(
     })
     const hosts = config.hosts.map(domainOf)
     const { from, domain } = endsOf(question, hosts, (name) => hosts.includes(name))
-    const { FederationTest } = await import('./federation-test.ts')
+    const { FederationWalk } = await import('./federation-walk.ts')
     const policy = new Policy(config.federation satisfies FederationRules)
     const parts = { walk: network.walk, dialer: network.dialer, policy, now: systemClock.now, running: undefined }
-    return await new FederationTest(parts, from, domain, tell).run()
+    return await new FederationWalk(parts, from, domain, tell).run()
   } finally {
     metrics.stop()
   }

@@ -17,7 +17,7 @@ import type { ClientLimits } from './stream/client-parts.ts'
 import { ClientStreams } from './stream/clients.ts'
 import type { Component } from './stream/component.ts'
 import { Components } from './stream/components.ts'
-import type { Link } from './stream/link.ts'
+import type { Link, MaybeAsync } from './stream/link.ts'
 import type { SaslLimits } from './stream/login.ts'
 import { StreamError } from './xmpp/errors.ts'
 import type { Jid } from './xmpp/jid.ts'
@@ -63,7 +63,7 @@ export interface OtherServers extends Federation {
   accept?(link: Link): void
   /** Ends the streams that could not begin any more. */
   endRefused?(): void
-  close?(): void
+  close?(): MaybeAsync<void>
 }
 
 /** A server that runs. */
@@ -150,7 +150,7 @@ export async function startXmpp(parts: ServerParts): Promise<Server> {
       forget()
       streams.close()
       components.close()
-      federation?.close?.() // last, so that goodbyes still go out
+      await federation?.close?.() // last, so that goodbyes still go out
       for (const hook of [...hooks].reverse()) await hook.stop?.()
     },
   }

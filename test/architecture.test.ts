@@ -35,6 +35,8 @@ const ONLY_IN: Readonly<Record<string, readonly string[]>> = {
   'node:net': ['net'],
   'node:tls': ['net'],
   'node:dns': ['net'],
+  'node:dgram': ['net'],
+  'dns-packet': ['net'],
   'node:http': ['web', 'net'], // `net/web-client.ts` is the client's end
   'node:https': ['net'],
   hono: ['web'],

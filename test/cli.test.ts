@@ -184,7 +184,20 @@ test('what cannot be done says what to type instead', async (t) => {
 
 test('every command has help with examples', async (t) => {
   const dir = await place(t)
-  const commands = ['up', 'status', 'sessions', 'push', 'reports', 'reload', 'restart', 'stop', 'config check']
+  const commands = [
+    'up',
+    'status',
+    'sessions',
+    'push',
+    'reports',
+    'reload',
+    'restart',
+    'stop',
+    'config check',
+    'federation',
+    'federation test',
+    'federation disconnect',
+  ]
   const invitations = ['invite', 'invite list', 'invite revoke']
   const users = ['add', 'list', 'passwd', 'disable', 'enable', 'rm', 'import'].map((name) => `user ${name}`)
   await Promise.all(

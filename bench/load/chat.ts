@@ -100,6 +100,7 @@ function pass(pairs: readonly Pair[], phase: Phase, messages: number): Promise<O
 async function runPhase(target: Measured, pairs: readonly Pair[], phase: Phase, settle: number): Promise<Report> {
   const warm = await pass(pairs, phase, phase.warmUp)
   const before = await whenQuiet(target.pid, settle)
+  const peerBefore = target.peer && (await whenQuiet(target.peer.pid, settle))
   await loopDelay(target)
   const own = process.cpuUsage()
   const sentBefore = pairs.reduce((sum, pair) => sum + pair.sent, 0)
@@ -112,6 +113,10 @@ async function runPhase(target: Measured, pairs: readonly Pair[], phase: Phase, 
   const figures: Record<string, number> = {
     [`${phase.name}.cpu`]: (after - before) / sent,
     [`${phase.name}.rate`]: sent / outcome.seconds,
+  }
+  if (target.peer && peerBefore !== undefined) {
+    const both = after - before + (await whenQuiet(target.peer.pid, settle)) - peerBefore
+    figures[`${phase.name}.both`] = both / sent
   }
   if (outcome.delays.length > 0) {
     figures[`${phase.name}.p50`] = quantile(outcome.delays, 0.5)
@@ -136,7 +141,10 @@ function check(pairs: readonly Pair[]): string[] {
 
 /** Runs the scenario. */
 export async function chat(target: Measured, job: Job & { scenario: 'chat' }): Promise<Report> {
-  const pairs = await openPairs(target, job.pairs)
+  const peer = target.peer ?? target
+  const pairs = await openPairs(
+    ...(job.reversed ? ([peer, job.pairs, target] as const) : ([target, job.pairs, peer] as const)),
+  )
   const reports: Report[] = []
   for (const phase of job.phases) {
     const report = await runPhase(target, pairs, phase, job.settle)

@@ -7,6 +7,8 @@ import type { Target } from './target.ts'
 export interface Measured extends Target {
   readonly pid: number
   readonly metrics?: string
+  /** The other server, if there are two: one user of each pair is there. */
+  readonly peer?: Measured
 }
 
 /** One part of a chat. */
@@ -48,7 +50,13 @@ export type Job = { readonly settle: number } & (
       /** Whether all get to know who enters. */
       readonly shown: boolean
     }
-  | { readonly scenario: 'chat'; readonly pairs: number; readonly phases: readonly Phase[] }
+  | {
+      readonly scenario: 'chat'
+      readonly pairs: number
+      readonly phases: readonly Phase[]
+      /** Whether those at the other server write, and not those here. */
+      readonly reversed?: boolean
+    }
   | { readonly scenario: 'flood'; readonly pair: number; readonly perSecond: number; readonly seconds: number }
   | { readonly scenario: 'collect'; readonly pair: number; readonly acknowledged: number }
 )

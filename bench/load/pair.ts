@@ -2,7 +2,7 @@
 // Two users of a chat: A sends, B receives. A's stanzas are made beforehand and only their numbers are changed; a slot
 // of the ring is used again when what stood in it has arrived.
 
-import { DOMAIN, userName } from '../accounts.ts'
+import { userName } from '../accounts.ts'
 import { type Client, inTurns, open } from './client.ts'
 import { type Faults, mark, Scanner, SEQUENCE_AT, Sequence } from './sequence.ts'
 import type { Target } from './target.ts'
@@ -40,12 +40,13 @@ export class Pair {
   #delivered: Delivered = () => {}
   #arrived: (count: number) => void = () => {}
 
-  constructor(index: number, a: Client, b: Client) {
+  /** @param domain where B is */
+  constructor(index: number, a: Client, b: Client, domain: string) {
     this.index = index
     this.#a = a
     this.#b = b
     this.#sequence = new Sequence(index)
-    this.#template = Buffer.from(stanza(index, `${userName(2 * index + 1)}@${DOMAIN}`), 'latin1')
+    this.#template = Buffer.from(stanza(index, `${userName(2 * index + 1)}@${domain}`), 'latin1')
     const body = this.#template.indexOf(mark(index, 0))
     const id = this.#template.indexOf(mark(index, 0).slice(2))
     this.#numbers = [body + SEQUENCE_AT.offset, id + SEQUENCE_AT.offset - 2]
@@ -124,16 +125,16 @@ export class Pair {
   }
 }
 
-/** Logs in the users of `count` pairs. */
-export async function openPairs(target: Target, count: number): Promise<Pair[]> {
+/** Logs in the users of `count` pairs. @param other where those who receive are */
+export async function openPairs(target: Target, count: number, other: Target = target): Promise<Pair[]> {
   const clients: Client[] = []
   await inTurns(2 * count, 20, async (user) => {
     const line = `${user % 2 === 0 ? 'A' : 'B'} ${Math.trunc(user / 2)}`
-    clients[user] = await open(target, { user: userName(user), carbons: true }, line)
+    clients[user] = await open(user % 2 === 0 ? target : other, { user: userName(user), carbons: true }, line)
   })
   return Array.from({ length: count }, (_, index) => {
     const [a, b] = clients.slice(2 * index)
     if (a === undefined || b === undefined) throw new Error('a client is missing')
-    return new Pair(index, a, b)
+    return new Pair(index, a, b, other.domain)
   })
 }

@@ -39,7 +39,7 @@ async function configure(
   const [starttls, tls, https, metrics] = [await freePort(), await freePort(), await freePort(), await freePort()]
   const http = await freePort()
   const config = {
-    hosts: [DOMAIN],
+    hosts: [options.domain],
     data: join(dir, 'data'),
     log: { level: 'error' },
     listen: {
@@ -48,13 +48,14 @@ async function configure(
       https: [`127.0.0.1:${https}`],
       http: [`127.0.0.1:${http}`],
       proxy: [],
-      servers: [],
-      serversTls: [],
       metrics: [`127.0.0.1:${metrics}`],
+      servers: options.federation ? [`127.0.0.1:${options.federation.port}`] : [],
+      serversTls: [],
     },
+    federation: federationOf(options),
     http: { url: `http://127.0.0.1:${http}` },
     uploads: { maxBytes: '4GiB', bytesPerAccount: '1000GiB', bytesPerDay: '1000GiB' },
-    certificates: { [DOMAIN]: options.certificate },
+    certificates: { [options.domain]: options.certificate },
     archive: options.archive ? 'on' : 'off',
     roomMessageRate: 1_000_000,
     store: store === 'sqlite' ? store : { postgres: clusterUrl(dir) },
@@ -73,10 +74,25 @@ async function configure(
   return { file, tls, https, metrics }
 }
 
+function federationOf({ federation, certificate }: ServerOptions) {
+  if (federation === undefined) return { enabled: false }
+  return {
+    authorities: certificate.cert,
+    resolvers: [`127.0.0.1:${federation.resolver}`],
+    bytesPerSecond: '1GiB',
+    stanzasPerSecond: 1_000_000,
+    queueStanzas: 1_000_000,
+    queueBytes: '1GiB',
+  }
+}
+
 async function createUsers(dir: string, options: ServerOptions, store: Store): Promise<void> {
   const { file } = await configure(dir, options, store)
   const list = join(dir, 'users.csv')
-  const lines = Array.from({ length: options.users }, (_, index) => `${userName(index)}@${DOMAIN},${PASSWORD}\n`)
+  const lines = Array.from(
+    { length: options.users },
+    (_, index) => `${userName(index)}@${options.domain},${PASSWORD}\n`,
+  )
   writeFileSync(list, lines.join(''))
   await runProcess(dir, { program: process.execPath, args: [PROGRAM, 'user', 'import', list, '--config', file] })
   // One start fills the compile cache, as an installation does.
@@ -98,7 +114,13 @@ async function fillArchive(dir: string, messages: number): Promise<void> {
 
 async function start(dir: string, options: ServerOptions, store: Store): Promise<Server> {
   const { file, tls, https, metrics } = await configure(dir, options, store)
-  const target = { protocol: 'xmpp', port: tls, web: https, domain: DOMAIN, ca: options.certificate.cert } as const
+  const target = {
+    protocol: 'xmpp',
+    port: tls,
+    web: https,
+    domain: options.domain,
+    ca: options.certificate.cert,
+  } as const
   const command = { program: process.execPath, args: [...ENGINE_OPTIONS, PROGRAM, 'up', '--config', file] }
   const server = await startProcess(dir, options, target, command)
   return { ...server, metrics: `http://127.0.0.1:${metrics}/metrics` }
@@ -113,6 +135,7 @@ export const aenigma: Contestant = {
   name: 'us',
   ours: true,
   fast: true,
+  federates: true,
   missing,
   createUsers: (dir, options) => createUsers(dir, options, 'sqlite'),
   fillArchive,

@@ -5,7 +5,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { stringify } from 'yaml'
-import { DOMAIN, sharedVerifier } from '../accounts.ts'
+import { sharedVerifier } from '../accounts.ts'
 import {
   type Command,
   type Contestant,
@@ -24,7 +24,7 @@ function configuration(port: number, http: number, dir: string, options: ServerO
   const more = ['privacy', 'private', 'roster', 'stream_mgmt', 'vcard', 'version']
   const modules = Object.fromEntries([...names, ...more].map((name) => [`mod_${name}`, {}]))
   return stringify({
-    hosts: [DOMAIN],
+    hosts: [options.domain],
     loglevel: 'error',
     certfiles: [options.certificate.cert, options.certificate.key],
     acme: { auto: false },
@@ -94,13 +94,13 @@ async function createUsers(dir: string, options: ServerOptions): Promise<void> {
   const record = `{scram, ${fields.join(', ')}, sha256, ${iterations}}`
   const program =
     `lists:foreach(fun(I) -> N = integer_to_binary(I), {_, {ok, _}} = ejabberd_auth_mnesia:try_register(` +
-    `<<"u", N/binary>>, <<"${DOMAIN}">>, ${record}) end, lists:seq(0, ${options.users - 1})), init:stop().`
+    `<<"u", N/binary>>, <<"${options.domain}">>, ${record}) end, lists:seq(0, ${options.users - 1})), init:stop().`
   await runProcess(dir, command(dir, config, ['-eval', program]))
 }
 
 async function start(dir: string, options: ServerOptions): Promise<Server> {
   const { config, port } = await configure(dir, options)
-  const target = { protocol: 'xmpp', port, domain: DOMAIN, ca: options.certificate.cert } as const
+  const target = { protocol: 'xmpp', port, domain: options.domain, ca: options.certificate.cert } as const
   return startProcess(dir, options, target, command(dir, config))
 }
 

@@ -24,6 +24,9 @@ export interface ServerOptions {
   readonly uploads: boolean
   /** Whether each fsync takes 50 ms longer. */
   readonly delayed: boolean
+  readonly domain: string
+  /** If it is to talk to other servers: where it listens for them, and where names are resolved, ports of 127.0.0.1. */
+  readonly federation?: { readonly port: number; readonly resolver: number }
 }
 
 /** A running server. */
@@ -43,6 +46,8 @@ export interface Contestant {
   readonly ours?: true
   /** Whether it is fast enough for 100,000 messages rather than some thousands. */
   readonly fast: boolean
+  /** Whether the scenario with two servers can be run with it. */
+  readonly federates?: true
   /** Why it cannot be started on this machine, if it cannot. */
   missing(): string | undefined
   /** Fills its store with accounts; it does not run then. */

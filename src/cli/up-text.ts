@@ -29,6 +29,7 @@ function realLines({ hosts, listening, data }: ServerInfo, { link }: FirstSteps)
     ...(servers.length > 0 ? [`  servers    ${servers.join(', ')}`] : []),
     ...(places('components').length > 0 ? [`  components ${places('components').join(', ')}`] : []),
     `  web        ${[...places('https'), ...places('http')].join(', ') || 'nowhere'}`,
+    ...(places('shared').length > 0 ? [`  everything ${places('shared').join(', ')}`] : []),
     `  health     ${places('metrics').join(', ') || 'nowhere'}`,
     `  data       ${data}`,
     ...(link === undefined ? [] : ['', `Make the first account in a browser, within a day: ${link}`]),
@@ -45,7 +46,7 @@ export function linkText(info: ServerInfo, secret: string | undefined): string |
 function originOf({ hosts, listening, trial, url }: ServerInfo): string | undefined {
   if (url !== undefined) return url
   const port = (wanted: ListenInfo['kind']) => listening.find(({ kind }) => kind === wanted)?.port
-  const [https, http] = [trial ? undefined : port('https'), port('http')]
+  const [https, http] = [trial ? undefined : (port('shared') ?? port('https')), port('http')]
   if (https !== undefined) return `https://${hosts[0]}${https === 443 ? '' : `:${https}`}`
   return http === undefined ? undefined : `http://localhost:${http}`
 }

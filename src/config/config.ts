@@ -78,6 +78,19 @@ export interface FederationRules {
   readonly onionProxy?: Address | undefined
 }
 
+/** Where our domains live, and how the records there are changed. */
+export interface DnsRules {
+  readonly provider?: 'rfc2136' | 'desec' | 'cloudflare' | 'hetzner' | undefined
+  readonly zone?: string | undefined
+  readonly server?: Address | undefined
+  readonly keyName?: string | undefined
+  /** Here and below, with its full path. */
+  readonly keyFile?: string | undefined
+  readonly tokenFile?: string | undefined
+  readonly addresses: readonly string[]
+  readonly target?: string | undefined
+}
+
 /** How passwords are kept and proved. */
 interface AccountRules {
   readonly scramIterations: number
@@ -119,6 +132,10 @@ export interface Config {
     /** Where other servers connect, with STARTTLS and with TLS from the start. */
     readonly servers: readonly Address[]
     readonly serversTls: readonly Address[]
+    /** For everything that uses TLS. */
+    readonly shared: readonly Address[]
+    /** For browsers that come without TLS. */
+    readonly redirect: readonly Address[]
     readonly metrics: readonly Address[]
     /** Whether the next free port is used where one is taken. */
     readonly nextFreePort: boolean
@@ -133,6 +150,8 @@ export interface Config {
   /** Where clients reach the proxy (undefined: at the domain), and how fast it is (0: as fast as it can). */
   readonly proxy: { readonly host?: string | undefined; readonly bytesPerSecond: number }
   /** One for each domain, in the order of `hosts`. */
+  /** Servers of other kinds that share `listen.shared`. */
+  readonly behind: { readonly ssh?: Address | undefined; readonly turn?: Address | undefined }
   readonly certificates: ReadonlyMap<string, CertificateFiles>
   readonly store: StoreChoice
   readonly log: { readonly level: LogLevel }
@@ -142,9 +161,12 @@ export interface Config {
   readonly admins: readonly string[]
   readonly contacts: Contacts
   /** Programs that answer for domains of their own (XEP-0114), by these, as written. */
-  readonly components: ReadonlyMap<string, { readonly secret: string }>
+  readonly components: ReadonlyMap<string, { readonly secret: string; readonly bytesPerSecond?: number }>
   /** Other servers. */
   readonly federation: FederationRules
+  readonly dns: DnsRules
+  /** Whether everything is looked at once a night. */
+  readonly doctor: 'nightly' | 'off'
   /** The options that features brought, by their key in the file. */
   readonly features: Readonly<Record<string, unknown>>
   /** Whether this is the server that one gets without a configuration. */

@@ -115,7 +115,15 @@ export function redirects({ help }: { readonly help: string }) {
 /** Programs that connect as components (XEP-0114), by their domains. What is wrong is said without the secret. */
 export function components({ help }: { readonly help: string }) {
   const one = z.strictObject({
-    secret: z.string().refine((text) => text.length >= 8, 'must have at least 8 characters'),
+    secret: z
+      .string()
+      .refine((text) => text.length >= 8, 'must have at least 8 characters')
+      .meta(told('What it proves itself by.', 'text')),
+    bytesPerSecond: size({
+      default: 0,
+      min: 0,
+      help: 'What it may send in a second; ten times as much may come at once, and what goes beyond is read later; 0 for as much as it likes.',
+    }),
   })
   return z.record(z.string(), one).prefault({}).meta(told(help, '`secret` for each domain'))
 }

@@ -113,6 +113,7 @@ function assemble(
     data,
     store,
     listen,
+    behind,
     log,
     limits,
     accounts,
@@ -123,6 +124,8 @@ function assemble(
     proxy,
     components,
     federation,
+    dns,
+    doctor,
   } = checked
   const each =
     certificates && Object.fromEntries(Object.entries(certificates).map(([host, files]) => [host, full(files)]))
@@ -131,6 +134,7 @@ function assemble(
     moved: new Map(Object.entries(moved)),
     data: data === undefined ? dataFor(directory) : resolve(directory, data),
     listen: { ...listen, nextFreePort: false },
+    behind,
     http,
     uploads,
     proxy,
@@ -146,6 +150,12 @@ function assemble(
       ...federation,
       ...(federation.authorities === undefined ? {} : { authorities: resolve(directory, federation.authorities) }),
     },
+    dns: {
+      ...dns,
+      ...(dns.keyFile === undefined ? {} : { keyFile: resolve(directory, dns.keyFile) }),
+      ...(dns.tokenFile === undefined ? {} : { tokenFile: resolve(directory, dns.tokenFile) }),
+    },
+    doctor,
     features,
     trial: false,
   }

@@ -2,8 +2,22 @@
 // Every option of the server itself, with its default and what it does. The options of features come from the features.
 import { z } from 'zod'
 import type { LogLevel } from './config.ts'
+import { dns } from './dns.ts'
 import { federation } from './federation.ts'
-import { addresses, choice, components, count, duration, flag, redirects, section, size, texts, told } from './kinds.ts'
+import {
+  addresses,
+  choice,
+  components,
+  count,
+  duration,
+  flag,
+  place,
+  redirects,
+  section,
+  size,
+  texts,
+  told,
+} from './kinds.ts'
 
 const LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error', 'silent']
 
@@ -14,6 +28,14 @@ const listen = section(
       help: 'Where clients connect and then switch to TLS. `[]` turns it off. `[::]` takes IPv4 too.',
     }),
     tls: addresses({ default: ['[::]:5223'], help: 'Where clients connect with TLS from the start (XEP-0368).' }),
+    shared: addresses({
+      default: [],
+      help: 'Where everything can be had that uses TLS: clients, other servers, web pages, and what stands `behind`. `[::]:443` gets through wherever web pages do.',
+    }),
+    redirect: addresses({
+      default: [],
+      help: 'Where browsers that come without TLS are sent to the pages with it, usually `[::]:80`.',
+    }),
     servers: addresses({
       default: ['[::]:5269'],
       help: 'Where other servers connect and then switch to TLS.',
@@ -38,6 +60,16 @@ const listen = section(
     }),
   },
   'Where the server can be reached.',
+)
+
+const behind = section(
+  {
+    ssh: place({ help: 'The SSH server that gets what comes to `listen.shared` as SSH, such as `127.0.0.1:22`.' }),
+    turn: place({
+      help: 'The TURN server that gets what comes there for it: TLS with its protocol name (RFC 7443), or for a name that begins with `turn.`.',
+    }),
+  },
+  'Other servers that share `listen.shared`.',
 )
 
 const http = section(
@@ -271,6 +303,7 @@ export const baseShape = {
     .optional()
     .meta({ description: 'A certificate for each domain, instead of `certificate`.' }),
   listen,
+  behind,
   http,
   uploads,
   proxy,
@@ -284,6 +317,11 @@ export const baseShape = {
     help: 'Programs of others that answer for a domain (XEP-0114), such as gateways to other networks, each with the `secret` that it was told too, for instance `{ irc.example.org: { secret: … } }`. None of them may be one of our domains.',
   }),
   federation,
+  dns,
+  doctor: choice(['nightly', 'off'], {
+    default: 'nightly',
+    help: 'Look at everything once a night, as `aenigma doctor` does, and tell the administrators what changed.',
+  }),
   contacts,
   accounts,
   log,

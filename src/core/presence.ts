@@ -73,13 +73,13 @@ export class Presence implements PresenceHandler {
   }
 
   /**
-   * What was said of presence while the server could not be reached is lost, on both sides. So our users' clients show
+   * What was said of presence while the servers could not be reached is lost, on both sides. So our users' clients show
    * themselves again to those who may see them there, and ask for those whom they see; the answer is for all of an account.
    * Until then clients show what they last knew, beside the errors that they got.
    */
-  regained(domain: string): void {
+  regained(domains: ReadonlySet<string>): void {
     for (const account of this.#parts.directory.online()) {
-      for (const item of account.roster.items) if (item.jid.domain === domain) this.#renew(account, item)
+      for (const item of account.roster.items) if (domains.has(item.jid.domain)) this.#renew(account, item)
     }
   }
 

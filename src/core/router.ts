@@ -44,8 +44,8 @@ export interface PresenceHandler {
   toAccount(stanza: Stanza, to: Jid, account: LocalAccount): MaybeAsync<void>
   /** For a name that nobody has here. */
   toNobody(stanza: Stanza, to: Jid): MaybeAsync<void>
-  /** Another server that could not be reached is there again. */
-  regained(domain: string): void
+  /** Other servers that could not be reached are there again. */
+  regained(domains: ReadonlySet<string>): void
 }
 
 /** Domains that programs of others answer for (XEP-0114). */
@@ -76,11 +76,12 @@ export class Router {
   #services: Services
   #outside: Outside | undefined
   #federation: Federation | undefined
-  readonly #lost = new LostServers()
+  readonly #lost: LostServers
 
   constructor(parts: RouterParts) {
     this.#parts = parts
     this.#services = new Services(parts.hosts, [])
+    this.#lost = new LostServers(parts.clock, (domains) => this.#presence?.regained(domains))
   }
 
   /** The subdomains that features own. */
@@ -214,8 +215,7 @@ export class Router {
 
   /** Errors do not count: we make them ourselves in the name of who cannot be reached. */
   #heard({ from, type }: Stanza): void {
-    if (!from || type === 'error' || !this.#lost.heard(from.domain, this.#parts.clock.now())) return
-    this.#presence?.regained(from.domain)
+    if (from && type !== 'error') this.#lost.heard(from.domain)
   }
 
   #toOutside(stanza: Stanza, outside: Outside): MaybeAsync<void> {

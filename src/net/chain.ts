@@ -134,14 +134,15 @@ function isSignedBy(child: Certificate, issuer: Certificate): boolean {
 }
 
 function outOfTime({ x509 }: Certificate, now: number, name: string): string | undefined {
-  if (now < x509.validFromDate.getTime()) return `${name} is not valid before ${dayOf(x509.validFromDate)}`
-  if (now > x509.validToDate.getTime()) return `${name} expired on ${dayOf(x509.validToDate)}`
+  const [from, to] = [x509.validFromDate, x509.validToDate]
+  if (now < from.getTime()) return `${name} is not valid before ${dayOf(from)}`
+  if (now > to.getTime()) return `${name} expired on ${dayOf(to)}`
   // What is no time compares with nothing.
-  return x509.validToDate.getTime() >= now ? undefined : `${name} does not say for how long it is valid`
+  return from.getTime() <= now && now <= to.getTime() ? undefined : `${name} does not say for how long it is valid`
 }
 
 function dayOf(date: Date): string {
-  return Number.isNaN(date.getTime()) ? 'a day that does not exist' : date.toISOString().slice(0, 10)
+  return date.toISOString().slice(0, 10)
 }
 
 function unusable(certificate: Certificate, name: string, trusted = false): string | undefined {

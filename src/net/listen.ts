@@ -108,18 +108,40 @@ export class ClientListener {
    * @throws the system's error, `EADDRINUSE` for instance; nothing listens then
    */
   listen(addresses: readonly Address[], direct: boolean): Promise<readonly Listening[]> {
-    const { servers, certificates } = this.#parts
-    const take = (socket: Socket): void => this.#parts.accept(this.#link(socket, direct))
-    const secure = (socket: Socket): Promise<TLSSocket> =>
-      servers ? servers.secure(socket, true) : certificates.secure(socket, ALPN_CLIENT)
-    return this.#listen(addresses, { secure: direct ? secure : undefined, take })
+    return this.#listen(addresses, this.#streams(direct))
   }
 
   /** Begins to listen for a web server. @throws as `listen` */
   listenWeb(addresses: readonly Address[], direct: boolean, parts: WebListenParts): Promise<readonly Listening[]> {
-    const { isProxy, ...rest } = parts
+    return this.#listen(addresses, this.#web(direct, parts))
+  }
+
+  /** Takes a connection that came to another port, where it was counted. @param direct as in `listen` */
+  begin(socket: Socket, direct: boolean): void {
+    this.#begin(socket, this.#streams(direct))
+  }
+
+  /** The same for a web server. */
+  beginWeb(socket: Socket, parts: WebListenParts): void {
+    this.#begin(socket, this.#web(true, parts))
+  }
+
+  /** Takes a connection whose TLS is negotiated already. */
+  beginSecured(socket: TLSSocket): void {
+    this.#parts.accept(this.#link(socket, true))
+  }
+
+  #streams(direct: boolean): Way {
+    const { servers, certificates } = this.#parts
+    const take = (socket: Socket): void => this.#parts.accept(this.#link(socket, direct))
+    const secure = (socket: Socket): Promise<TLSSocket> =>
+      servers ? servers.secure(socket, true) : certificates.secure(socket, ALPN_CLIENT)
+    return { secure: direct ? secure : undefined, take }
+  }
+
+  #web(direct: boolean, { isProxy, ...rest }: WebListenParts): Way {
     const secure = (socket: Socket): Promise<TLSSocket> => this.#parts.certificates.secure(socket, ALPN_WEB)
-    return this.#listen(addresses, { secure: direct ? secure : undefined, uncounted: isProxy, ...rest })
+    return { secure: direct ? secure : undefined, uncounted: isProxy, ...rest }
   }
 
   async #listen(addresses: readonly Address[], way: Way): Promise<readonly Listening[]> {
@@ -140,7 +162,8 @@ export class ClientListener {
     }
   }
 
-  #connected(socket: Socket, { secure, take, uncounted }: Way): void {
+  #connected(socket: Socket, way: Way): void {
+    const { uncounted } = way
     socket.on('error', ignoreReset)
     socket.setNoDelay(true)
     socket.setKeepAlive(true, KEEPALIVE)
@@ -155,6 +178,10 @@ export class ClientListener {
       }
       socket.once('close', () => this.admission.left(network))
     }
+    this.#begin(socket, way)
+  }
+
+  #begin(socket: Socket, { secure, take }: Way): void {
     if (!secure) {
       take(socket)
       return

@@ -16,6 +16,7 @@ import {
   type Issued,
   issue,
   SERVER_AUTH,
+  SIGNS_CERTIFICATES,
   SIGNS_NO_CERTIFICATES,
   unknownExtension,
   type Wish,
@@ -57,7 +58,7 @@ await certificates.load(new Map([['ours.example', files]]))
 let shownNext: Issued | undefined
 const incoming: ((socket: TLSSocket) => void)[] = []
 const listener = createServer((socket) => {
-  certificates.secureServer(socket, { ca: authorities.pem }).then(
+  certificates.secureServer(socket, undefined).then(
     (secured) => incoming.shift()?.(secured.on('error', () => undefined)),
     () => socket.destroy(),
   )
@@ -100,7 +101,7 @@ async function dialled(shown: Issued): Promise<TLSSocket> {
   shownNext = shown
   const plain = connectPlain(portOf(other), '127.0.0.1')
   await once(plain, 'connect')
-  const socket = await certificates.connectServer(plain, 'ours.example', 'x.example', { ca: authorities.pem })
+  const socket = await certificates.connectServer(plain, 'ours.example', 'x.example', undefined, () => authorities.pem)
   peers.add(socket.on('error', () => undefined))
   return socket
 }
@@ -210,6 +211,8 @@ for (const purposes of [[SERVER_AUTH], [SERVER_AUTH, CLIENT_AUTH]]) {
     const leaf = await issue({ by: ca, dns: ['evil.example'] })
     const REFUSED = 'the certificate of an authority that vouches for it does not allow to vouch for it'
     assert.match(await why({ ...wish, by: leaf, chain: [leaf] }), new RegExp(`^(${REFUSED}|${NOBODY})$`))
+    const eager = await issue({ by: ca, dns: ['evil.example'], keyUsage: SIGNS_CERTIFICATES })
+    assert.equal(await why({ ...wish, by: eager, chain: [eager] }), REFUSED)
     const unsigning = await authority({ by: ca, keyUsage: SIGNS_NO_CERTIFICATES })
     assert.match(await why({ ...wish, by: unsigning, chain: [unsigning] }), new RegExp(`^(${REFUSED}|${NOBODY})$`))
     const short = await authority({ by: ca, pathLength: 0 })
@@ -266,14 +269,19 @@ test('many authorities of one name cannot keep us busy', async () => {
   assert.equal(await why({ ...CAPULET, by, chain: all }), NOBODY)
 })
 
-test('a certificate that is to be trusted itself needs nobody', async () => {
+test('a certificate that is to be trusted itself needs nobody, nor does an authority in the middle', async () => {
   const alone = await issue(CAPULET)
-  const file = join(dir, 'alone.pem')
-  writeFileSync(file, alone.cert)
-  const trusting = new Authorities()
-  await trusting.load(file)
-  const itsJudge = new PeerCertificates({ authorities: trusting, resolver, clock: systemClock })
-  assert.deepEqual(await itsJudge.prove(await comes(alone), 'capulet.example', false), { by: 'pkix' })
+  const middle = await authority({ by: stranger })
+  const below = await issue({ ...CAPULET, by: middle })
+  const file = join(dir, 'more.pem')
+  writeFileSync(file, [alone, middle].map(({ cert }) => cert).join(''))
+  await authorities.load(file)
+  certificates.authoritiesChanged()
+  for (const shown of [alone, below]) assert.equal(await why(shown), 'proved by pkix')
+  await authorities.load(caFile)
+  certificates.authoritiesChanged()
+  assert.equal(await why(below), NOBODY)
+  assert.match(await why(alone), /self-signed/)
 })
 
 test('a file without authorities is refused, and changes nothing', async () => {
@@ -361,6 +369,13 @@ test('without DNSSEC nothing is announced', async () => {
   half.sign() // the places, but not what comes now
   fill(half)
   assert.equal((await by.prove(await comes(alone), 'capulet.example', false)).by, undefined)
+  const { zone: rest, judge: other, place } = await zone()
+  fill(rest)
+  rest.sign() // the certificates, but not the places
+  rest.srv('_xmpp-server._tcp.capulet.example', [0, 0, 5269, 'xmpp.capulet.example'])
+  assert.equal((await other.prove(await comes(alone), 'capulet.example', false)).by, undefined)
+  const found = await dialled(alone)
+  assert.equal((await other.prove(found, 'capulet.example', true, { ...place, secure: false })).by, undefined)
 })
 
 test('an authority that the DNS announces vouches for names, its own or the host’s (RFC 7671 §5.2)', async () => {

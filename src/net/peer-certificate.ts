@@ -46,6 +46,14 @@ export class PeerCertificates {
    * @param dialled whether we are the client of TLS
    */
   async prove(socket: TLSSocket, domain: string, dialled: boolean, place?: Place): Promise<Proof> {
+    try {
+      return await this.#prove(socket, domain, dialled, place)
+    } catch {
+      return refused('the certificate cannot be read') // whatever is in it, it proves nothing
+    }
+  }
+
+  async #prove(socket: TLSSocket, domain: string, dialled: boolean, place: Place | undefined): Promise<Proof> {
     const shown = shownBy(socket, dialled)
     if ('why' in shown) return refused(shown.why)
     let announced: Announced

@@ -169,6 +169,10 @@ test('who does not answer, and who cannot, are told apart', async () => {
   const nobody = resolverOf([]).resolver
   nobody.use({ resolvers: [{ host: '127.0.0.1', port: 1 }], dnssec: 'auto' })
   await assert.rejects(nobody.srv(NAME), isKind('failed'))
+  for (const host of ['255.255.255.255', '::ffff:255.255.255.255']) {
+    nobody.use({ resolvers: [{ host, port: 53 }], dnssec: 'auto' }) // the system knows no way there
+    await assert.rejects(nobody.srv(NAME), DnsError)
+  }
 })
 
 test('one kind of address is enough; none, with a question that failed, is a failure', async () => {
@@ -299,4 +303,17 @@ test('TLSA records that are larger than any certificate should be are left out',
     records.map(({ data }) => data.length),
     [1_000],
   )
+})
+
+test('hundreds of questions at once are too many', async () => {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const names = Array.from({ length: 600 }, (_, step) => `_q${step}`)
+  for (const name of names) dns.put('SRV', name, { answers: [], waits: promise })
+  const { resolver } = resolverOf(dns)
+  const all = names.map((name) => resolver.srv(name))
+  await assert.rejects(all.at(-1) ?? Promise.resolve(), /too many questions/)
+  resolve()
+  const settled = await Promise.allSettled(all)
+  assert.equal(settled.filter(({ status }) => status === 'fulfilled').length, 512)
+  assert.deepEqual((await resolver.srv(NAME)).records, FOUND)
 })

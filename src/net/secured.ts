@@ -8,11 +8,14 @@ import { namesTold } from './server-names.ts'
 
 /** Tells about a connection. */
 export function securedOf(socket: TLSSocket): Secured {
-  const raw = socket.getPeerCertificate().raw as Buffer | undefined
   return {
     version: socket.getProtocol() ?? 'TLS',
     cipher: socket.getCipher().standardName,
-    certificate: raw && certificateOf(raw),
+    // Read when it is asked for: many connections are listed, and few looked at.
+    get certificate() {
+      const raw = socket.getPeerCertificate().raw as Buffer | undefined
+      return raw && certificateOf(raw)
+    },
   }
 }
 

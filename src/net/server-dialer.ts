@@ -75,7 +75,8 @@ export class ServerDialer implements Dialer {
       if (signal.aborted) break
       try {
         const link = await this.#connect(place, call)
-        return { link, place }
+        if (!signal.aborted) return { link, place }
+        link.close()
       } catch (error) {
         failure = moreTelling(failure, errorAt(place, to, error))
       }

@@ -53,11 +53,11 @@ export class ServerNetwork {
     const authorities = this.#authorities
     const resolver = new DnsResolver({ options, clock })
     const judge = new PeerCertificates({ authorities, resolver, clock })
-    const how = (direct: boolean) => ({ ca: authorities.pem, ...(direct ? { alpn: ALPN_SERVER } : {}) })
+    const alpn = (direct: boolean) => (direct ? ALPN_SERVER : undefined)
     this.#resolver = resolver
     this.walk = new ServerWalk(resolver)
     this.incoming = {
-      secure: (socket, direct, domain) => certificates.secureServer(socket, how(direct), domain),
+      secure: (socket, direct, domain) => certificates.secureServer(socket, alpn(direct), domain),
       proves: (socket, domain) => judge.prove(socket, domain, false),
     }
     this.dialer = new ServerDialer({
@@ -65,7 +65,8 @@ export class ServerNetwork {
       resolver,
       onionProxy: () => this.#options.onionProxy,
       tls: {
-        connect: (socket, from, to, direct) => certificates.connectServer(socket, from, to, how(direct)),
+        connect: (socket, from, to, direct) =>
+          certificates.connectServer(socket, from, to, alpn(direct), () => authorities.pem),
         proves: (socket, domain, place) => judge.prove(socket, domain, true, place),
       },
     })

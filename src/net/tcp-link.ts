@@ -13,7 +13,7 @@ import type { StreamError } from '../xmpp/errors.ts'
 import { Allowance } from './allowance.ts'
 import { securedOf } from './secured.ts'
 import { streamErrorOf } from './stream-error.ts'
-import { bindingsOf } from './tls.ts'
+import { bindingsOf } from './tls-bindings.ts'
 
 /** How long a peer may take to close its side, in ms. */
 const CLOSING_TIME = 3_000
@@ -21,7 +21,7 @@ const CLOSING_TIME = 3_000
 const NS_CLIENT = 'jabber:client'
 const NS_STREAMS = 'http://etherx.jabber.org/streams'
 const NS_SERVER = 'jabber:server'
-/** Every stream between servers declares it (XEP-0220 §2.1.1). */
+/** Every stream between servers declares it (XEP-0220 §2.4.1). */
 const DIALBACK = ` xmlns:db='jabber:server:dialback'`
 const NO_BINDINGS: ChannelBindings = Object.freeze({})
 

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // What clients may do after the handshake: nothing that costs us much (renegotiation), and nothing that lasts (tickets).
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls'
+import { issue, type Wish } from '../../test/support/certificates.ts'
 import { trialCertificate } from '../ops/trial-certificate.ts'
 import { Certificates } from './tls.ts'
 
@@ -64,3 +65,39 @@ for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
     third.destroy()
   })
 }
+
+test('a name gets the certificate that is for it, then that of the domain above it, then the first', async () => {
+  const files = new Map<string, { cert: string; key: string }>()
+  const wishes: Readonly<Record<string, Wish>> = {
+    'first.example': { dns: ['first.example'] },
+    'second.example': { dns: ['second.example', 'chat.elsewhere.example'], srv: ['_xmpp-server.srv.example'] },
+    'third.example': { dns: ['third.example', '*.third.example', '*.rooms.second.example'] },
+    'münchen.example': { dns: ['xn--mnchen-3ya.example'] },
+  }
+  for (const [host, wish] of Object.entries(wishes)) {
+    const { cert, key } = await issue(wish)
+    const place = { cert: join(dir, `${host}.crt`), key: join(dir, `${host}.key`) }
+    writeFileSync(place.cert, cert)
+    writeFileSync(place.key, key)
+    files.set(host, place)
+  }
+  const many = new Certificates()
+  await many.load(files)
+  const expected: readonly (readonly [string, string])[] = [
+    ['second.example', 'second.example'],
+    ['rooms.second.example', 'second.example'],
+    ['a.b.second.example', 'second.example'],
+    ['a.rooms.second.example', 'third.example'],
+    ['chat.elsewhere.example', 'second.example'],
+    ['srv.example', 'second.example'],
+    ['proxy.third.example', 'third.example'],
+    ['rooms.münchen.example', 'münchen.example'],
+    ['rooms.xn--mnchen-3ya.example', 'münchen.example'],
+    ['elsewhere.example', 'first.example'],
+    ['example', 'first.example'],
+    ['', 'first.example'],
+  ]
+  for (const [name, host] of expected) assert.equal(many.find(name), many.find(host), name)
+  assert.equal(many.find('nobody.example', 'rooms.second.example'), many.find('second.example'))
+  assert.notEqual(many.find('second.example'), many.find('first.example'))
+})

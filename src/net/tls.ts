@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // TLS as this server speaks it: 1.2 and 1.3, AEAD suites, a certificate per domain chosen by SNI, replaced while running.
-import { constants, createHash, X509Certificate } from 'node:crypto'
+import { constants, X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import type { Socket } from 'node:net'
 import { connect, createSecureContext, type SecureContext, TLSSocket, type TLSSocketOptions } from 'node:tls'
 import { domainToASCII } from 'node:url'
-import type { ChannelBindings } from '../stream/link.ts'
 import { readable } from './authorities.ts'
 
 /** AEAD with forward secrecy only (RFC 9325 §4.2). */
@@ -41,16 +40,10 @@ interface Entry {
   readonly host: string
   readonly pem: Pem
   readonly context: SecureContext
-  /** The same for other servers, made with the first of them. */
-  forServers?: SecureContext
-}
-
-/** How a handshake with another server is made. */
-export interface ServerHandshake {
-  /** TLS without STARTTLS before it (XEP-0368): what is spoken has to be said. */
-  readonly alpn?: readonly string[]
-  /** As PEM, whom OpenSSL trusts; those of Node.js if not given. */
-  readonly ca?: string[] | undefined
+  /** The same for servers that come to us, made with the first of them. */
+  incoming?: SecureContext
+  /** And for servers that we go to. */
+  outgoing?: SecureContext
 }
 
 /** The certificates in force. */
@@ -126,17 +119,27 @@ export class Certificates {
     return undefined
   }
 
-  /** Other servers get no tickets: what they showed must be there to be looked at each time (RFC 5077 §4 keeps none of it). */
-  #forServers(names: readonly (string | undefined)[], ca: string[] | undefined): SecureContext | undefined {
+  /**
+   * Other servers get no tickets: what they showed must be there to be looked at each time (RFC 5077 §4 keeps none of it).
+   * They are not told which authorities we trust either: whose own is not among them would show nothing.
+   */
+  #incoming(names: readonly (string | undefined)[]): SecureContext | undefined {
     const entry = this.#find(names)
     if (!entry) return undefined
-    entry.forServers ??= contextOf(entry.host, entry.pem, { noTickets: true, ca })
-    return entry.forServers
+    entry.incoming ??= contextOf(entry.host, entry.pem, { noTickets: true })
+    return entry.incoming
+  }
+
+  #outgoing(from: string, authorities: () => string[] | undefined): SecureContext | undefined {
+    const entry = this.#find([from])
+    if (!entry) return undefined
+    entry.outgoing ??= contextOf(entry.host, entry.pem, { noTickets: true, ca: authorities() })
+    return entry.outgoing
   }
 
   /** Forgets whom OpenSSL trusted up to now. */
   authoritiesChanged(): void {
-    for (const entry of this.#entries.values()) delete entry.forServers
+    for (const entry of this.#entries.values()) delete entry.outgoing
   }
 
   /**
@@ -149,9 +152,12 @@ export class Certificates {
     return this.#accept(socket, find, domain, { ALPNProtocols: [...alpn] })
   }
 
-  /** As `secure`, with another server, which may show a certificate: any is taken, and judged later. */
-  secureServer(socket: Socket, { alpn, ca }: ServerHandshake, domain?: string): Promise<TLSSocket> {
-    const find = (...names: (string | undefined)[]) => this.#forServers(names, ca)
+  /**
+   * As `secure`, with another server, which may show a certificate: any is taken, and judged later.
+   * @param alpn none after STARTTLS
+   */
+  secureServer(socket: Socket, alpn: readonly string[] | undefined, domain?: string): Promise<TLSSocket> {
+    const find = (...names: (string | undefined)[]) => this.#incoming(names)
     const options = { requestCert: true, rejectUnauthorized: false, ...(alpn ? { ALPNProtocols: [...alpn] } : {}) }
     return this.#accept(socket, find, domain, options)
   }
@@ -160,13 +166,20 @@ export class Certificates {
    * Negotiates TLS as the client of another server, whose certificate is judged later. Rejects as `secure`.
    * @param from our domain, whose certificate we show
    * @param to whom we ask for, in A-labels; undefined if it is an IP address
+   * @param authorities whom OpenSSL trusts, as PEM; those of Node.js if undefined
    */
-  connectServer(socket: Socket, from: string, to: string | undefined, how: ServerHandshake): Promise<TLSSocket> {
-    const secureContext = this.#forServers([from], how.ca)
+  connectServer(
+    socket: Socket,
+    from: string,
+    to: string | undefined,
+    alpn: readonly string[] | undefined,
+    authorities: () => string[] | undefined,
+  ): Promise<TLSSocket> {
+    const secureContext = this.#outgoing(from, authorities)
     const secured = connect({
       socket,
       ...(secureContext ? { secureContext } : {}),
-      ...(how.alpn ? { ALPNProtocols: [...how.alpn] } : {}),
+      ...(alpn ? { ALPNProtocols: [...alpn] } : {}),
       servername: to ?? '',
       rejectUnauthorized: false,
       checkServerIdentity: () => undefined,
@@ -182,14 +195,16 @@ export class Certificates {
   ): Promise<TLSSocket> {
     const secureContext = find(domain)
     if (!secureContext) return Promise.reject(new Error('no certificate'))
-    const secured = new TLSSocket(socket, {
-      ...options,
-      isServer: true,
-      secureContext,
-      SNICallback: (name, done) => done(null, find(name, domain)),
-    })
-    return shaken(secured, 'secure')
+    return handshake(socket, { ...options, secureContext, SNICallback: (name, done) => done(null, find(name, domain)) })
   }
+}
+
+/** Until its owner listens: what broke shows when it is used. */
+function ignoreReset(): void {}
+
+/** Negotiates TLS as the server. Rejects if that fails or takes too long; the socket is destroyed then. */
+export function handshake(socket: Socket, options: TLSSocketOptions): Promise<TLSSocket> {
+  return shaken(new TLSSocket(socket, { ...options, isServer: true }), 'secure')
 }
 
 /** When the handshake is over. Rejects if it fails or takes too long; the socket is destroyed then. */
@@ -202,6 +217,7 @@ function shaken(secured: TLSSocket, event: 'secure' | 'secureConnect'): Promise<
     }
     const timer = setTimeout(() => fail(new Error('TLS handshake took too long')), HANDSHAKE_TIME)
     const closed = (): void => fail(new Error('closed during the TLS handshake'))
+    secured.on('error', ignoreReset)
     secured.once('error', fail)
     secured.once('close', closed)
     secured.once(event, () => {
@@ -211,54 +227,6 @@ function shaken(secured: TLSSocket, event: 'secure' | 'secureConnect'): Promise<
       resolve(secured)
     })
   })
-}
-
-/** RFC 9266 (TLS 1.3 only: TLS 1.2 would need the extended master secret) and RFC 5929 §4. */
-export function bindingsOf(socket: TLSSocket): ChannelBindings {
-  return new TlsBindings(socket)
-}
-
-const ALL_TYPES = ['tls-exporter', 'tls-server-end-point'] as const
-const TYPES_OF_OLD = ['tls-server-end-point'] as const
-
-/** Each is computed when it is asked for: that costs more than all the rest of a login, and hardly any client needs it. */
-class TlsBindings implements ChannelBindings {
-  readonly #socket: TLSSocket
-  #exporter: Buffer | undefined
-  #endPoint: Buffer | undefined
-
-  constructor(socket: TLSSocket) {
-    this.#socket = socket
-  }
-
-  get types(): ChannelBindings['types'] & {} {
-    return this.#socket.getProtocol() === 'TLSv1.3' ? ALL_TYPES : TYPES_OF_OLD
-  }
-
-  get 'tls-exporter'(): Buffer | undefined {
-    if (this.#socket.getProtocol() !== 'TLSv1.3') return undefined
-    this.#exporter ??= this.#socket.exportKeyingMaterial(32, 'EXPORTER-Channel-Binding', Buffer.alloc(0))
-    return this.#exporter
-  }
-
-  get 'tls-unique'(): Buffer | undefined {
-    // Of TLS 1.3 only: see `accounts/exchange.ts`.
-    return this.#socket.getProtocol() === 'TLSv1.3' ? this.#socket.getPeerFinished() : undefined
-  }
-
-  get 'tls-server-end-point'(): Buffer | undefined {
-    this.#endPoint ??= endPointOf(this.#socket)
-    return this.#endPoint
-  }
-}
-
-function endPointOf(socket: TLSSocket): Buffer | undefined {
-  const certificate = socket.getCertificate()
-  const raw = certificate && 'raw' in certificate ? certificate.raw : undefined
-  if (!raw) return undefined
-  const algorithm = new X509Certificate(raw).signatureAlgorithm?.toLowerCase() ?? ''
-  const hash = /sha-?384/.test(algorithm) ? 'sha384' : /sha-?512/.test(algorithm) ? 'sha512' : 'sha256'
-  return createHash(hash).update(raw).digest()
 }
 
 /** A domain as clients name it in TLS. */
@@ -283,7 +251,8 @@ function contextOf(host: string, { cert, key }: Pem, { noTickets, ca }: ContextC
     return createSecureContext({
       cert,
       key,
-      ...(ca ? { ca } : {}),
+      // An authority in the middle may be named as one that is trusted, as `chain.ts` has it too.
+      ...(ca ? { ca, allowPartialTrustChain: true } : {}),
       secureOptions: constants.SSL_OP_NO_RENEGOTIATION | (noTickets ? constants.SSL_OP_NO_TICKET : 0),
       minVersion: 'TLSv1.2',
       ciphers: CIPHERS,

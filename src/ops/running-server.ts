@@ -11,7 +11,18 @@ import type { FirstAccount } from './first-account.ts'
 
 /** A socket that listens. */
 export interface ListenInfo {
-  readonly kind: 'starttls' | 'tls' | 'https' | 'http' | 'metrics' | 'components' | 'proxy' | 'servers' | 'serversTls'
+  readonly kind:
+    | 'starttls'
+    | 'tls'
+    | 'shared'
+    | 'redirect'
+    | 'https'
+    | 'http'
+    | 'metrics'
+    | 'components'
+    | 'proxy'
+    | 'servers'
+    | 'serversTls'
   readonly host: string
   readonly port: number
   /** The port that was wanted; another one if that was taken. */

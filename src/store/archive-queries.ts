@@ -36,14 +36,15 @@ export async function readPage(db: Database, owner: Jid, range: ArchiveRange): P
   return readConversation(db, { owner, contact: range.with }, bounds, range.limit + 1)
 }
 
+/** With the limit as it comes SQLite would take its value for part of the text, and prepare the statement anew each time. */
 function pageQuery({ sql }: Database, { key }: Jid, { after, before, last }: Bounds, limit: number): Statement {
   return last
     ? sql`select message.id as id, xml from archive join message on message.id = archive.id
         where owner = (select id from owner where jid = ${key}) and archive.id > ${after} and archive.id < ${before}
-        order by archive.id desc limit ${limit}`
+        order by archive.id desc limit cast(${limit} as bigint)`
     : sql`select message.id as id, xml from archive join message on message.id = archive.id
         where owner = (select id from owner where jid = ${key}) and archive.id > ${after} and archive.id < ${before}
-        order by archive.id limit ${limit}`
+        order by archive.id limit cast(${limit} as bigint)`
 }
 
 /** The ids at both ends of an archive: one row, of nulls if it is empty. */
@@ -79,11 +80,11 @@ function windowQuery(db: Database, pair: Pair & { readonly peer: number }, bound
     ? db.sql`select message.id as id, xml from (select id, peer, resource from archive
           where owner = (select id from owner where jid = ${owner.key}) and id > ${after} and id < ${before}
           order by id desc limit ${WINDOW}) as part join message on message.id = part.id
-        where peer = ${peer} and (${anyResource} = 1 or resource = ${resource}) order by part.id desc limit ${limit}`
+        where peer = ${peer} and (${anyResource} = 1 or resource = ${resource}) order by part.id desc limit cast(${limit} as bigint)`
     : db.sql`select message.id as id, xml from (select id, peer, resource from archive
           where owner = (select id from owner where jid = ${owner.key}) and id > ${after} and id < ${before}
           order by id limit ${WINDOW}) as part join message on message.id = part.id
-        where peer = ${peer} and (${anyResource} = 1 or resource = ${resource}) order by part.id limit ${limit}`
+        where peer = ${peer} and (${anyResource} = 1 or resource = ${resource}) order by part.id limit cast(${limit} as bigint)`
 }
 
 /** What is left behind a window; undefined if nothing is. */

@@ -147,7 +147,7 @@ class KeptMessages implements Messages {
       this.#db.sql`select message.id as id, xml,
           (select count(*) from archive where archive.owner = offline.owner and archive.id = offline.id) as archived
         from offline join message on message.id = offline.id
-        where owner = (select id from owner where jid = ${owner.key}) order by offline.id limit ${limit}`,
+        where owner = (select id from owner where jid = ${owner.key}) order by offline.id limit cast(${limit} as bigint)`,
     )
     return rows.map((row) => ({ ...keptMessage(row), archived: row.archived === 1 }))
   }

@@ -1,42 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // XEP-0114: a gateway comes, is let in by its secret, and speaks for its domain.
 import assert from 'node:assert/strict'
-import { createHash } from 'node:crypto'
 import { test } from 'node:test'
-import { nothingFor, Stranger, type Theatre, theatre } from '../../test/support/cast.ts'
+import { nothingFor, type Theatre, theatre } from '../../test/support/cast.ts'
+import { DOMAIN, Program, SECRET } from '../../test/support/component.ts'
 import { FakeClock } from '../../test/support/fake-clock.ts'
-import { MemoryLink } from '../../test/support/memory-link.ts'
-
-const DOMAIN = 'irc.localhost'
-const SECRET = 'correct horse'
-
-/** A program that connects; nothing is sent yet. */
-class Program extends Stranger {
-  static comes({ server }: Theatre): Program {
-    const program = new Program(new MemoryLink({ encrypted: false }))
-    server.acceptComponent(program.link)
-    return program
-  }
-
-  /** Opens the stream. @returns its id, and what the server calls itself */
-  async header(to = DOMAIN, ns = 'jabber:component:accept'): Promise<{ id: string; from: string; version?: string }> {
-    this.link.clientOpens({ to }, ns)
-    const heard = await this.link.next()
-    assert.ok(heard.kind === 'opened')
-    return heard.header
-  }
-
-  async shakesHands(secret = SECRET, to = DOMAIN): Promise<void> {
-    const { id } = await this.header(to)
-    this.sends(`<handshake>${createHash('sha1').update(`${id}${secret}`).digest('hex')}</handshake>`)
-  }
-
-  async joins(secret = SECRET, to = DOMAIN): Promise<this> {
-    await this.shakesHands(secret, to)
-    await this.receives('<handshake/>')
-    return this
-  }
-}
 
 function withGateway(more: object = {}): Promise<Theatre> {
   return theatre({ components: new Map([[DOMAIN, { secret: SECRET }]]), ...more })
@@ -182,4 +150,23 @@ test('a subdomain that the configuration names is not ours any more', async () =
   const own = await Program.comes(stage).joins(SECRET, 'pubsub.localhost')
   romeo.sends(`<iq type='get' id='q' to='pubsub.localhost'><query xmlns='jabber:iq:version'/></iq>`)
   await own.receives(`<iq type='get' id='q' from='${romeo.full}'><query xmlns='jabber:iq:version'/></iq>`)
+})
+
+test('one with a limit is read no faster, and nothing of it is lost', async () => {
+  const clock = new FakeClock()
+  const components = new Map([[DOMAIN, { secret: SECRET, bytesPerSecond: 1000 }]])
+  const stage = await theatre({ clock, components })
+  const romeo = await stage.enter('romeo')
+  const irc = await Program.comes(stage).joins()
+  const text = 'x'.repeat(6000)
+  for (const id of ['1', '2', '3']) {
+    irc.sends(
+      `<message type='chat' from='juliet@${DOMAIN}/x' to='${romeo.bare}' id='${id}'><body>${text}</body></message>`,
+    )
+  }
+  await romeo.receives(`<message id='1'/>`)
+  await romeo.receives(`<message id='2'/>`)
+  await nothingFor(romeo)
+  clock.advance(10_000)
+  await romeo.receives(`<message id='3'/>`)
 })

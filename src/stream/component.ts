@@ -15,6 +15,7 @@ import { isStanza, NS_CLIENT, Stanza } from '../xmpp/stanza.ts'
 import { settled } from './c2s.ts'
 import type { Link, LinkEvents, MaybeAsync, StreamHeader } from './link.ts'
 import { NS_STREAMS } from './offer.ts'
+import { Pace } from './s2s/pace.ts'
 
 /** XEP-0114 §3: the namespace of its streams. */
 const NS_COMPONENT = 'jabber:component:accept'
@@ -22,6 +23,8 @@ const NS_COMPONENT = 'jabber:component:accept'
 /** A component, as the configuration has it. */
 export interface Component {
   readonly secret: string
+  /** What it may send in a second over some time; 0 or nothing for as much as it likes. */
+  readonly bytesPerSecond?: number
 }
 
 /** Everything that a component's stream works with. */
@@ -53,11 +56,13 @@ export class ComponentStream implements LinkEvents {
   /** What it was let in with: another secret ends the stream. */
   #secret: string | undefined
   #joined = false
+  readonly #pace: Pace
 
   constructor(link: Link, parts: ComponentParts, owner: Owner) {
     this.#link = link
     this.#parts = parts
     this.#owner = owner
+    this.#pace = new Pace(this.#allowed(), parts.clock)
     this.#cancelTimeout = parts.clock.after(parts.limits.loginTimeout, () =>
       this.close(new StreamError('connection-timeout', 'The handshake took too long.')),
     )
@@ -98,13 +103,14 @@ export class ComponentStream implements LinkEvents {
   element(element: Element): MaybeAsync<void> {
     if (!this.#joined) return this.#handshake(element)
     if (!isStanza(element)) return this.close(new StreamError('unsupported-stanza-type'))
+    const pause = this.#pace.spend(element.source?.text.length ?? 0)
     const stanza = this.#parse(element)
-    if (!stanza) return undefined
+    if (!stanza) return pause
     const { from, to } = stanza
     if (!from || !to) return this.close(new StreamError('improper-addressing', 'A stanza needs "from" and "to".'))
     if (from.domain !== this.#domain) return this.close(new StreamError('invalid-from'))
     const { router, store } = this.#parts
-    return andThen(router.route(stanza), () => (store.crowded ? settled(store) : undefined))
+    return andThen(router.route(stanza), () => (store.crowded ? settled(store).then(() => pause) : pause))
   }
 
   ended(): void {
@@ -129,6 +135,18 @@ export class ComponentStream implements LinkEvents {
     this.#link.allowStanzas(this.#parts.limits.stanzaBytes)
     this.#owner.joined(this, domain)
     this.#link.send(el('handshake', NS_CLIENT))
+  }
+
+  /** As the configuration has it at the moment. */
+  #allowed() {
+    const component = (): Component | undefined =>
+      this.#domain === undefined ? undefined : this.#parts.components.get(this.#domain)
+    return {
+      get bytesPerSecond() {
+        return component()?.bytesPerSecond || Number.POSITIVE_INFINITY
+      },
+      stanzasPerSecond: Number.POSITIVE_INFINITY,
+    }
   }
 
   /** A malformed stanza is answered, and the stream lives on. */

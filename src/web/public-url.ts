@@ -7,7 +7,7 @@ export interface WebReach {
   readonly url: string | undefined
   /** Whether everything is for this machine only: then it is plain HTTP, since no browser trusts our certificate. */
   readonly trial: boolean
-  /** What listens; only `https` and `http` count. */
+  /** What listens; only `shared`, `https` and `http` count. */
   readonly listening: readonly { readonly kind: string; readonly port: number }[]
 }
 
@@ -19,6 +19,6 @@ export function publicUrl(host: string, { url, trial, listening }: WebReach): st
   if (url !== undefined) return url
   const plain = trial ? listening.find(({ kind }) => kind === 'http') : undefined
   if (plain) return `http://localhost:${plain.port}`
-  const tls = listening.find(({ kind }) => kind === 'https')
+  const tls = listening.find(({ kind }) => kind === 'shared') ?? listening.find(({ kind }) => kind === 'https')
   return tls && `https://${host}${tls.port === 443 ? '' : `:${tls.port}`}`
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The two web servers: the public one, and the one that shows how the server is.
+// The web servers: the public one, the one that shows how the server is, and the one for those who come without TLS.
 import type { RequestListener } from 'node:http'
 import { UPLOAD_PREFIX } from '../xmpp/upload-path.ts'
 import type { AppParts } from './app.ts'
@@ -8,16 +8,25 @@ import { Doorman, type DoormanParts } from './doorman.ts'
 import { type RawRoute, refuseUpgrade, type Upgrade } from './exchange.ts'
 import type { MonitorParts } from './monitor.ts'
 import { PATHS } from './paths.ts'
+import { type RedirectParts, redirectRoutes } from './redirect.ts'
 import { pathOf, WebServer } from './server.ts'
 
 /** What both work with. */
-export interface WebSites extends DoormanParts, MonitorParts, AppParts {
+export interface WebSites extends DoormanParts, MonitorParts, AppParts, RedirectParts {
   /** Answers all below `/upload/`. */
   readonly uploads?: RequestListener
 }
 
-/** Makes both. */
-export function createWeb(sites: WebSites): { readonly site: WebServer; readonly monitor: WebServer } {
+/** All web servers. */
+export interface Webs {
+  readonly site: WebServer
+  readonly monitor: WebServer
+  /** Sends those who come without TLS to the site. */
+  readonly front: WebServer
+}
+
+/** Makes all. */
+export function createWeb(sites: WebSites): Webs {
   const { trust } = sites
   const doorman = new Doorman(sites)
   const { uploads } = sites
@@ -37,7 +46,12 @@ export function createWeb(sites: WebSites): { readonly site: WebServer; readonly
     app: async () => (await import('./app.ts')).createApp(sites),
   })
   const monitor = new WebServer({ trust, app: async () => (await import('./monitor.ts')).createMonitor(sites) })
-  return { site, monitor }
+  const front = new WebServer({
+    trust,
+    routes: redirectRoutes(sites),
+    app: () => Promise.reject(new Error('no route')),
+  })
+  return { site, monitor, front }
 }
 
 /** BOSH is loaded with the first request for it. */

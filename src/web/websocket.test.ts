@@ -94,7 +94,7 @@ test('stanzas carry their namespace; those of clients that forget it are underst
   await one.enters()
   for (const ping of [PING, PING.replace(" xmlns='jabber:client'", '')]) {
     await one.says(ping)
-    assert.match(await one.hears(), /^<iq xmlns='jabber:client' /)
+    assert.match(await one.hears(), /^<iq [^>]*xmlns='jabber:client'/)
   }
 })
 

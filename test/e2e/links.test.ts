@@ -30,6 +30,10 @@ const plain = { origin: `http://127.0.0.1:${place.http}`, signal }
 const WAYS: Readonly<Record<string, () => Promise<ClientPipe>>> = {
   STARTTLS: () => ClientSocket.plain(open),
   TLS: () => ClientSocket.direct(tls),
+  'STARTTLS on the port for everything': () => ClientSocket.plain({ ...open, port: place.shared }),
+  'TLS on the port for everything': () => ClientSocket.direct({ ...tls, port: place.shared }),
+  'WebSocket on the port for everything': () =>
+    WebSocketPipe.dial({ ...secure, origin: `https://localhost:${place.shared}` }, 'wss://localhost/xmpp-websocket'),
   'WebSocket over TLS': () => WebSocketPipe.dial(secure, 'wss://localhost/xmpp-websocket'),
   'WebSocket on this machine': () => WebSocketPipe.dial(plain, 'ws://localhost/xmpp-websocket'),
   'BOSH over TLS': async () => new BoshPipe(secure, 'https://localhost/http-bind'),

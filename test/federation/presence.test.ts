@@ -125,16 +125,18 @@ test('who asks for nobody hears nothing; who probes for nobody is no contact (§
 })
 
 test('who comes learns who is there, and is seen; who goes is seen to go (§4.2 to §4.5)', async () => {
-  const { montague, juliet, romeo } = await lovers()
+  const { montague, juliet, romeo, road } = await lovers()
   await befriendAcross(juliet, romeo)
   juliet.sends('<presence><show>chat</show></presence>')
   await allSettle(juliet, romeo)
+  road.log.length = 0
   const phone = await montague.enter('romeo', 'phone', false)
   phone.sends('<presence/>')
   await phone.receives(`<presence from='${phone.full}'/>`)
   await phone.receives(`<presence from='${romeo.full}'/>`)
   await phone.receives(`<presence from='${juliet.full}' to='${phone.full}'><show>chat</show></presence>`)
   await juliet.receives(`<presence from='${phone.full}' to='${juliet.bare}'/>`)
+  assert.equal(road.log.filter((line) => line.includes(`type='probe'`)).length, 1)
   phone.link.clientVanishes()
   await juliet.receives(`<presence type='unavailable' from='${phone.full}'/>`)
   romeo.sends(`<presence type='unavailable'><status>O, I am fortune's fool!</status></presence>`)
@@ -194,6 +196,8 @@ test('when a server that could not be reached is there again, both sides learn w
   road.heal()
   juliet.sends(`<message type='chat' to='${romeo.bare}'><body>Art thou there?</body></message>`)
   await romeo.receives(`<message><body>Art thou there?</body></message>`)
+  await allSettle(juliet, romeo)
+  clock.advance(3000)
   await romeo.receives(`<presence from='${juliet.full}' to='${romeo.bare}'><show>away</show></presence>`)
   await juliet.receives(`<presence from='${romeo.full}'><show>dnd</show></presence>`)
 })

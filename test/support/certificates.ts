@@ -43,6 +43,8 @@ export interface Wish {
   readonly pathLength?: number
   readonly keyUsage?: number
   readonly hash?: 'SHA-1' | 'SHA-256'
+  /** An RSA key of so many bits; one of ECDSA if not said. */
+  readonly rsa?: number
   readonly extensions?: readonly Extension[]
   /** PEM certificates that are shown behind it. */
   readonly chain?: readonly Issued[]
@@ -54,12 +56,17 @@ export const SERVER_AUTH = '1.3.6.1.5.5.7.3.1'
 export const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2'
 
 const CURVE = { name: 'ECDSA', namedCurve: 'P-256' } as const
+const RSA = { name: 'RSASSA-PKCS1-v1_5', publicExponent: Uint8Array.of(1, 0, 1), hash: 'SHA-256' } as const
 const DAY = 86_400_000
 let serial = 0
 
 /** Makes a certificate. */
 export async function issue(wish: Wish): Promise<Issued> {
-  const keys = await webcrypto.subtle.generateKey(CURVE, true, ['sign', 'verify'])
+  const keys = await webcrypto.subtle.generateKey(
+    wish.rsa === undefined ? CURVE : { ...RSA, modulusLength: wish.rsa },
+    true,
+    ['sign', 'verify'],
+  )
   const [from, to] = wish.days ?? [-1, 30]
   const subject = `CN=${wish.commonName ?? `${wish.dns?.[0] ?? 'someone'} ${++serial}`}`
   const names = namesExtension(wish)
@@ -71,7 +78,7 @@ export async function issue(wish: Wish): Promise<Issued> {
     notAfter: new Date(Date.now() + to * DAY),
     publicKey: keys.publicKey,
     signingKey: (wish.by?.keys ?? keys).privateKey,
-    signingAlgorithm: { ...CURVE, hash: wish.hash ?? 'SHA-256' },
+    signingAlgorithm: { ...(wish.by?.keys ?? keys).privateKey.algorithm, hash: wish.hash ?? 'SHA-256' },
     extensions: [
       new BasicConstraintsExtension(wish.authority === true, wish.pathLength, true),
       new KeyUsagesExtension(wish.keyUsage ?? usageOf(wish), true),
@@ -109,6 +116,9 @@ export function unknownExtension(critical: boolean): Extension {
 
 /** What a key may be used for that may not sign certificates. */
 export const SIGNS_NO_CERTIFICATES: number = KeyUsageFlags.digitalSignature
+
+/** What a key may be used for that signs certificates. */
+export const SIGNS_CERTIFICATES: number = KeyUsageFlags.keyCertSign | KeyUsageFlags.digitalSignature
 
 /** A value in DER. */
 function der(tag: number, ...parts: readonly Buffer[]): Buffer {

@@ -94,13 +94,14 @@ export class OurServer {
   /** For clients with TLS from the start, and for servers without it and with it. */
   readonly ports: { readonly client: number; readonly plain: number; readonly direct: number }
   readonly #of: Bench
-  readonly #config: string
+  /** The file that says what it is. */
+  readonly config: string
   #child: Child | undefined
 
   constructor(of: Bench, domain: string, config: string, ports: OurServer['ports']) {
     this.#of = of
     this.domain = domain
-    this.#config = config
+    this.config = config
     this.ports = ports
   }
 
@@ -110,7 +111,7 @@ export class OurServer {
   }
 
   async start(): Promise<void> {
-    const child = this.#run(['up', '--json'])
+    const child = this.run(['up', '--json'])
     await child.until('readiness', () => child.lines[0])
     this.#child = child
   }
@@ -125,7 +126,7 @@ export class OurServer {
   }
 
   async addUser(name: string): Promise<void> {
-    await this.#run(['user', 'add', `${name}@${this.domain}`, '--password-stdin'], `${PASSWORD}\n`).succeeds()
+    await this.run(['user', 'add', `${name}@${this.domain}`, '--password-stdin'], `${PASSWORD}\n`).succeeds()
   }
 
   /** A client that is available. */
@@ -141,8 +142,9 @@ export class OurServer {
     return client
   }
 
-  #run(args: readonly string[], input?: string): Child {
-    const all = [AENIGMA, ...args, '--config', this.#config]
+  /** A command of ours about it. */
+  run(args: readonly string[], input?: string): Child {
+    const all = [AENIGMA, ...args, '--config', this.config]
     return new Child(this.#of, { program: process.execPath, args: all, ...(input ? { input } : {}) })
   }
 }

@@ -10,7 +10,9 @@ import { type Clock, systemClock } from '../../src/clock.ts'
 import type { Feature } from '../../src/core/feature.ts'
 import { silentLog } from '../../src/log.ts'
 import { Metrics } from '../../src/metrics.ts'
+import { Challenges } from '../../src/net/challenges.ts'
 import { ClientListener, type ConnectionLimits } from '../../src/net/listen.ts'
+import { OnePort } from '../../src/net/one-port.ts'
 import { addressesIn } from '../../src/net/proxies.ts'
 import { type CertificateFiles, Certificates } from '../../src/net/tls.ts'
 import { trialCertificate } from '../../src/ops/trial-certificate.ts'
@@ -56,6 +58,8 @@ export interface Loopback {
   readonly accounts: Accounts
   readonly metrics: Metrics
   readonly certificates: Certificates
+  /** Where everything that uses TLS may come. */
+  readonly shared: number
   /** Where TLS is asked for in the stream. */
   readonly plain: number
   /** Where TLS begins at once. */
@@ -131,12 +135,14 @@ export async function loopback(setting: Setting = {}): Promise<Loopback> {
   const [direct] = await listener.listen([{ host: '127.0.0.1', port: 0 }], true)
   const local = addressesIn(['127.0.0.0/8'])
   const trust = { isProxy: setting.proxies === false ? () => false : local, isLocal: local }
-  const { site } = createWeb({
+  const { site, front } = createWeb({
     firstAccount: NO_FIRST_ACCOUNT,
     invited: NO_INVITATIONS,
     trust,
     hosts,
     url: setting.url,
+    publicUrl: () => setting.url,
+    challenge: () => undefined,
     limits: { stanzaBytes: LIMITS.stanzaBytes, ...CONNECTIONS, ...setting.limits },
     admission: listener.admission,
     networkOf: (address) => address,
@@ -150,11 +156,28 @@ export async function loopback(setting: Setting = {}): Promise<Loopback> {
   const forWeb = { take: (socket: Parameters<typeof site.take>[0]) => site.take(socket), isProxy: trust.isProxy }
   const [https] = await listener.listenWeb([{ host: '127.0.0.1', port: 0 }], true, forWeb)
   const [http] = await listener.listenWeb([{ host: '127.0.0.1', port: 0 }], false, forWeb)
-  if (!plain || !direct || !https || !http) throw new Error('nothing listens')
+  const onePort = new OnePort({
+    client: (socket, direct) => listener.begin(socket, direct),
+    server: (socket) => socket.destroy(),
+    web: (socket) => listener.beginWeb(socket, forWeb),
+    plainWeb: (socket) => front.take(socket),
+    secure: (socket) => certificates.secure(socket, []),
+    secured: { client: (socket) => listener.beginSecured(socket), web: (socket) => site.take(socket) },
+    challenges: new Challenges(),
+    ssh: undefined,
+    turn: undefined,
+    clock,
+    log: silentLog,
+  })
+  const forAll = { ...forWeb, take: (socket: Parameters<typeof onePort.take>[0]) => onePort.take(socket) }
+  const [shared] = await listener.listenWeb([{ host: '127.0.0.1', port: 0 }], false, forAll)
+  if (!plain || !direct || !https || !http || !shared) throw new Error('nothing listens')
   after(async () => {
     await server.stop()
     site.stop()
-    await Promise.all([plain, direct, https, http].map((one) => one.stop()))
+    front.stop()
+    onePort.stop()
+    await Promise.all([plain, direct, https, http, shared].map((one) => one.stop()))
     await store.close()
     metrics.stop()
     rmSync(dir, { recursive: true })
@@ -168,6 +191,7 @@ export async function loopback(setting: Setting = {}): Promise<Loopback> {
     direct: direct.address.port,
     https: https.address.port,
     http: http.address.port,
+    shared: shared.address.port,
     issue,
   }
 }

@@ -58,6 +58,8 @@ export class Acks {
   #askedAt: number | undefined
   #cancel: Cancel | undefined
   #over = false
+  readonly #drained = Promise.withResolvers<void>()
+  #waitedFor = false
 
   constructor(parts: AckParts, owner: AckOwner) {
     this.#parts = parts
@@ -163,11 +165,25 @@ export class Acks {
     if (this.#sent.length > 0) this.#askSoon()
   }
 
+  /** Asks what the other server has, and resolves when that is everything, or when the stream is over. */
+  drained(): Promise<void> {
+    this.#waitedFor = true
+    if (this.#sent.length === 0 || this.#over || !this.#active) return Promise.resolve()
+    this.#ask()
+    return this.#drained.promise
+  }
+
+  /** Says what we have, as far as it is on disk, before the stream ends. */
+  farewell(): void {
+    if (this.#active && this.#handled > 0 && this.#parts.store.uncommitted === 0) this.answer()
+  }
+
   /** The stream is over. @returns what the other server may not have */
   end(): readonly Parcel[] {
     this.#over = true
     this.#cancel?.()
     this.#cancel = undefined
+    this.#drained.resolve()
     return this.#sent
   }
 
@@ -177,6 +193,7 @@ export class Acks {
     this.#sent = this.#sent.slice(count)
     for (const { size } of has) this.#bytes -= size
     this.#owner.has(has)
+    if (this.#waitedFor && this.#sent.length === 0) this.#drained.resolve()
   }
 
   #askSoon(): void {

@@ -32,6 +32,8 @@ export class DialbackAsking {
   readonly #streamId: string
   readonly #parts: AskingParts
   readonly #open = new Map<string, Open>()
+  /** Pairs whose answers may still come, and are of no use any more. */
+  readonly #late = new Set<string>()
   #ended = false
 
   /** @param streamId which the other server gave the stream */
@@ -47,7 +49,7 @@ export class DialbackAsking {
     const open = this.#open.get(key)
     if (open) return open.promise
     if (this.#ended) return Promise.resolve({ type: 'lost' })
-    if (this.#open.size >= OPEN_MAX) return Promise.resolve({ type: 'full' })
+    if (this.#open.size + this.#late.size >= OPEN_MAX || this.#late.has(key)) return Promise.resolve({ type: 'full' })
     const { keys, clock, time } = this.#parts
     let cancel: Cancel | undefined
     const { promise, resolve } = Promise.withResolvers<Asked>()
@@ -57,7 +59,10 @@ export class DialbackAsking {
       resolve(how)
     }
     this.#open.set(key, { promise, settle })
-    cancel = clock.after(time, () => settle({ type: 'timeout' }))
+    cancel = clock.after(time, () => {
+      this.#late.add(key)
+      settle({ type: 'timeout' })
+    })
     const what = { receiving: pair.to, originating: pair.from, streamId: this.#streamId }
     this.#link.send(request('result', pair, keys.make(what)))
     return promise
@@ -65,15 +70,16 @@ export class DialbackAsking {
 
   /**
    * An answer came. @returns whether it was to something that was asked on this stream: whoever sends others wants to be
-   * taken for somebody else (XEP-0220 §4.1), and the stream is to be closed
+   * taken for somebody else (XEP-0220 §3.1), and the stream is to be closed
    */
   take(element: Element): boolean {
     const answer = answerOf(element)
     const pair = pairOf(element)
     if (!element.is('result', NS_DIALBACK) || !answer || !pair) return false
-    const open = this.#open.get(pairKey({ from: pair.to, to: pair.from }))
+    const key = pairKey({ from: pair.to, to: pair.from })
+    const open = this.#open.get(key)
     open?.settle(answer)
-    return open !== undefined
+    return open !== undefined || this.#late.delete(key)
   }
 
   /** The stream is gone, and so are the answers. */

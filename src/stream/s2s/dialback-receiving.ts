@@ -169,3 +169,18 @@ const FULL: DialbackError = {
   condition: 'resource-constraint',
   text: 'This stream is for as many domains as it can be; open another one.',
 }
+
+/** A stream of ours, on which the other side may ask about our keys, and hears that further domains need a stream of their own. */
+export function ofOurs(link: ReceivingStream['link'], id: string, may: ReceivingStream['may']): ReceivingStream {
+  return {
+    link,
+    id,
+    may,
+    isStranger: false,
+    takesMore: false,
+    admit() {
+      throw new StreamError('policy-violation')
+    },
+    close: () => undefined,
+  }
+}

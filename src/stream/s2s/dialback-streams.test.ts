@@ -93,7 +93,7 @@ test('who proved one domain speaks for no other until it has proved that one, to
   await visitor.isClosed('invalid-from')
 })
 
-test('answers that nobody asked for end the stream (XEP-0220 §4.1)', async () => {
+test('answers that nobody asked for end the stream (XEP-0220 §3.1)', async () => {
   const place = await world()
   const visitor = await place.visitor().enters()
   visitor.sends(told('valid', 'verona.example', OURS))
@@ -203,6 +203,16 @@ test('a second domain of ours rides on the stream of the first, once it has been
       [ROOMS, 'open'],
     ],
   )
+})
+
+test('on a stream of ours they may ask about our keys, and further domains of theirs hear that there is no room', async () => {
+  const { host } = await withStream()
+  host.sends(`<verify xmlns='${DB}' from='${THEIRS}' to='${OURS}' id='stream-1'>${keyFor()}</verify>`)
+  await host.receives(`<verify xmlns='${DB}' from='${OURS}' to='${THEIRS}' id='stream-1' type='valid'/>`)
+  host.sends(ask('k', `rooms.${THEIRS}`))
+  await host.receives(error('resource-constraint', OURS, `rooms.${THEIRS}`))
+  host.sends(told('valid', 'verona.example', OURS))
+  await host.isClosed('policy-violation')
 })
 
 test('where it is not let in there it gets a stream of its own', async () => {

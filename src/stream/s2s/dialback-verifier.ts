@@ -100,7 +100,7 @@ export class DialbackVerifier {
     closeOnce(asking.stream)
   }
 
-  /** XEP-0220 §2.4: which errors of the way there become which for who waits. */
+  /** XEP-0220 §2.5: which errors of the way there become which for who waits. */
   #failed(theirs: string, error: unknown): DialbackError {
     const told = errorOf(error)
     if (this.#resting.size >= RESTING_MAX) {

@@ -24,7 +24,7 @@ export function pairKey({ from, to }: Pair): string {
 /** `result` asks the receiving server to let a pair in, `verify` asks the authoritative server whether a key is its own. */
 export type Step = 'result' | 'verify'
 
-/** The conditions of XEP-0220 §2.4; one of them is none that stanzas have. */
+/** The conditions of XEP-0220 §2.5; one of them is none that stanzas have. */
 export type DialbackCondition = StanzaCondition | 'remote-connection-failed'
 
 /** What became of a request. */
@@ -95,7 +95,7 @@ export function answerTo(
   return words(step, { ...swapped, type: 'error' }, error.xml(NS_CLIENT))
 }
 
-/** With the prefix that everybody understands (XEP-0220 §2, §2.3.1), whatever the start tag declared. */
+/** With the prefix that everybody understands (XEP-0220 §2, §2.4.1), whatever the start tag declared. */
 function words(step: Step, attrs: Readonly<Record<string, string | undefined>>, content: string): Writable {
   const given = Object.entries(attrs).map(([name, value]) =>
     value === undefined ? '' : ` ${name}='${escapeAttribute(value)}'`,

@@ -99,7 +99,7 @@ export function failureByPeer(condition: string): StreamFailure {
   return new StreamFailure(kind, `The other server ended the stream: ${condition}.`)
 }
 
-/** What it means that they did not let one of our domains in by dialback (XEP-0220 §2.1.1, §2.4). */
+/** What it means that they did not let one of our domains in by dialback (XEP-0220 §2.1.1, §2.5). */
 export function failureByDialback(asked: Exclude<Asked, { readonly type: 'valid' }>): StreamFailure {
   switch (asked.type) {
     case 'invalid':

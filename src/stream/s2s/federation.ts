@@ -33,6 +33,9 @@ const KEEPALIVE = 60_000
 /** How long the other server may take to say what it has, in ms. */
 const PATIENCE = 90_000
 
+/** How long others may take to say what they have before our streams end, in ms. */
+const LAST_WORDS = 500
+
 const NS_HINTS = 'urn:xmpp:hints'
 const TOO_MANY = new StanzaError('wait', 'resource-constraint', 'This server talks to too many others at the moment.')
 
@@ -42,17 +45,21 @@ export class ServerStreams implements Federation, RouteOwner {
   readonly shared = new Map<string, OutStream>()
   readonly #routes = new Map<string, Route>()
   readonly #incoming = new Set<InStream>()
+  /** Those of them that have proved nothing yet, in the order in which they came. */
+  readonly #strangers = new Set<InStream>()
   /** How many streams have proved a domain. */
   readonly #ofDomain = new Map<string, number>()
   readonly #turns = new Turns(CONNECTING_MAX)
   readonly #cancelSweep: Cancel
   /** What waits in all routes, as it was when it was last counted, and what came since. */
   #queued = 0
+  #counted = 0
   #closed = false
 
   constructor(parts: ServerStreamParts) {
     this.parts = { ...parts, verifier: new DialbackVerifier(parts), paces: new Paces(parts.limits, parts.clock) }
     this.#cancelSweep = parts.clock.every(SWEEP, () => this.#sweep())
+    parts.metrics.federation = () => this.#state()
   }
 
   /** Sends what an earlier process could not send any more. */
@@ -89,8 +96,15 @@ export class ServerStreams implements Federation, RouteOwner {
   accept(link: Link): void {
     const stream = new InStream(link, this.parts, this.#inOwner)
     this.#incoming.add(stream)
+    this.#strangers.add(stream)
     if (this.#closed) stream.close(new StreamError('system-shutdown'))
-    else if (this.parts.policy.full(this.#incoming.size - 1)) stream.close(new StreamError('resource-constraint'))
+    else if (this.parts.policy.full(this.#incoming.size - 1)) this.#makeRoom()
+  }
+
+  /** Who came first and has proved nothing goes: those who only keep places busy keep nobody out. */
+  #makeRoom(): void {
+    const [oldest] = this.#strangers
+    oldest?.close(new StreamError('resource-constraint', 'There are too many streams.'))
   }
 
   /** Every stream and every route, for administrators. */
@@ -103,6 +117,24 @@ export class ServerStreams implements Federation, RouteOwner {
     }
   }
 
+  /** In numbers, for the metrics. */
+  #state() {
+    const counts = new Map<string, { direction: string; state: string; count: number }>()
+    const count = (direction: 'in' | 'out', state: string): void => {
+      const key = `${direction} ${state}`
+      counts.set(key, { direction, state, count: (counts.get(key)?.count ?? 0) + 1 })
+    }
+    for (const { isStranger } of this.#incoming) count('in', isStranger ? 'connecting' : 'open')
+    let [queued, queuedBytes] = [0, 0]
+    for (const { out, info } of this.#routes.values()) {
+      if (out?.isReady) count('out', 'open')
+      else if (info.state === 'connecting' || info.state === 'waiting') count('out', info.state)
+      queued += info.queued
+      queuedBytes += info.queuedBytes
+    }
+    return { streams: [...counts.values()], queued, queuedBytes }
+  }
+
   random(): number {
     return Math.random()
   }
@@ -112,9 +144,17 @@ export class ServerStreams implements Federation, RouteOwner {
   }
 
   hasRoom(size: number): boolean {
+    if (this.#queued + size > QUEUED_MAX && this.parts.clock.now() - this.#counted >= 1_000) this.#count()
     if (this.#queued + size > QUEUED_MAX) return false
     this.#queued += size
     return true
+  }
+
+  /** What left in the meantime is not counted one by one. */
+  #count(): void {
+    this.#counted = this.parts.clock.now()
+    this.#queued = 0
+    for (const { size } of this.#routes.values()) this.#queued += size
   }
 
   arrived(pair: Pair, upTo: number): void {
@@ -153,13 +193,26 @@ export class ServerStreams implements Federation, RouteOwner {
   }
 
   /** Ends all streams. What was not acknowledged is in the outbox, if it is anything to keep. */
-  close(): void {
+  async close(): Promise<void> {
     this.#closed = true
     this.#cancelSweep()
+    await this.#lastWords()
     this.parts.verifier.stop()
     const error = new StreamError('system-shutdown')
     for (const route of this.#routes.values()) route.close(error)
     for (const stream of [...this.#incoming]) stream.close(error)
+  }
+
+  /** What the other side does not know that it, or we, have would be sent once more by the next process. */
+  async #lastWords(): Promise<void> {
+    const outgoing = [...this.#routes.values()].flatMap(({ out }) => out ?? [])
+    const all = [...outgoing, ...this.#incoming].map(({ traffic }) => traffic.acks)
+    const late = Promise.withResolvers<void>()
+    const timer = setTimeout(late.resolve, LAST_WORDS)
+    await Promise.race([Promise.all(all.map((acks) => acks.drained())), late.promise])
+    clearTimeout(timer)
+    await this.parts.store.durable().catch(() => undefined) // whoever needs it was told
+    for (const acks of all) acks.farewell()
   }
 
   #route(ours: string, theirs: string): Route | undefined {
@@ -198,6 +251,7 @@ export class ServerStreams implements Federation, RouteOwner {
       const before = this.#ofDomain.get(domain) ?? 0
       if (this.parts.policy.full(0, before)) return new StreamError('resource-constraint', 'Too many streams.')
       this.#ofDomain.set(domain, before + 1)
+      this.#strangers.delete(stream)
       this.#routes.get(`${stream.ours} ${domain}`)?.heardOf()
       return undefined
     },
@@ -207,6 +261,7 @@ export class ServerStreams implements Federation, RouteOwner {
       this.#routeOf(stream)?.ping() ?? Promise.resolve<PingAnswer>('silent'),
     ended: (stream: InStream, unacknowledged: readonly Parcel[]): void => {
       this.#incoming.delete(stream)
+      this.#strangers.delete(stream)
       for (const { domain } of stream.info.proved) this.#forget(domain)
       this.#routeOf(stream)?.lost(stream, unacknowledged)
     },
@@ -224,14 +279,13 @@ export class ServerStreams implements Federation, RouteOwner {
 
   #sweep(): void {
     const now = this.parts.clock.now()
-    this.#queued = 0
     for (const [key, route] of this.#routes) {
       route.tick(now)
-      this.#queued += route.size
       const { out } = route
       if (out?.isReady) this.#look(out, now, this.parts.limits.idleTimeout)
       else if (route.isIdle) this.#routes.delete(key)
     }
+    this.#count()
     // Whoever opened a stream shall have the chance to close it first: what is on its way then is not lost.
     for (const stream of [...this.#incoming]) {
       if (!stream.isStranger) this.#look(stream, now, this.parts.limits.idleTimeout + PATIENCE)

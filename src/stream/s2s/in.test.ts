@@ -192,9 +192,11 @@ test('there may be only so many streams, in all and of one domain', async () => 
   montague.link.clientCloses()
   await montague.isClosed(undefined)
   await small.visitor().enters() // there is room again
-  const idle = [small.visitor(), small.visitor()]
-  await small.visitor().isClosed('resource-constraint')
-  assert.equal(idle.length, 2)
+  const [oldest, later] = [small.visitor(), small.visitor('capulet.example')]
+  const newest = small.visitor('capulet.example')
+  await oldest.isClosed('resource-constraint') // who has proved nothing makes room
+  await later.begins({ from: 'capulet.example', to: OURS, version: '1.0' })
+  await newest.begins({ from: 'capulet.example', to: OURS, version: '1.0' })
 })
 
 test('who proves nothing in time is cut off; who proved something stays', async () => {

@@ -164,7 +164,7 @@ export class InStream implements LinkEvents, Carrier {
     }
     if (element.ns === NS_DIALBACK) {
       if (this.#dialback.take(element)) return undefined
-      throw new StreamError('policy-violation', 'Nobody asked that.') // XEP-0220 §4.1
+      throw new StreamError('policy-violation', 'Nobody asked that.') // XEP-0220 §3.1
     }
     if (element.is('bidi', NS_BIDI) && this.isStranger) {
       this.#bidi = true
@@ -187,7 +187,8 @@ export class InStream implements LinkEvents, Carrier {
 
   /** Somebody proved a domain on this stream, by whatever means. */
   proved(domain: string, by: ProvedBy): void {
-    if (!this.#proved.has(domain) && this.#proved.size >= DOMAINS_MAX) {
+    if (this.#proved.has(domain)) return // it asked twice at the same time
+    if (this.#proved.size >= DOMAINS_MAX) {
       throw new StreamError('policy-violation', 'These are too many domains.')
     }
     const problem = this.#owner.proved(this, domain)

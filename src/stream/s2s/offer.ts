@@ -46,7 +46,7 @@ export const SERVER_OFFERS: readonly ServerOffer[] = [
     elements: () => [el('bidi', NS_BIDI_FEATURE)],
   },
   {
-    // Also afterwards, for further domains (XEP-0220 §2.7), and to ask about keys.
+    // Also afterwards, for further domains (XEP-0220 §2.6), and to ask about keys.
     offeredWhen: (stream) => stream.encrypted,
     elements: () => [el('dialback', NS_DIALBACK_FEATURE, null, el('errors', NS_DIALBACK_FEATURE))],
   },

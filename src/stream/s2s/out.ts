@@ -8,6 +8,7 @@ import { NS_SASL, NS_STREAMS, NS_TLS } from '../offer.ts'
 import type { PingAnswer } from './acks.ts'
 import { type Carrier, SPACE, type StreamInfo } from './carrier.ts'
 import { type Asked, DialbackAsking } from './dialback-asking.ts'
+import { DialbackReceiving, ofOurs } from './dialback-receiving.ts'
 import { failureByDialback, failureByPeer, StreamFailure } from './failure.ts'
 import { domainIn, headerProblem } from './header.ts'
 import { NS_BIDI, NS_BIDI_FEATURE, NS_DIALBACK, NS_DIALBACK_FEATURE, NS_SM } from './offer.ts'
@@ -62,9 +63,10 @@ export class OutStream implements LinkEvents, Carrier {
   #bidi = false
   #pace: Pace | undefined
   #countable = false
-  /** Whether they let domains in by dialback, with errors that do not end the stream (XEP-0220 §2.4). */
+  /** Whether they let domains in by dialback, with errors that do not end the stream (XEP-0220 §2.4.2). */
   #dialback = false
   #asking: DialbackAsking | undefined
+  #receiving: DialbackReceiving | undefined
   /** By domain of ours. */
   readonly #riders = new Map<string, Rider>()
   #failure: StreamFailure | undefined
@@ -180,7 +182,7 @@ export class OutStream implements LinkEvents, Carrier {
     if (error !== undefined) return this.#fail(failureByPeer(error))
     switch (this.#state) {
       case 'ready':
-        if (element.ns === NS_DIALBACK) return this.#asking?.take(element) ? undefined : this.#unexpected()
+        if (element.ns === NS_DIALBACK) return this.#dialbackTaken(element) ? undefined : this.#unexpected()
         return element.ns === NS_SM ? this.#acks(element) : this.traffic.element(element)
       case 'features':
         return element.is('features', NS_STREAMS) ? this.#features(element) : this.#unexpected()
@@ -199,6 +201,7 @@ export class OutStream implements LinkEvents, Carrier {
 
   ended(reason: 'closed' | 'error' | 'lost'): void {
     this.#asking?.ended()
+    this.#receiving?.ended()
     if (this.#pace) this.#parts.paces.leave(this.theirs)
     if (!this.isReady || reason !== 'closed') {
       this.#failure ??= new StreamFailure('lost', 'The connection broke.')
@@ -280,6 +283,21 @@ export class OutStream implements LinkEvents, Carrier {
     const asked = await this.#ask(this.ours)
     if (asked.type === 'valid') this.#begin()
     else this.#fail(failureByDialback(asked))
+  }
+
+  /** An answer to what we asked, or something that they ask. */
+  #dialbackTaken(element: Element): boolean {
+    if (this.#asking?.take(element)) return true
+    const { router, verifier } = this.#parts
+    this.#receiving ??= new DialbackReceiving(
+      ofOurs(this.#link, this.#id, ({ from }) => this.paceOf(from) !== undefined),
+      {
+        ...this.#parts,
+        answersFor: (domain) => router.answersFor(domain),
+        verify: (question) => verifier.verify(question),
+      },
+    )
+    return this.#receiving.take(element)
   }
 
   #ask(ours: string): Promise<Asked> {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { FakeClock } from '../../../test/support/fake-clock.ts'
-import { Paces } from './pace.ts'
+import { Pace, Paces } from './pace.ts'
 
 function setUp() {
   const clock = new FakeClock()
@@ -24,6 +24,17 @@ test('ten seconds of bytes may come at once; then reading pauses for as long as 
   clock.advance(1)
   await pause
   assert.ok(pace.spend(1000)) // the bucket is just empty again
+})
+
+test('what has no limit never waits, and does not get in the way of what has one', () => {
+  const clock = new FakeClock()
+  const pace = new Pace({ bytesPerSecond: 100, stanzasPerSecond: Number.POSITIVE_INFINITY }, clock)
+  assert.equal(pace.spend(1000), undefined)
+  assert.ok(pace.spend(1))
+  clock.advance(20_000)
+  assert.equal(pace.spend(999), undefined)
+  const free = new Pace({ bytesPerSecond: Number.POSITIVE_INFINITY, stanzasPerSecond: Number.POSITIVE_INFINITY }, clock)
+  for (let sent = 0; sent < 1000; sent++) assert.equal(free.spend(1e9), undefined)
 })
 
 test('small stanzas are counted, too', () => {

@@ -15,7 +15,7 @@ export interface PaceLimits {
 }
 
 /** One domain's buckets, kept as what has been used of them. */
-class Pace {
+export class Pace {
   readonly #limits: PaceLimits
   readonly #clock: Clock
   #bytes = 0
@@ -48,12 +48,14 @@ class Pace {
     const now = this.#clock.now()
     const seconds = Math.min(Math.max(0, now - this.#at) / 1000, BURST)
     this.#at = now
-    this.#bytes = Math.max(0, this.#bytes - seconds * this.#limits.bytesPerSecond)
-    this.#stanzas = Math.max(0, this.#stanzas - seconds * this.#limits.stanzasPerSecond)
+    this.#bytes = left(this.#bytes, this.#limits.bytesPerSecond, seconds)
+    this.#stanzas = left(this.#stanzas, this.#limits.stanzasPerSecond, seconds)
   }
 }
 
-export type { Pace }
+function left(used: number, rate: number, seconds: number): number {
+  return rate === Number.POSITIVE_INFINITY ? 0 : Math.max(0, used - seconds * rate)
+}
 
 /** The paces of all domains that have streams, or had one a moment ago. */
 export class Paces {

@@ -6,12 +6,11 @@ import { el } from '../../xml/element.ts'
 import { StanzaError, type StreamError } from '../../xmpp/errors.ts'
 import { Jid } from '../../xmpp/jid.ts'
 import type { Stanza } from '../../xmpp/stanza.ts'
-import type { Dialed } from '../link.ts'
 import type { PingAnswer } from './acks.ts'
+import { Attempt, type AttemptOwner, UNFINISHED } from './attempt.ts'
 import type { Carrier, RouteInfo } from './carrier.ts'
-import { failureOf, StreamFailure } from './failure.ts'
-import { discard, OutStream, type Pair } from './out.ts'
-import type { StreamParts } from './parts.ts'
+import { StreamFailure } from './failure.ts'
+import { OutStream, type Pair } from './out.ts'
 import { type Parcel, parcel, Queue } from './queue.ts'
 
 /** The first pause after a failure, and the longest, in ms. */
@@ -27,14 +26,11 @@ const TOO_LONG = new StanzaError('wait', 'remote-server-timeout', 'The other ser
 const SUBSCRIPTIONS: ReadonlySet<string> = new Set(['subscribe', 'subscribed', 'unsubscribe', 'unsubscribed'])
 
 /** What a route needs beside the parts of streams. */
-export interface RouteOwner {
-  readonly parts: StreamParts
+export interface RouteOwner extends AttemptOwner {
   /** Streams that take further domains of ours, by domain of theirs. */
   readonly shared: Map<string, OutStream>
   /** A number between 0 and 1, for jitter. */
   random(): number
-  /** Waits for its turn to connect: not all may at once. @returns ends the turn, which may not have come yet */
-  turn(begin: () => void): () => void
   /** Whether so much more may wait in all routes together. */
   hasRoom(size: number): boolean
   /** The other server has everything up to this one. */
@@ -290,9 +286,10 @@ export class Route {
   }
 
   #note(failure: StreamFailure): void {
-    const { clock, log } = this.#owner.parts
+    const { clock, log, metrics } = this.#owner.parts
     this.#failure = { why: failure, at: clock.now() }
     this.#failures++
+    metrics.serverFailed(failure.kind)
     log.info('no stream to another server', { kind: failure.kind, attempt: this.#failures })
     log.debug('no stream to another server', { to: this.pair.theirs, why: failure.message })
   }
@@ -328,91 +325,6 @@ export class Route {
     if (stored.length > 0) this.#owner.dropped(stored)
   }
 }
-
-/** What becomes of an attempt. */
-interface Outcome {
-  ready(stream: OutStream): void
-  failed(failure: StreamFailure): void
-  has(parcels: readonly Parcel[]): void
-  lost(stream: OutStream, unacknowledged: readonly Parcel[], failure: StreamFailure | undefined): void
-  ping(): Promise<PingAnswer>
-}
-
-/** One attempt to get a stream: its turn, the lookup, the connection, the negotiation. */
-class Attempt {
-  readonly #pair: Pair
-  readonly #owner: RouteOwner
-  readonly #outcome: Outcome
-  readonly #dialling = new AbortController()
-  #endTurn: (() => void) | undefined
-  #cancelTimeout: Cancel | undefined
-  #over = false
-  /** Once there is a connection. */
-  stream: OutStream | undefined
-
-  constructor(pair: Pair, owner: RouteOwner, outcome: Outcome) {
-    this.#pair = pair
-    this.#owner = owner
-    this.#outcome = outcome
-  }
-
-  begin(): void {
-    this.#endTurn = this.#owner.turn(() => this.#dial())
-  }
-
-  /** It is not wanted any more. */
-  end(error?: StreamError): void {
-    if (this.#finish()) this.stream?.close(error)
-  }
-
-  #dial(): void {
-    const { clock, limits, dialer } = this.#owner.parts
-    const { ours, theirs } = this.#pair
-    this.#cancelTimeout = clock.after(limits.connectTime, () =>
-      this.#fail(new StreamFailure('unreachable', 'The other server took too long to let us in.')),
-    )
-    dialer.dial(ours, theirs, this.#dialling.signal).then(
-      (dialed) => this.#connected(dialed),
-      (error: unknown) => this.#fail(failureOf(error)),
-    )
-  }
-
-  #connected(dialed: Dialed): void {
-    if (this.#over) {
-      discard(dialed)
-      return
-    }
-    this.stream = new OutStream(dialed, this.#pair, this.#owner.parts, {
-      ready: (stream) => {
-        if (this.#finish()) this.#outcome.ready(stream)
-      },
-      has: (parcels) => this.#outcome.has(parcels),
-      ping: () => this.#outcome.ping(),
-      ended: (stream, unacknowledged, failure) => {
-        if (this.#finish()) this.#outcome.failed(failure ?? new StreamFailure('lost', UNFINISHED))
-        else this.#outcome.lost(stream, unacknowledged, failure)
-      },
-    })
-  }
-
-  #fail(failure: StreamFailure): void {
-    if (!this.#finish()) return
-    this.stream?.close()
-    this.#outcome.failed(failure)
-  }
-
-  /** @returns false if it is over already */
-  #finish(): boolean {
-    if (this.#over) return false
-    this.#over = true
-    this.#cancelTimeout?.()
-    this.#dialling.abort()
-    this.#endTurn?.()
-    return true
-  }
-}
-
-const UNFINISHED = 'It ended before it had taken everything.'
 
 /** Whether somebody may still be glad of it later. */
 function canWait({ stanza: { kind, type } }: Parcel): boolean {

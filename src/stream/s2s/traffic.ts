@@ -64,7 +64,9 @@ export class Traffic {
   /** Sends a stanza of ours. */
   send(one: Parcel): void {
     this.lastStanza = this.lastSent = this.#parts.clock.now()
-    this.#parts.metrics.sent[one.stanza.kind]++
+    const { metrics } = this.#parts
+    metrics.sent[one.stanza.kind]++
+    metrics.toServers[one.stanza.kind]++
     this.#link.send(one.stanza)
     this.acks.sent(one)
   }
@@ -88,6 +90,7 @@ export class Traffic {
     }
     const { router, store, metrics } = this.#parts
     metrics.received[stanza.kind]++
+    metrics.fromServers[stanza.kind]++
     return andThen(router.route(this.#stamped(stanza)), () => {
       this.acks.handled()
       return store.crowded ? settled(store).then(() => pause) : pause

@@ -123,7 +123,7 @@ export class VerifyStream implements LinkEvents {
     if (!this.#ended) this.#opens()
   }
 
-  /** Only what was asked, of whom it was asked, about the stream it was asked of (XEP-0220 §4.1). */
+  /** Only what was asked, of whom it was asked, about the stream it was asked of (XEP-0220 §3.1). */
   #answered(element: Element): void {
     const answer = answerOf(element)
     const pair = pairOf(element)
@@ -153,7 +153,7 @@ export class VerifyStream implements LinkEvents {
   }
 }
 
-/** XEP-0220 §2.4: whatever goes wrong there becomes this. */
+/** XEP-0220 §2.5: whatever goes wrong there becomes this. */
 const UNANSWERED: DialbackError = {
   condition: 'remote-server-timeout',
   text: 'The server of your domain did not tell whether the key is its own.',

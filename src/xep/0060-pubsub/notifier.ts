@@ -11,7 +11,7 @@ import { parseElement } from '../../xml/reader.ts'
 import { NS_DELAY } from '../../xmpp/0203-delay.ts'
 import { Jid } from '../../xmpp/jid.ts'
 import { NS_CLIENT, Stanza } from '../../xmpp/stanza.ts'
-import { type ContactClient, contactClients } from '../0115-caps/contacts.ts'
+import { type ContactClient, contactClients, seekContacts } from '../0115-caps/contacts.ts'
 import { capsOf, learnCaps } from '../0115-caps/feature.ts'
 import { isBlocked } from '../0191-blocking.ts'
 import { configForm } from './config.ts'
@@ -110,6 +110,7 @@ export class Notifier {
     const { owner } = shelf
     const found = new Map<string, Jid>()
     for (const { jid } of this.#clients(owner.jid, node.name)) found.set(jid.key, jid)
+    if (owner instanceof LocalAccount) seekContacts(this.#ctx.router, owner)
     for (const item of owner.roster?.items ?? []) {
       if (!seesUs(item) || hidden(node, item.jid, owner)) continue
       const { bare } = item.jid

@@ -15,8 +15,12 @@ import type { Kinds } from './kinds.ts'
 
 /** Clients of one contact that are remembered; of more, the first ones are forgotten. */
 const EACH_MAX = 10
-/** So many questions are under way, and so many clients wait for the answer to one; others are asked when they show themselves again. */
+/**
+ * So many questions are under way, of all and of one domain, and so many clients wait for the answer to one; others are asked
+ * when they show themselves again.
+ */
 const QUESTIONS_MAX = 1000
+const DOMAIN_MAX = 100
 const WAITING_MAX = 100
 
 /** A client of a contact, as an account knows it. */
@@ -49,6 +53,11 @@ export function onContactCaps(router: Router, listener: Listener): void {
 /** The clients of a contact on another server that an account knows to be there. */
 export function contactClients(router: Router, owner: LocalAccount, contact: Jid): Iterable<ContactClient> {
   return books.get(router)?.of(owner, contact) ?? []
+}
+
+/** Asks who is there, unless that was done: sessions that an earlier process left have never asked this one. */
+export function seekContacts(router: Router, owner: LocalAccount): void {
+  books.get(router)?.seek(owner)
 }
 
 /** Everything that is known of them. It hangs on the accounts, and is gone with them. */
@@ -92,14 +101,13 @@ export class Contacts {
   }
 
   of(owner: LocalAccount, contact: Jid): Iterable<ContactClient> {
-    if (!this.#asked.has(owner)) this.#probeAll(owner)
     return this.#known.get(owner)?.get(contact.key)?.values() ?? []
   }
 
-  /** Sessions that an earlier process left never asked this one: it does not know who is there. */
-  #probeAll(owner: LocalAccount): void {
+  /** As `seekContacts`. */
+  seek(owner: LocalAccount): void {
     const [client] = owner.available()
-    if (!client) return
+    if (!client || this.#asked.has(owner)) return
     this.#asked.add(owner)
     for (const item of owner.roster.items) {
       if (!weSee(item) || this.#ctx.hosts.has(item.jid.domain)) continue
@@ -127,13 +135,15 @@ export class Contacts {
   }
 
   #ask(one: Waiting): void {
-    const key = `${one.client.jid.domain} ${one.client.kind}`
+    const { domain } = one.client.jid
+    const key = `${domain} ${one.client.kind}`
     const waiting = this.#questions.get(key)
     if (waiting) {
       if (waiting.length < WAITING_MAX) waiting.push(one)
       return
     }
-    if (this.#questions.size >= QUESTIONS_MAX) return
+    const ofDomain = [...this.#questions.keys()].filter((other) => other.startsWith(`${domain} `)).length
+    if (this.#questions.size >= QUESTIONS_MAX || ofDomain >= DOMAIN_MAX) return
     const queue = [one]
     this.#questions.set(key, queue)
     void this.#askAll(queue).finally(() => this.#questions.delete(key))

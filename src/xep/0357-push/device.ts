@@ -142,11 +142,15 @@ function countField(name: string, count: number): Element {
   return el('field', NS_DATA, { var: name }, el('value', NS_DATA, null, String(count)))
 }
 
-/** Its condition, and whether trying again is no use (RFC 6120 §8.3.2). Only names that we know are kept. */
+/**
+ * Its condition, and whether trying again is no use (RFC 6120 §8.3.2): a server that is not found today may be tomorrow, and
+ * the device cannot know. Only names that we know are kept.
+ */
 function errorOf(answer: Stanza): { readonly condition: string; readonly lasting: boolean } {
   const error = answer.element.child('error')
   const condition = error?.elements.find(
     ({ ns, name }) => ns === 'urn:ietf:params:xml:ns:xmpp-stanzas' && name !== 'text',
   )
-  return { condition: (condition?.name ?? 'undefined-condition').slice(0, 64), lasting: error?.attrs.type !== 'wait' }
+  const name = (condition?.name ?? 'undefined-condition').slice(0, 64)
+  return { condition: name, lasting: error?.attrs.type !== 'wait' && !name.startsWith('remote-server-') }
 }

@@ -2,6 +2,7 @@
 // This server on a host of the test network.
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { FederationInfo } from '../../../src/ops/federation.ts'
 import type { Bench, Child } from '../process.ts'
 import type { Account } from './accounts.ts'
 import type { Files } from './authority.ts'
@@ -22,8 +23,10 @@ export interface AenigmaSetting {
 /** This server, running. */
 export interface Aenigma {
   readonly child: Child
-  /** Runs the command line there. @returns what it printed */
+  /** Runs the command line there. @returns what it printed, with success or without */
   command(...words: readonly string[]): Promise<string>
+  /** What `aenigma federation` lists. */
+  listing(): Promise<FederationInfo>
   /** Starts it again after its end. */
   again(): Promise<Aenigma>
 }
@@ -37,14 +40,40 @@ export async function startAenigma(of: Bench, host: Host, setting: AenigmaSettin
   writeFileSync(list, setting.users.map(({ name, domain, password }) => `${name}@${domain},${password}\n`).join(''))
   const run = (words: readonly string[]): Child =>
     host.start({ program: process.execPath, args: [PROGRAM, ...words, '--config', config] })
-  const command = (...words: readonly string[]): Promise<string> => run(words).succeeds(30_000)
-  if (setting.users.length > 0) await command('user', 'import', list)
+  const command = async (...words: readonly string[]): Promise<string> => {
+    const child = run(words)
+    await child.ended
+    return child.stdout
+  }
+  if (setting.users.length > 0) await run(['user', 'import', list]).succeeds(30_000)
+  const listing = shared(async (): Promise<FederationInfo> => JSON.parse(await command('federation', '--json')))
   const up = async (): Promise<Aenigma> => {
     const child = run(['up', '--json'])
     await child.until('readiness', () => child.lines[0])
-    return { child, command, again: up }
+    return { child, command, listing, again: up }
   }
   return up()
+}
+
+/** Many may ask at once: who comes meanwhile gets the next answer. */
+function shared<T>(ask: () => Promise<T>): () => Promise<T> {
+  let now: Promise<T> | undefined
+  let next: Promise<T> | undefined
+  const begin = (): Promise<T> => {
+    const asked = ask().finally(() => {
+      now = next
+      next = undefined
+    })
+    return asked
+  }
+  return () => {
+    if (!now) {
+      now = begin()
+      return now
+    }
+    next ??= now.then(begin, begin)
+    return next
+  }
 }
 
 function configuration(directory: string, { domain, certificate, ca, federation }: AenigmaSetting): string {

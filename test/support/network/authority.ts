@@ -2,6 +2,7 @@
 // The certificates of the test network: an authority that its servers trust, others that nobody does, and certificates with every fault.
 import { webcrypto } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
+import { domainToASCII } from 'node:url'
 import '../../../src/ops/reflect.ts'
 import {
   BasicConstraintsExtension,
@@ -67,9 +68,10 @@ export class Authority {
 
   /** Makes a certificate. */
   async sign({ names, days = [-2, 90], forClients = false }: Wanted): Promise<Files> {
+    const number = ++this.#count
     const keys = await webcrypto.subtle.generateKey(CURVE, true, ['sign', 'verify'])
     const certificate = await X509CertificateGenerator.create({
-      serialNumber: String(1000 + ++this.#count),
+      serialNumber: String(1000 + number),
       subject: `CN=${names[0]}`,
       issuer: this.#certificate.subjectName,
       ...validity(days),
@@ -83,14 +85,14 @@ export class Authority {
           ExtendedKeyUsage.serverAuth,
           ...(forClients ? [ExtendedKeyUsage.clientAuth] : []),
         ]),
-        new SubjectAlternativeNameExtension(names.map((value) => ({ type: 'dns', value }))),
+        new SubjectAlternativeNameExtension(names.map((name) => ({ type: 'dns', value: domainToASCII(name) }))),
       ],
     })
-    return this.#write(certificate, keys.privateKey)
+    return this.#write(number, certificate, keys.privateKey)
   }
 
-  async #write(certificate: X509Certificate, key: webcrypto.CryptoKey): Promise<Files> {
-    const stem = `${this.file.replace(/\.crt$/, '')}-${this.#count}`
+  async #write(number: number, certificate: X509Certificate, key: webcrypto.CryptoKey): Promise<Files> {
+    const stem = `${this.file.replace(/\.crt$/, '')}-${number}`
     const files = { cert: `${stem}.pem`, key: `${stem}.key` }
     const der = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', key))
     const lines = der.toString('base64').match(/.{1,64}/g) ?? []

@@ -70,7 +70,7 @@ export class Dns {
 
   /** Whether the name server of `slow.` answers. */
   silence(silent: boolean): void {
-    const rule = `table inet faults { chain incoming { type filter hook input priority 0; ip daddr ${SLOW} drop\n } }`
+    const rule = `table inet faults { chain incoming { type filter hook input priority 0; ip daddr ${SLOW} drop\n }\n}`
     this.#host.shell(`nft delete table inet faults 2>/dev/null || true; ${silent ? `nft '${rule}'` : ''}`)
   }
 

@@ -30,6 +30,8 @@ export function whyNoNetwork(): string | undefined {
 /** A host of the network. */
 export class Host {
   readonly name: string
+  /** The end of its addresses. */
+  readonly number: number
   readonly address: string
   readonly address6: string
   readonly #of: Bench
@@ -39,6 +41,7 @@ export class Host {
     this.#of = of
     this.#keeper = keeper
     this.name = name
+    this.number = number
     this.address = `10.77.0.${number}`
     this.address6 = `fd77::${number}`
   }

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Other servers, many at once: a host with Debian's Prosody for each, with a domain and a user of its own.
+import assert from 'node:assert/strict'
+import { createHash, X509Certificate } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import type { Child } from '../process.ts'
 import { type Account, account } from './accounts.ts'
 import type { Files, Wanted } from './authority.ts'
@@ -63,6 +66,7 @@ export class Peer {
       certificate: noTls ? undefined : this.#certificate,
       users: [this.juliet],
       anchor: dns.anchor,
+      ...(noTls ? { secure: false } : {}),
       ...setting,
     })
   }
@@ -84,4 +88,12 @@ export function recordsAt(domain: string, number: number, port = 5269): Records 
     [`_xmpp-server._tcp.${domain}.`]: [`SRV 0 0 ${port} xmpp.${domain}.`],
     [`xmpp.${domain}.`]: [`A 10.77.0.${number}`, `AAAA fd77::${number}`],
   }
+}
+
+/** RFC 6698: 3 1 1, the hash of the key of the certificate itself. */
+export function tlsaOf(domain: string, files: Files | undefined): Records {
+  assert.ok(files)
+  const key = new X509Certificate(readFileSync(files.cert)).publicKey.export({ type: 'spki', format: 'der' })
+  const hash = createHash('sha256').update(key).digest('hex')
+  return { [`_5269._tcp.xmpp.${domain}.`]: [`TLSA 3 1 1 ${hash}`] }
 }

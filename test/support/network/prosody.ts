@@ -28,7 +28,6 @@ export interface ProsodySetting {
 }
 
 const PROGRAM = '/usr/bin/prosody'
-const FAKETIME = '/usr/bin/faketime'
 const MODULES = (
   'roster saslauth disco carbons pep private blocklist vcard4 vcard_legacy version uptime time ping mam smacks csi s2s ' +
   's2s_auth_certs'
@@ -40,21 +39,30 @@ export async function startProsody(of: Bench, host: Host, setting: ProsodySettin
   assert.ok(globSync('/usr/lib/*/lua/5.*/lunbound.so').length > 0, 'apt-get install lua-unbound')
   const directory = join(of.directory, host.name)
   mkdirSync(join(directory, 'data'), { recursive: true })
-  const accounts = join(directory, 'data', encodeURIComponent(setting.domain).replaceAll('.', '%2e'), 'accounts')
+  const accounts = join(directory, 'data', folderOf(setting.domain), 'accounts')
   mkdirSync(accounts, { recursive: true })
   for (const { name } of setting.users) {
     writeFileSync(join(accounts, `${name}.dat`), `return { ["password"] = "${PASSWORD}" };\n`)
   }
   const config = join(directory, 'prosody.cfg.lua')
   writeFileSync(config, configuration(directory, setting))
-  const { clock } = setting
-  if (clock !== undefined) needs(FAKETIME, 'faketime')
-  const command = [...(clock === undefined ? [] : [FAKETIME, '-f', clock]), PROGRAM, '--config', config, '-F']
-  const [program = PROGRAM, ...args] = command
-  const child = host.start({ program, args })
+  const child = host.start({ program: PROGRAM, args: ['--config', config, '-F'], env: clockOf(setting) })
   await host.reaches(host.address, 5222)
   await host.reaches(host.address, 5269)
   return child
+}
+
+/** How it names the folder of a domain. */
+function folderOf(domain: string): string {
+  return encodeURIComponent(domain).replaceAll('.', '%2e').replaceAll('-', '%2d').toLowerCase()
+}
+
+/** Loaded before all others, a library tells the time (`faketime` itself would stay between us and the process). */
+function clockOf({ clock }: ProsodySetting): Readonly<Record<string, string>> {
+  if (clock === undefined) return {}
+  const [library] = globSync('/usr/lib/*/faketime/libfaketime.so.1')
+  assert.ok(library !== undefined, 'apt-get install faketime')
+  return { LD_PRELOAD: library, FAKETIME: clock }
 }
 
 function configuration(directory: string, setting: ProsodySetting): string {
@@ -72,6 +80,7 @@ daemonize = false
 pidfile = "${directory}/prosody.pid"
 data_path = "${directory}/data"
 log = { debug = "${directory}/debug.log", warn = "*console" }
+certificates = "${directory}"
 interfaces = { "*", "::" }
 c2s_ports = { 5222 }
 s2s_ports = { 5269 }

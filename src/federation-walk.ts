@@ -1,21 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 // Walks the whole way to another server, and says in plain words where it ends and what to do about it: policy, DNS,
 // connection, TLS, their proof, our proof, and an answer.
+import {
+  ADVICE,
+  at,
+  DIALBACK_IS_ENOUGH,
+  day,
+  OFFERS,
+  STEP_OF,
+  type StepId,
+  sentence,
+  TITLES,
+} from './federation-words.ts'
 import { LookupFailure, type ServerWalk } from './net/server-walk.ts'
 import type { FederationReport, FederationStep } from './ops/federation.ts'
-import {
-  DialError,
-  type Dialed,
-  type Dialer,
-  type DialFailure,
-  type Link,
-  type Place,
-  type Secured,
-} from './stream/link.ts'
+import { DialError, type Dialed, type Dialer, type Link, type Place, type Secured } from './stream/link.ts'
 import { NS_SASL, NS_TLS } from './stream/offer.ts'
 import type { DialbackKeys } from './stream/s2s/dialback-keys.ts'
 import { failureByDialback } from './stream/s2s/failure.ts'
-import { NS_BIDI_FEATURE, NS_DIALBACK_FEATURE, NS_SM } from './stream/s2s/offer.ts'
+import { NS_DIALBACK_FEATURE } from './stream/s2s/offer.ts'
 import type { Policy } from './stream/s2s/policy.ts'
 import { Probe, ProbeFailure } from './stream/s2s/probe.ts'
 import type { Element } from './xml/element.ts'
@@ -27,8 +30,8 @@ const PLACES_MAX = 4
 /** A certificate that ends sooner is worth a word, in ms. */
 const SOON = 14 * 86_400_000
 
-/** What a test needs. */
-export interface FederationTestParts {
+/** What a walk needs. */
+export interface FederationWalkParts {
   readonly walk: Pick<ServerWalk, 'records' | 'addresses' | 'announced' | 'reaches'>
   readonly dialer: Dialer
   readonly policy: Policy
@@ -45,46 +48,19 @@ export interface FederationTestParts {
 
 type Said = Omit<FederationStep, 'id' | 'title'>
 
-/** The steps, and what each is about. */
-const TITLES = {
-  policy: 'Our own rules',
-  records: 'DNS: where the server is',
-  addresses: 'DNS: its addresses',
-  connection: 'Connection',
-  stream: 'XMPP',
-  tls: 'Encryption',
-  certificate: 'Their certificate',
-  proof: 'Who they are',
-  features: 'What they offer',
-  external: 'Who we are, by our certificate',
-  dialback: 'Who we are, by dialback',
-  ping: 'A question and its answer',
-} as const
-
-type StepId = keyof typeof TITLES
-
-/** Where dialling failed. */
-const STEP_OF: Readonly<Record<DialFailure, StepId>> = {
-  'no-such-domain': 'addresses',
-  refused: 'records',
-  dns: 'records',
-  unreachable: 'connection',
-  tls: 'tls',
-}
-
 /** That step ended the walk. */
 class Stop extends Error {}
 
 /** One walk. */
-export class FederationTest {
-  readonly #parts: FederationTestParts
+export class FederationWalk {
+  readonly #parts: FederationWalkParts
   readonly #from: string
   readonly #domain: string
   readonly #tell: (step: FederationStep) => void
   readonly #steps: FederationStep[] = []
 
   /** @param from our domain @param domain theirs; both prepared (RFC 7622 §3.2) */
-  constructor(parts: FederationTestParts, from: string, domain: string, tell: (step: FederationStep) => void) {
+  constructor(parts: FederationWalkParts, from: string, domain: string, tell: (step: FederationStep) => void) {
     this.#parts = parts
     this.#from = from
     this.#domain = domain
@@ -346,48 +322,6 @@ export class FederationTest {
   }
 }
 
-const DIALBACK_IS_ENOUGH = 'That DNS names it is enough (dialback).'
-
-const OFFERS = [
-  { name: 'dialback', ns: NS_DIALBACK_FEATURE, word: 'dialback' },
-  { name: 'bidi', ns: NS_BIDI_FEATURE, word: 'one stream for both ways' },
-  { name: 'sm', ns: NS_SM, word: 'acknowledgements' },
-]
-
-const ADVICE: Readonly<Partial<Record<string, string>>> = {
-  dns: 'Is the resolver of this machine all right? See /etc/resolv.conf, or name others in `federation.resolvers`.',
-  addresses: 'Is the name of the domain right? Otherwise its administrator must mend its DNS records.',
-  'no-such-domain': 'Is the name of the domain right? Otherwise its administrator must mend its DNS records.',
-  connection:
-    'Does a firewall here let connections to that port out? Otherwise the other server is down, or its firewall keeps us out.',
-  unreachable:
-    'Does a firewall here let connections to that port out? Otherwise the other server is down, or its firewall keeps us out.',
-  noTls: 'Nothing is ever sent unencrypted: its administrator must set TLS up.',
-  tls: 'The other server must offer TLS 1.2 or newer with a certificate; its log says more.',
-  stream: 'Perhaps no XMPP server listens there, or it does not serve this domain; its log says more.',
-  proof:
-    'Its administrator must get a certificate for the domain. If you know the server and its network well, name the domain in `federation.trustDialback`.',
-  external:
-    'Does our certificate name our domain, with its whole chain? See "aenigma config check" and the log of the other server.',
-  dialback:
-    'The other server must find ours: are the DNS records of our domain right, and can port 5269 be reached from outside?',
-  ping: 'We reach them, but their answer does not come: they must find our server (DNS records of our domain, port 5269 open from outside), and accept it.',
-}
-
 function mechanismsIn(features: Element): readonly string[] {
   return (features.child('mechanisms', NS_SASL)?.childrenNamed('mechanism') ?? []).map(({ text }) => text.trim())
-}
-
-function at({ host, port }: { readonly host: string; readonly port: number }): string {
-  return `${host.includes(':') ? `[${host}]` : host} port ${port}`
-}
-
-function day(time: number): string {
-  return new Date(time).toISOString().slice(0, 10)
-}
-
-/** With a capital letter and a full stop. */
-function sentence(text: string): string {
-  const end = /[.!?]$/.test(text) ? '' : '.'
-  return `${text.slice(0, 1).toUpperCase()}${text.slice(1)}${end}`
 }
