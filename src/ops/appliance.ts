@@ -86,7 +86,7 @@ function stepsFor(wish: InstallWish): readonly Step[] {
         name: NAME,
         description: 'aenigma, an XMPP server',
         documentation: `file:${PROGRAM}/current/README.md`,
-        exec: [...runtime(), 'up', '--config', INSTALLED_CONFIG],
+        exec: [...runtime(), 'up', '--service', '--config', INSTALLED_CONFIG],
         user: NAME,
         writes: [INSTALLED_DATA],
         lowPorts: true,
