@@ -45,6 +45,12 @@ const RESTLESS = [
   '/var/lib/systemd',
   '/var/lib/private',
   '/etc/ld.so.cache',
+  '/etc/.pwd.lock',
+  // what the packages of Python leave, which npm and unattended-upgrades bring
+  '/etc/python3',
+  '/etc/python3.11',
+  '/usr/local/lib/python3.11',
+  '/var/lib/python',
   '/root/.npm',
   '/srv',
   '/checkout',
