@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { addCompliance } from './compliance.ts'
 import { addConfig } from './config-check.ts'
+import { addDns } from './dns.ts'
 import { failureOf, report } from './failure.ts'
 import { addFederation } from './federation.ts'
 import { addInstall } from './install.ts'
@@ -54,6 +55,7 @@ function program(): Command {
     addUser,
     addInvite,
     addConfig,
+    addDns,
     addCompliance,
     addInstall,
     addUninstall,

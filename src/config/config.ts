@@ -80,6 +80,19 @@ export interface FederationRules {
   readonly onionProxy?: Address | undefined
 }
 
+/** Where our domains live, and how the records there are changed. */
+export interface DnsRules {
+  readonly provider?: 'rfc2136' | 'desec' | 'cloudflare' | 'hetzner' | undefined
+  readonly zone?: string | undefined
+  readonly server?: Address | undefined
+  readonly keyName?: string | undefined
+  /** Here and below, with its full path. */
+  readonly keyFile?: string | undefined
+  readonly tokenFile?: string | undefined
+  readonly addresses: readonly string[]
+  readonly target?: string | undefined
+}
+
 /** How passwords are kept and proved. */
 interface AccountRules {
   readonly scramIterations: number
@@ -155,6 +168,9 @@ export interface Config {
   readonly components: ReadonlyMap<string, { readonly secret: string; readonly bytesPerSecond?: number }>
   /** Other servers. */
   readonly federation: FederationRules
+  readonly dns: DnsRules
+  /** Whether everything is looked at once a night. */
+  readonly doctor: 'nightly' | 'off'
   /** The options that features brought, by their key in the file. */
   readonly features: Readonly<Record<string, unknown>>
   /** Whether this is the server that one gets without a configuration. */

@@ -127,6 +127,8 @@ function assemble(
     components,
     federation,
     acme,
+    dns,
+    doctor,
   } = checked
   const isManaged = certificate === undefined && certificates === undefined
   const each =
@@ -153,6 +155,12 @@ function assemble(
       ...federation,
       ...(federation.authorities === undefined ? {} : { authorities: resolve(directory, federation.authorities) }),
     },
+    dns: {
+      ...dns,
+      ...(dns.keyFile === undefined ? {} : { keyFile: resolve(directory, dns.keyFile) }),
+      ...(dns.tokenFile === undefined ? {} : { tokenFile: resolve(directory, dns.tokenFile) }),
+    },
+    doctor,
     features,
     trial: false,
   }

@@ -3,6 +3,7 @@
 import { z } from 'zod'
 import { acme } from './acme.ts'
 import type { LogLevel } from './config.ts'
+import { dns } from './dns.ts'
 import { federation } from './federation.ts'
 import {
   addresses,
@@ -318,6 +319,11 @@ export const baseShape = {
     help: 'Programs of others that answer for a domain (XEP-0114), such as gateways to other networks, each with the `secret` that it was told too, for instance `{ irc.example.org: { secret: … } }`. None of them may be one of our domains.',
   }),
   federation,
+  dns,
+  doctor: choice(['nightly', 'off'], {
+    default: 'nightly',
+    help: 'Look at everything once a night, as `aenigma doctor` does, and tell the administrators what changed.',
+  }),
   contacts,
   accounts,
   log,

@@ -16,7 +16,7 @@ const TRIAL_HOST = 'localhost'
  */
 export function trialConfig(directory: string, features: readonly OptionSource[] = []): Config {
   const data = resolve(directory)
-  const { limits, accounts, contacts, http, uploads, proxy, federation } = z.object(baseShape).parse({})
+  const { limits, accounts, contacts, http, uploads, proxy, federation, dns } = z.object(baseShape).parse({})
   return {
     hosts: [TRIAL_HOST],
     moved: new Map(),
@@ -51,6 +51,8 @@ export function trialConfig(directory: string, features: readonly OptionSource[]
     contacts,
     components: new Map(),
     federation: { ...federation, enabled: false },
+    dns,
+    doctor: 'off',
     features: z.object(featureShape(features)).parse({}),
     trial: true,
   }

@@ -35,7 +35,7 @@ const GUESSED: Reply = { code: 0, truncated: true, authentic: false, answers: []
 async function byUdp(server: NameServer, bytes: Buffer, read: Read, ms: number): Promise<Reply> {
   const { promise, resolve, reject } = Promise.withResolvers<Reply>()
   const socket = createSocket(isIPv6(server.host) ? 'udp6' : 'udp4')
-  const timer = setTimeout(() => reject(new NoAnswer()), ms)
+  const timer = setTimeout(() => reject(new NoAnswer('no answer in time')), ms)
   let strangers = 0
   socket.on('error', reject)
   socket.on('message', (message) => {
@@ -56,9 +56,16 @@ async function byUdp(server: NameServer, bytes: Buffer, read: Read, ms: number):
 }
 
 async function byTcp(server: NameServer, bytes: Buffer, read: Read, ms: number): Promise<Reply> {
+  const reply = await read(await exchangeBytes(server, bytes, ms))
+  if (!reply) throw new Error('the name server answered something else')
+  return reply
+}
+
+/** Sends one message by TCP, whatever is in it. Rejects with `NoAnswer` if none comes in time. @returns the one that comes back */
+export async function exchangeBytes(server: NameServer, bytes: Buffer, ms: number): Promise<Buffer> {
   const { promise, resolve, reject } = Promise.withResolvers<Buffer>()
   const socket = connect({ ...server, noDelay: true })
-  const timer = setTimeout(() => reject(new NoAnswer()), ms)
+  const timer = setTimeout(() => reject(new NoAnswer('no answer in time')), ms)
   let heard = Buffer.alloc(0)
   socket.on('error', reject)
   socket.on('close', () => reject(new Error('the name server closed the connection')))
@@ -73,9 +80,7 @@ async function byTcp(server: NameServer, bytes: Buffer, read: Read, ms: number):
   length.writeUInt16BE(bytes.length)
   socket.write(Buffer.concat([length, bytes]))
   try {
-    const reply = await read(await promise)
-    if (!reply) throw new Error('the name server answered something else')
-    return reply
+    return await promise
   } finally {
     clearTimeout(timer)
     socket.destroy()

@@ -122,6 +122,11 @@ export class DnsResolver implements Resolver {
     return { records: records.flatMap(({ data }) => tlsaOf(data as TlsaData)), secure }
   }
 
+  /** Records of any type, as `dns-packet` gives them. */
+  records(name: string, type: Question['type']): Promise<Answer<DnsRecord>> {
+    return this.#find(name, type)
+  }
+
   async addresses(host: string): Promise<Answer<string>> {
     if (isIP(host)) return { records: [host], secure: false }
     // RFC 6761 §6.3: never asked for, whatever the hosts file says.

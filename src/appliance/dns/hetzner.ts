@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// Hetzner: the DNS of its cloud interface, with sets of records.
+import { z } from 'zod'
+import { Api, type ApiParts, quotedText } from './api.ts'
+import { type DnsProvider, nameIn, normal, ProviderError, type RecordType, type Rrset } from './record.ts'
+
+const one = z.object({
+  type: z.string(),
+  ttl: z.number().nullish(),
+  records: z.array(z.object({ value: z.string() })),
+})
+const many = z.object({ rrsets: z.array(one) })
+const single = z.object({ rrset: one })
+
+/** Where a set has no time of its own, in seconds: it has that of the zone. */
+const ZONE_TTL = 3600
+
+/** The provider. @param parts with a token of the project that has the zone */
+export function hetzner(parts: ApiParts): DnsProvider {
+  const api = new Api('Hetzner', 'https://api.hetzner.cloud/v1', 'Bearer', parts)
+  const zoneAt = (zone: string): string => `/zones/${encodeURIComponent(zone)}/rrsets`
+  const called = (zone: string, name: string): string => nameIn(zone, name) || '@'
+  const at = (zone: string, name: string, type: RecordType): string =>
+    `${zoneAt(zone)}/${encodeURIComponent(called(zone, name))}/${type}`
+  return {
+    name: 'Hetzner',
+    async list(zone, names) {
+      const all: Rrset[] = []
+      for (const name of names) {
+        const path = `${zoneAt(zone)}?per_page=50&name=${encodeURIComponent(called(zone, name))}`
+        const found = await api.ask('GET', path)
+        if (found === undefined) throw new ProviderError(`Hetzner has no zone ${zone} for this token.`)
+        for (const rrset of many.parse(found).rrsets) all.push(rrsetOf(name, rrset))
+      }
+      return all
+    },
+    async set(zone, { name, type, ttl, values }) {
+      const records = values.map((value) => ({ value: type === 'TXT' ? quotedText(value) : value }))
+      const there = await api.ask('GET', at(zone, name, type))
+      if (there === undefined) {
+        const made = await api.ask('POST', zoneAt(zone), { name: called(zone, name), type, ttl, records })
+        if (made === undefined) throw new ProviderError(`Hetzner has no zone ${zone} for this token.`)
+        return
+      }
+      await api.ask('POST', `${at(zone, name, type)}/actions/set_records`, { records })
+      if (single.parse(there).rrset.ttl === ttl) return
+      await api.ask('POST', `${at(zone, name, type)}/actions/change_ttl`, { ttl })
+    },
+    async remove(zone, { name, type }) {
+      await api.ask('DELETE', at(zone, name, type))
+    },
+  }
+}
+
+function rrsetOf(name: string, { type, ttl, records }: z.infer<typeof one>): Rrset {
+  const kind = type as RecordType
+  return { name, type: kind, ttl: ttl ?? ZONE_TTL, values: records.map(({ value }) => normal(kind, value)) }
+}

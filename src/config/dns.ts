@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// The options about the records that this server needs in the DNS.
+import { z } from 'zod'
+import { isDomain } from './domains.ts'
+import { place, section, texts, told } from './kinds.ts'
+import { parseIp } from './units.ts'
+
+const file = (help: string) => z.string().min(1).optional().meta(told(help, 'file'))
+const domain = (help: string) =>
+  z.string().refine(isDomain, 'must be a domain such as example.org').optional().meta(told(help, 'domain'))
+
+/** Where the domain lives, and what is said there. */
+export const dns = section(
+  {
+    provider: z
+      .enum(['rfc2136', 'desec', 'cloudflare', 'hetzner'])
+      .optional()
+      .meta(told('Who keeps the zone, for `aenigma dns apply`.', 'rfc2136, desec, cloudflare or hetzner')),
+    zone: domain('The zone, if it is not the one that the DNS says our domain is in.'),
+    server: place({ help: 'The name server that takes changes by RFC 2136, such as `192.0.2.53:53`.' }),
+    keyName: z.string().min(1).optional().meta(told('The name of the key for RFC 2136 (hmac-sha256).', 'name')),
+    keyFile: file('The file with that key in base64.'),
+    tokenFile: file('The file with the token for deSEC, Cloudflare or Hetzner.'),
+    addresses: texts(
+      {
+        default: [],
+        help: 'The addresses that others reach this machine at, where it does not have them itself (behind NAT).',
+      },
+      'IP address, or a list of them',
+      (text) => (parseIp(text, 0) ? undefined : 'must be an IP address such as 192.0.2.1 or 2001:db8::1'),
+    ),
+    target: domain(
+      'The name of this machine, where our domain itself leads elsewhere (to a website, say); otherwise the domain.',
+    ),
+  },
+  'The records that this server needs in the DNS; see docs/dns.md.',
+)

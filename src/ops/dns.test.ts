@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which records a server needs, and what is said of those that are there: a name server on the loopback interface answers.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Answer } from 'dns-packet'
+import { FakeDns } from '../../test/support/fake-dns.ts'
+import { zoneText } from '../appliance/dns/text.ts'
+import { loadConfig } from '../config/load.ts'
+import { checkedRecords, wantedRecords } from './dns.ts'
+import { isSound } from './dns-check.ts'
+import { recordsFor } from './dns-records.ts'
+
+const ADDRESSES = ['192.0.2.1', '2001:db8::1']
+const CERTIFICATE = 'certificate: { cert: /nowhere.crt, key: /nowhere.key }'
+
+function configOf(text = '') {
+  return loadConfig(`domain: example.org\n${CERTIFICATE}\n${text}`, { file: '/etc/aenigma/aenigma.yaml', features: [] })
+}
+
+function answer(type: string, name: string, data: unknown): Answer {
+  return { type, name, ttl: 300, data } as Answer
+}
+
+/** The zone as it should be. */
+async function goodZone(): Promise<FakeDns> {
+  const dns = await FakeDns.start()
+  dns.put('SOA', 'example.org', {
+    answers: [
+      answer('SOA', 'example.org', {
+        ...{ mname: 'ns.example.org', rname: 'nobody.example.org' },
+        ...{ serial: 1, refresh: 1, retry: 1, expire: 1, minimum: 1 },
+      }),
+    ],
+  })
+  dns.host('example.org', ...ADDRESSES)
+  for (const label of ['rooms', 'pubsub', 'upload', 'proxy']) {
+    const name = `${label}.example.org`
+    dns.put('CNAME', name, { answers: [answer('CNAME', name, 'example.org')] })
+  }
+  dns.srv('_xmpp-client._tcp.example.org', [0, 5, 5222, 'example.org'])
+  dns.srv('_xmpps-client._tcp.example.org', [0, 5, 5223, 'example.org'])
+  dns.srv('_xmpp-server._tcp.example.org', [0, 5, 5269, 'example.org'])
+  dns.srv('_xmpps-server._tcp.example.org', [0, 5, 5270, 'example.org'])
+  return dns
+}
+
+async function bad(dns: FakeDns, text = ''): Promise<readonly string[]> {
+  const [checked] = await checkedRecords(configOf(text), { addresses: ADDRESSES, servers: [dns.server] })
+  assert.ok(checked)
+  const verdicts = checked.dns.verdicts.filter(({ state }) => state !== 'right')
+  assert.equal(isSound(checked.dns), verdicts.length === 0)
+  return verdicts.map(({ state, type, name, found }) => [state, type, name, ...found].join(' '))
+}
+
+test('a plain server needs addresses, aliases and SRV records', () => {
+  const [records] = wantedRecords(configOf(), { addresses: ADDRESSES })
+  assert.equal(
+    zoneText(records?.wanted ?? []),
+    `example.org. 3600 IN A 192.0.2.1
+example.org. 3600 IN AAAA 2001:db8::1
+rooms.example.org. 3600 IN CNAME example.org.
+pubsub.example.org. 3600 IN CNAME example.org.
+upload.example.org. 3600 IN CNAME example.org.
+proxy.example.org. 3600 IN CNAME example.org.
+_xmpp-client._tcp.example.org. 3600 IN SRV 0 5 5222 example.org.
+_xmpps-client._tcp.example.org. 3600 IN SRV 0 5 5223 example.org.
+_xmpp-server._tcp.example.org. 3600 IN SRV 0 5 5269 example.org.
+_xmpps-server._tcp.example.org. 3600 IN SRV 0 5 5270 example.org.
+`,
+  )
+})
+
+test('the shared port, a machine of another name, no other servers, and a certificate authority are told of', () => {
+  const text = "listen: { shared: '[::]:443' }\ndns: { target: machine.example.net }\nfederation: { enabled: false }"
+  const authority = { issuer: 'letsencrypt.org', account: 'https://ca.example/acct/1' }
+  const config = configOf(text)
+  const wish = { config, addresses: ['192.0.2.1'], target: config.dns.target, authority, keyOf: () => 'ab' }
+  const [records] = recordsFor(wish)
+  assert.deepEqual(
+    records?.wanted.map(({ name, type, values }) => `${name} ${type} ${values}`).filter((one) => !/CNAME/.test(one)),
+    [
+      'machine.example.net A 192.0.2.1',
+      '_xmpp-client._tcp.example.org SRV 0 5 5222 machine.example.net.',
+      '_xmpps-client._tcp.example.org SRV 0 5 443 machine.example.net.',
+      'example.org CAA 0 issue "letsencrypt.org; accounturi=https://ca.example/acct/1"',
+      '_5222._tcp.machine.example.net TLSA 3 1 1 ab',
+      '_443._tcp.machine.example.net TLSA 3 1 1 ab',
+    ],
+  )
+  assert.deepEqual(
+    records?.unwanted.map(({ name }) => name),
+    ['_xmpp-server._tcp.example.org', '_xmpps-server._tcp.example.org', '_jabber._tcp.example.org'],
+  )
+})
+
+test('a zone as it should be is right', async () => {
+  assert.deepEqual(await bad(await goodZone()), [])
+})
+
+test('addresses do instead of an alias', async () => {
+  const dns = await goodZone()
+  dns.put('CNAME', 'rooms.example.org', { answers: [] }).host('rooms.example.org', ...ADDRESSES)
+  assert.deepEqual(await bad(dns), [])
+})
+
+test('wrong, missing and left-over records are named as what they are', async () => {
+  const dns = await goodZone()
+  dns.host('example.org', '192.0.2.66', '2001:db8::1')
+  dns.put('CNAME', 'upload.example.org', { answers: [] })
+  dns.srv('_xmpp-server._tcp.example.org', [0, 0, 0, '.'])
+  dns.srv('_jabber._tcp.example.org', [0, 5, 5269, 'example.org'])
+  assert.deepEqual(await bad(dns), [
+    'wrong A example.org 192.0.2.66',
+    'missing CNAME upload.example.org',
+    'wrong SRV _xmpp-server._tcp.example.org 0 0 0 .',
+    'leftover SRV _jabber._tcp.example.org 0 5 5269 example.org.',
+  ])
+})
+
+test('servers of the zone that do not agree, or do not answer, are named', async () => {
+  const [one, other] = [await goodZone(), await goodZone()]
+  other.srv('_xmpp-client._tcp.example.org', [0, 5, 1234, 'example.org'])
+  const servers = [one.server, other.server]
+  const [checked] = await checkedRecords(configOf(), { addresses: ADDRESSES, servers })
+  const wrong = checked?.dns.verdicts.filter(({ state }) => state === 'wrong').map(({ name }) => name)
+  assert.deepEqual(wrong, ['_xmpp-client._tcp.example.org'])
+  assert.match(checked?.dns.notes.join() ?? '', /do not agree on SRV _xmpp-client._tcp.example.org/)
+})
+
+test('a zone that nobody knows is no zone', async () => {
+  const dns = await FakeDns.start()
+  const [checked] = await checkedRecords(configOf(), { addresses: ADDRESSES, servers: [dns.server] })
+  assert.ok(checked && !isSound(checked.dns))
+})
