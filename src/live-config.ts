@@ -19,6 +19,8 @@ export class LiveConfig {
   readonly components = new Map<string, { readonly secret: string; readonly bytesPerSecond?: number }>()
   /** Bare JIDs of administrators that the configuration names. */
   readonly admins = new Set<string>()
+  /** Whether everything is looked at once a night. */
+  doctor: Config['doctor']
   #config: Config
   /** Whether there was a reason to listen for components at the start. */
   readonly #hadComponents: boolean
@@ -28,6 +30,7 @@ export class LiveConfig {
   constructor(config: Config) {
     this.limits = { ...config.limits }
     this.federation = { ...config.federation }
+    this.doctor = config.doctor
     this.#config = config
     this.#hadComponents = config.components.size > 0
     this.#federated = config.federation.enabled
@@ -63,6 +66,7 @@ export class LiveConfig {
       this.moved.clear()
       for (const [host, address] of moved) this.moved.set(host, address)
       replace(this.admins, admins)
+      this.doctor = config.doctor
       Object.assign(this.limits, config.limits)
       Object.assign(this.federation, config.federation)
       Object.assign(this.options, config.features)

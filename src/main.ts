@@ -168,7 +168,7 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
   log.info('started', { version: software.version, ms: systemClock.now() - started })
   const { hosts, data, trial } = config
   const authority = trial ? join(data, 'tls', 'ca.crt') : undefined
-  return {
+  const server: RunningServer = {
     info: { hosts, listening, data, trial, url: config.http.url, authority },
     accounts,
     firstAccount,
@@ -213,6 +213,11 @@ function renewal(
       return restart
     },
   }
+  if (!trial) {
+    const { nightlyDoctor } = await import('./nightly-doctor.ts')
+    stops.push(await nightlyDoctor(parts, server))
+  }
+  return server
 }
 
 function firstAccountOf(

@@ -72,7 +72,8 @@ export class OtherServers {
     const ping = (ours: string, theirs: string): Promise<string | undefined> => pinged(streams, ours, theirs)
     const { FederationWalk } = await import('./federation-walk.ts')
     const parts = { walk: network.walk, dialer: network.dialer, policy: this.#policy, now: systemClock.now }
-    return new FederationWalk({ ...parts, running: { keys, ping } }, from, domain, tell).run()
+    const running = question.self === true ? undefined : { keys, ping } // we would be asking ourselves
+    return new FederationWalk({ ...parts, running }, from, domain, tell).run()
   }
 }
 
@@ -107,13 +108,13 @@ export async function testWithoutServer(
 
 /** The two ends of a test. @throws AdminError */
 function endsOf(
-  { from, domain }: FederationQuestion,
+  { from, domain, self }: FederationQuestion,
   hosts: readonly string[],
   answersFor: (domain: string) => boolean,
 ): { readonly from: string; readonly domain: string } {
   const [ours, theirs] = [from === undefined ? (hosts[0] ?? '') : domainOf(from), domainOf(domain)]
   if (!answersFor(ours)) throw new AdminError('not-ours', `${ours} is no domain of this server.`)
-  if (answersFor(theirs)) throw new AdminError('ours', `${theirs} is a domain of this server itself.`)
+  if (!self && answersFor(theirs)) throw new AdminError('ours', `${theirs} is a domain of this server itself.`)
   return { from: ours, domain: theirs }
 }
 

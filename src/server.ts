@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The XMPP server without its sockets: the parts are made here, handed to each other, and take links from anywhere.
+import { randomUUID } from 'node:crypto'
 import type { Accounts } from './accounts/accounts.ts'
 import { DEFAULT_LIMITS, Throttle, type ThrottleLimits } from './accounts/throttle.ts'
 import type { Clock } from './clock.ts'
@@ -19,8 +20,10 @@ import type { Component } from './stream/component.ts'
 import { Components } from './stream/components.ts'
 import type { Link, MaybeAsync } from './stream/link.ts'
 import type { SaslLimits } from './stream/login.ts'
+import { el } from './xml/element.ts'
 import { StreamError } from './xmpp/errors.ts'
-import type { Jid } from './xmpp/jid.ts'
+import { Jid } from './xmpp/jid.ts'
+import { NS_CLIENT, Stanza } from './xmpp/stanza.ts'
 
 /** How many failed logins are too many. */
 export interface LoginLimits {
@@ -78,6 +81,8 @@ export interface Server {
   sessions(): Iterable<Session>
   /** Ends one client's stream. @returns false if there is no such session */
   endSession(id: string): boolean
+  /** Sends a message of one of our domains to an account. */
+  tell(from: string, to: Jid, text: string): Promise<void>
   readonly connections: number
   /** The addresses of the services of one of our domains. */
   servicesOf(host: string): readonly string[]
@@ -137,6 +142,10 @@ export async function startXmpp(parts: ServerParts): Promise<Server> {
         return true
       }
       return false
+    },
+    async tell(from, to, text) {
+      const message = el('message', NS_CLIENT, { type: 'chat' }, el('body', NS_CLIENT, null, text))
+      await router.route(Stanza.of(message, Jid.of(undefined, from), to, randomUUID()))
     },
     get connections() {
       return streams.size

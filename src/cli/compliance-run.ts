@@ -5,10 +5,11 @@ import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Config } from '../config/config.ts'
-import { clientPlaces, type Dial } from '../net/client-socket.ts'
+import { clientPlaces } from '../net/client-socket.ts'
 import type { Target } from '../ops/compliance/lab.ts'
 import { type Report, runCompliance } from '../ops/compliance/run.ts'
-import type { ListenInfo, Status } from '../ops/running-server.ts'
+import { placeOf, placesOf, webOf } from '../ops/own-places.ts'
+import type { Status } from '../ops/running-server.ts'
 import { Jid } from '../xmpp/jid.ts'
 import type { ComplianceOptions } from './compliance.ts'
 import { reportText } from './compliance-text.ts'
@@ -94,33 +95,6 @@ async function removeAll(server: Connection, jids: readonly string[]): Promise<v
 async function authorityOf({ trial, data }: Config): Promise<string | undefined> {
   const file = join(data, 'tls', 'ca.crt')
   return trial && existsSync(file) ? readFile(file, 'utf8') : undefined
-}
-
-function placeOf(
-  kind: ListenInfo['kind'],
-  listening: readonly ListenInfo[],
-  common: Omit<Dial, 'host' | 'port'>,
-): Dial | undefined {
-  const found = listening.find((one) => one.kind === kind)
-  return found && { ...common, host: reachable(found.host), port: found.port }
-}
-
-function placesOf(listening: readonly ListenInfo[], common: Omit<Dial, 'host' | 'port'>): Target['places'] {
-  const [starttls, tls] = [placeOf('starttls', listening, common), placeOf('tls', listening, common)]
-  return { ...(starttls ? { starttls } : {}), ...(tls ? { tls } : {}) }
-}
-
-function webOf(listening: readonly ListenInfo[]): string | undefined {
-  const found = listening.find(({ kind }) => kind === 'http')
-  if (!found) return undefined
-  const host = reachable(found.host)
-  return `http://${host.includes(':') ? `[${host}]` : host}:${found.port}`
-}
-
-/** What listens everywhere is reached by loopback. */
-function reachable(host: string): string {
-  if (host === '0.0.0.0') return '127.0.0.1'
-  return host === '::' ? '::1' : host
 }
 
 async function onAccount(account: string, options: ComplianceOptions, stop: AbortSignal): Promise<Report> {

@@ -2,7 +2,7 @@
 // `aenigma dns`: which records this server needs, how they are, and putting them there.
 import type { Command } from 'commander'
 import type { Address } from '../config/config.ts'
-import { parseIp } from '../config/units.ts'
+import { isIpAddress, parseIp } from '../config/units.ts'
 import type { DnsRequest } from '../ops/dns.ts'
 import { Failure } from './failure.ts'
 import { result } from './output.ts'
@@ -77,7 +77,7 @@ function withDnsOptions(command: Command): Command {
 }
 
 function requestOf({ domain, address, server }: DnsOptions): DnsRequest {
-  const bad = address.find((one) => parseIp(one, 0) === undefined)
+  const bad = address.find((one) => !isIpAddress(one))
   if (bad !== undefined) throw new Failure('usage', `"${bad}" is no IP address.`, undefined, 2)
   const servers = server.map((text): Address => {
     const found = parseIp(text, 53)

@@ -5,6 +5,7 @@ import { Command, CommanderError } from 'commander'
 import { addCompliance } from './compliance.ts'
 import { addConfig } from './config-check.ts'
 import { addDns } from './dns.ts'
+import { addDoctor } from './doctor.ts'
 import { failureOf, report } from './failure.ts'
 import { addFederation } from './federation.ts'
 import { addInstall } from './install.ts'
@@ -56,6 +57,7 @@ function program(): Command {
     addInvite,
     addConfig,
     addDns,
+    addDoctor,
     addCompliance,
     addInstall,
     addUninstall,

@@ -3,7 +3,7 @@
 import { z } from 'zod'
 import { isDomain } from './domains.ts'
 import { place, section, texts, told } from './kinds.ts'
-import { parseIp } from './units.ts'
+import { isIpAddress } from './units.ts'
 
 const file = (help: string) => z.string().min(1).optional().meta(told(help, 'file'))
 const domain = (help: string) =>
@@ -27,7 +27,7 @@ export const dns = section(
         help: 'The addresses that others reach this machine at, where it does not have them itself (behind NAT).',
       },
       'IP address, or a list of them',
-      (text) => (parseIp(text, 0) ? undefined : 'must be an IP address such as 192.0.2.1 or 2001:db8::1'),
+      (text) => (isIpAddress(text) ? undefined : 'must be an IP address such as 192.0.2.1 or 2001:db8::1'),
     ),
     target: domain(
       'The name of this machine, where our domain itself leads elsewhere (to a website, say); otherwise the domain.',

@@ -52,6 +52,11 @@ export function parseIp(value: unknown, port: number): Address | undefined {
   return sound && domainToASCII(literal) !== '' ? address : undefined
 }
 
+/** Whether this is an IP address, without a port. */
+export function isIpAddress(text: string): boolean {
+  return parseIp(`${text.includes(':') ? `[${text}]` : text}:53`, 53) !== undefined
+}
+
 /** Whether this names a place to connect to, as `see-other-host` writes it (RFC 6120 §4.9.3.19): a host, perhaps with a port. */
 export function isServerName(text: string): boolean {
   const [, six, name, port] = /^(?:\[([0-9a-f:.]+)\]|([^:[\]\s/@]+))(?::(\d{1,5}))?$/i.exec(text) ?? []

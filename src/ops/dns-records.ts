@@ -67,7 +67,10 @@ function hostRecords(host: string, wish: DnsWish): HostRecords {
 }
 
 /** All subdomains that answer for something. */
-function servicesBelow(host: string, { config: { components, hosts } }: DnsWish): readonly string[] {
+export function servicesBelow(
+  host: string,
+  { config: { components, hosts } }: { readonly config: Pick<Config, 'components' | 'hosts'> },
+): readonly string[] {
   const others = [...components.keys()].filter((name) => name.endsWith(`.${host}`)).map(ascii)
   const own = SERVICES.map((label) => `${label}.${host}`)
   return [...new Set([...own, ...others])].filter((name) => !hosts.includes(name))

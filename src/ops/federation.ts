@@ -72,6 +72,8 @@ export interface FederationQuestion {
   readonly domain: string
   /** Our domain; the first if it is not said. */
   readonly from?: string | undefined
+  /** The way to ourselves, as others find us, without what takes two. */
+  readonly self?: boolean | undefined
 }
 
 /** What can be done about other servers. */
@@ -94,8 +96,9 @@ export function federationCommands(federation: FederationControl) {
     },
     async 'federation.test'(args: unknown, progress: (progress: Progress) => void): Promise<FederationReport> {
       let done = 0
-      return federation.test(one.extend({ from: z.string().optional() }).parse(args), (step) =>
-        progress({ done: ++done, detail: step }),
+      return federation.test(
+        one.extend({ from: z.string().optional(), self: z.boolean().optional() }).parse(args),
+        (step) => progress({ done: ++done, detail: step }),
       )
     },
   }

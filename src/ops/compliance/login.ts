@@ -14,7 +14,7 @@ const NS_BIND2 = 'urn:xmpp:bind:0'
 const NS_FAST = 'urn:xmpp:fast:0'
 
 /** Most wanted first. */
-const HASHES: readonly ScramName[] = ['SCRAM-SHA-512', 'SCRAM-SHA-256', 'SCRAM-SHA-1']
+export const MECHANISMS: readonly ScramName[] = ['SCRAM-SHA-512', 'SCRAM-SHA-256', 'SCRAM-SHA-1']
 /** FAST without channel binding (XEP-0484 §3.1), which every server offers. */
 const TOKEN_MECHANISM = 'HT-SHA-256-NONE'
 
@@ -31,13 +31,16 @@ export interface Token {
   readonly agent: string
 }
 
-/** Logs in on a stream whose features have come, and opens the stream anew. */
-export async function authenticate(client: Client, credentials: Credentials): Promise<void> {
+/** Logs in on a stream whose features have come, and opens the stream anew. @param only the one mechanism that is tried */
+export async function authenticate(client: Client, credentials: Credentials, only?: ScramName): Promise<void> {
   const offered = client.features.child('mechanisms', NS_SASL)
   needs(offered, 'logging in is not offered')
   const login = loginOf(
     credentials,
-    offered.childrenNamed('mechanism').map((one) => one.text),
+    offered
+      .childrenNamed('mechanism')
+      .map((one) => one.text)
+      .filter((one) => only === undefined || one === only),
   )
   const scram = new ScramClient(login)
   client.sends(el('auth', NS_SASL, { mechanism: scram.mechanism }, scram.first))
@@ -122,7 +125,7 @@ export function becomesAvailable(client: Client, ...children: readonly Element[]
 }
 
 function loginOf({ username, password }: Credentials, offered: readonly string[]): ScramLogin {
-  const hash = HASHES.find((one) => offered.includes(one))
+  const hash = MECHANISMS.find((one) => offered.includes(one))
   if (!hash) throw new Missing(`no kind of SCRAM is offered, only ${offered.join(', ') || 'nothing'}`)
   const escaped = username.replaceAll('=', '=3D').replaceAll(',', '=2C') // RFC 5802 §5.1
   return { hash, username: escaped, password: preparePassword(password) ?? password }

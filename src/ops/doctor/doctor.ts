@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// Everything that is looked at, for a server of this machine.
+import { statfs } from 'node:fs/promises'
+import { freemem, totalmem } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
+import { System } from '../../appliance/system.ts'
+import type { Config } from '../../config/config.ts'
+import { isInstalled } from '../../config/installed.ts'
+import { inspectSqlite } from '../../store/inspect.ts'
+import type { DnsRequest } from '../dns.ts'
+import type { Status } from '../running-server.ts'
+import { tlsWard } from './certificates.ts'
+import { clientWard } from './clients.ts'
+import { machineWard } from './machine.ts'
+import { networkWard } from './network.ts'
+import { portWard } from './ports.ts'
+import { type DoctorReport, examine, type Result } from './run.ts'
+import type { Subject, Ward } from './subject.ts'
+
+/** How long the database may take, in ms. */
+const INTEGRITY_TIME = 15_000
+
+/** The server that this configuration is about, as it is. Rejects if none runs. */
+export async function subjectOf(config: Config, ask: Subject['ask'], request: DnsRequest = {}): Promise<Subject> {
+  const status = (await ask('status')) as Status
+  return {
+    ...{ config, status, ask, request, now: Date.now, ticks: () => performance.now(), wait },
+    machine: isInstalled() ? new System() : undefined,
+    memory: () => ({ free: freemem(), whole: totalmem() }),
+    async space(path) {
+      const { bavail, blocks, bsize } = await statfs(path)
+      return { free: bavail * bsize, whole: blocks * bsize }
+    },
+    integrity: async () =>
+      config.store.kind === 'sqlite'
+        ? inspectSqlite(join(config.data, 'aenigma.db'), AbortSignal.timeout(INTEGRITY_TIME))
+        : undefined,
+  }
+}
+
+/** All checks. */
+export function wardsFor(subject: Subject): readonly Ward[] {
+  return [portWard(subject), tlsWard(subject), networkWard(subject), clientWard(subject), machineWard(subject)]
+}
+
+/** Looks at everything. */
+export function doctor(subject: Subject, tell?: (result: Result) => void): Promise<DoctorReport> {
+  return examine(wardsFor(subject), tell)
+}

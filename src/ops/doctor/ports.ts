@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// Whether everything that listens answers: from inside, and through each address that others use.
+import type { Check } from '../../appliance/check.ts'
+import { isPublic, publicAddresses } from '../../net/public-addresses.ts'
+import { probePort } from '../../net/tls-probe.ts'
+import { ownAddresses } from '../dns.ts'
+import { reachable } from '../own-places.ts'
+import type { ListenInfo } from '../running-server.ts'
+import { bad, check, ok, type Seen, type Subject, type Ward } from './subject.ts'
+
+/** What others connect to. */
+const FOR_OTHERS: ReadonlySet<ListenInfo['kind']> = new Set([
+  ...(['starttls', 'tls', 'shared', 'redirect', 'https', 'servers', 'serversTls', 'proxy'] as const),
+])
+
+/** The checks. */
+export function portWard(subject: Subject): Ward {
+  const { listening } = subject.status
+  const inside = listening.map((one) => insideCheck(one))
+  const addresses = subject.config.trial ? [] : ownAddresses(subject.config, subject.request.addresses)
+  const outward = listening.filter(({ kind, host }) => FOR_OTHERS.has(kind) && !isLoopback(host))
+  const seen = new Map<string, ListenInfo>(outward.map((one) => [`${one.port}`, one]))
+  const outside = addresses.flatMap((address) => [...seen.values()].map((one) => outsideCheck(address, one)))
+  return { title: 'Ports', checks: [...inside, ...wanted(listening), ...outside, ...reachability(subject, addresses)] }
+}
+
+function insideCheck({ kind, host, port }: ListenInfo): Check {
+  return check(`listener.${kind}.${host}.${port}`, `${kind} at port ${port}, from this machine`, async () => {
+    const failed = await probePort(reachable(host), port)
+    if (failed === undefined) return ok('It answers.')
+    return bad(
+      'error',
+      `${reachable(host)} port ${port}: ${failed}.`,
+      'Look into the log; "aenigma restart" starts it anew.',
+    )
+  })
+}
+
+/** A port that was taken is worth a word: nobody finds the other one. */
+function wanted(listening: readonly ListenInfo[]): readonly Check[] {
+  return listening
+    .filter(({ port, wanted: asked }) => asked !== port && asked !== 0)
+    .map(({ kind, port, wanted: asked }) =>
+      check(`port-taken.${kind}`, `the port of ${kind}`, async () =>
+        bad(
+          'warn',
+          `It listens at ${port}: ${asked} was taken.`,
+          `Stop what listens at ${asked}, and restart.`,
+          String(asked),
+        ),
+      ),
+    )
+}
+
+function outsideCheck(address: string, { kind, host, port }: ListenInfo): Check {
+  const family = address.includes(':') ? 'v6' : 'v4'
+  return check(
+    `reach.${family}.${address}.${port}`,
+    `port ${port} (${kind}) through ${address}`,
+    async (): Promise<Seen> => {
+      const failed = await probePort(address, port)
+      if (failed === undefined) return ok('It answers.')
+      const own = publicAddresses().includes(address) || !isPublic(address)
+      const fix =
+        host === '0.0.0.0' && family === 'v6'
+          ? `It listens for IPv4 only: use [::]:${port}.`
+          : `Open TCP port ${port} in the firewall of this machine and of its provider.`
+      // Through a translation of addresses a machine often cannot reach itself, though others can.
+      return bad(own ? 'error' : 'warn', `${address} port ${port}: ${failed}.`, fix)
+    },
+  )
+}
+
+function reachability({ config }: Subject, addresses: readonly string[]): readonly Check[] {
+  if (config.trial || addresses.length > 0) return []
+  return [
+    check('addresses', 'public addresses', async () =>
+      bad(
+        'warn',
+        'This machine has no public address of its own, so nothing was tried from outside.',
+        'Say which addresses others reach it at: --address, or dns.addresses.',
+      ),
+    ),
+  ]
+}
+
+function isLoopback(host: string): boolean {
+  return host === '::1' || host.startsWith('127.') || host === 'localhost'
+}

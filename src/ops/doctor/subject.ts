@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the doctor looks at, and through what: all of it is handed in, so that tests make a server ill as they like.
+import type { Check, Finding, Level } from '../../appliance/check.ts'
+import type { Machine } from '../../appliance/machine.ts'
+import type { Config } from '../../config/config.ts'
+import type { DnsRequest } from '../dns.ts'
+import type { Status } from '../running-server.ts'
+
+/** Free and whole space of a disk, in bytes. */
+export interface Space {
+  readonly free: number
+  readonly whole: number
+}
+
+/** A server that runs, and the machine below it. */
+export interface Subject {
+  readonly config: Config
+  readonly status: Status
+  /** Asks the server, as the command line does. */
+  ask(command: string, args?: unknown): Promise<unknown>
+  /** How the DNS is asked; its addresses are those that others reach this machine at. */
+  readonly request: DnsRequest
+  /** The wall clock, and one that nobody sets; both in ms. */
+  now(): number
+  ticks(): number
+  wait(ms: number): Promise<void>
+  space(path: string): Promise<Space>
+  /** The system, if this server was installed on it by `aenigma install`; undefined on anybody else's machine. */
+  readonly machine: Machine | undefined
+  /** Free and whole memory, in bytes. */
+  memory(): Space
+  /** Whether the database is sound; '' if it is, else what is wrong. Undefined: it cannot be looked at like this. */
+  integrity(): Promise<string | undefined>
+}
+
+/** Checks that belong together. */
+export interface Ward {
+  readonly title: string
+  readonly checks: readonly Check[]
+  /** Clears up, when all of its checks are done. */
+  close?(): Promise<void>
+}
+
+/** A finding that is good. */
+export const ok = (found: string): Seen => ({ level: 'ok', found })
+/** There is nothing to look at. */
+export const na = (found: string): Seen => ({ level: 'na', found })
+
+/** What a check saw, without its name. */
+export type Seen = Omit<Finding, 'id'>
+
+/** Something that is not as it should be. */
+export function bad(level: Extract<Level, 'warn' | 'error'>, found: string, fix: string, wanted?: string): Seen {
+  return { level, found, fix, ...(wanted === undefined ? {} : { wanted }) }
+}
+
+/** A check from what it looks at. What goes wrong while looking is an error of what is looked at. */
+export function check(id: string, about: string, look: () => Promise<Seen>): Check {
+  return { id, about, run: async () => ({ id, ...(await look()) }) }
+}
