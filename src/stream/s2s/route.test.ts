@@ -76,7 +76,9 @@ test('a goodbye waits as a message does: else who is gone would be shown there f
   clock.advance(1_500)
   const host = await (await place.dialer.next()).connects().letsIn()
   await host.receives(`<presence type='unavailable' from='${juliet.full}' to='${room}'/>`)
-  await host.receives(`<presence type='unavailable' from='${juliet.full}' to='${ROMEO}'><status>two</status></presence>`)
+  await host.receives(
+    `<presence type='unavailable' from='${juliet.full}' to='${ROMEO}'><status>two</status></presence>`,
+  )
   juliet.sends(chat('nothing else'))
   await host.receives(says('nothing else'))
 })
