@@ -17,7 +17,7 @@ import { ServerNetwork } from './net/server-network.ts'
 import { Certificates } from './net/tls.ts'
 import { FirstAccount } from './ops/first-account.ts'
 import { Invited } from './ops/invited.ts'
-import type { RunningServer, SessionInfo } from './ops/running-server.ts'
+import type { ListenInfo, RunningServer, SessionInfo } from './ops/running-server.ts'
 import { OtherServers } from './other-servers.ts'
 import { OwnCertificates } from './own-certificates.ts'
 import { type Server, startXmpp } from './server.ts'
@@ -166,9 +166,29 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
     }),
   )
   log.info('started', { version: software.version, ms: systemClock.now() - started })
+  const server = controlOf(parts, { own, others, sweeper, listening, stop })
+  if (!config.trial) {
+    const { nightlyDoctor } = await import('./nightly-doctor.ts')
+    stops.push(await nightlyDoctor(parts, server))
+  }
+  return server
+}
+
+/** What is behind the server that administrators speak to. */
+interface Behind {
+  readonly own: OwnCertificates
+  readonly others: OtherServers
+  readonly sweeper: UploadSweeper
+  readonly listening: readonly ListenInfo[]
+  readonly stop: () => Promise<void>
+}
+
+/** The server as administrators see it. */
+function controlOf(parts: Parts, { own, others, sweeper, listening, stop }: Behind): RunningServer {
+  const { config, live, store, accounts, firstAccount, xmpp } = parts
   const { hosts, data, trial } = config
   const authority = trial ? join(data, 'tls', 'ca.crt') : undefined
-  const server: RunningServer = {
+  return {
     info: { hosts, listening, data, trial, url: config.http.url, authority },
     accounts,
     firstAccount,
@@ -189,11 +209,6 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
     ...renewal(parts, own),
     stop,
   }
-  if (!trial) {
-    const { nightlyDoctor } = await import('./nightly-doctor.ts')
-    stops.push(await nightlyDoctor(parts, server))
-  }
-  return server
 }
 
 /** Puts a newer configuration in force. */

@@ -62,7 +62,7 @@ test('who runs at each hook', () => {
         'last-activity',
       ],
       onAway: ['offline'],
-      onDeliver: ['blocking', 'pep', 'csi'],
+      onDeliver: ['blocking', 'pep', 'offline', 'csi'],
       onAvailable: ['pep', 'push', 'offline', 'caps', 'stream-management'],
     },
   )

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // What `aenigma install` and `aenigma uninstall` print.
-import type { Appliance } from '../appliance/appliance.ts'
 import type { Planned } from '../appliance/installation.ts'
 import type { Obstacle } from '../appliance/needs.ts'
+import type { Config } from '../config/config.ts'
+import { wantedRecords } from '../ops/dns.ts'
 import type { NewInvitationInfo } from '../ops/invitations.ts'
+import { formText } from './dns-text.ts'
 import { timeText } from './output.ts'
 
 const MARKS: Readonly<Record<Planned['state'], string>> = { done: '✓', wanted: '+', left: '·' }
@@ -27,18 +29,27 @@ export function obstaclesText(found: readonly Obstacle[]): string {
   return ['this machine is not ready:', ...found.map((one) => `  - ${one.found} ${one.fix}`)].join('\n')
 }
 
-/** The end of an installation. */
-export async function closing(
-  { name }: Appliance,
-  changed: readonly string[],
-  invitation: NewInvitationInfo | undefined,
-  ms: number,
-): Promise<string> {
-  if (changed.length === 0) return 'Nothing was changed: 0 steps.'
-  const steps = changed.length === 1 ? '1 step' : `${changed.length} steps`
+/** How it went. */
+export interface Ending {
+  readonly name: string
+  readonly config: Config
+  /** How many steps were taken. */
+  readonly steps: number
+  /** For the first administrator. */
+  readonly invitation: NewInvitationInfo | undefined
+  readonly ms: number
+}
+
+/** The end of an installation: what is left to do. */
+export async function closing({ name, config, steps, invitation, ms }: Ending): Promise<string> {
+  const records = wantedRecords(config).map((one) => formText(config.dns.zone ?? one.host, one))
   return [
     '',
-    `The server runs (${steps}, ${(ms / 1000).toFixed(0)} s). "${name} status" tells how it is.`,
+    `The server runs (${steps === 1 ? '1 step' : `${steps} steps`}, ${(ms / 1000).toFixed(0)} s). "${name} status" tells how it is.`,
+    '',
+    `Put these records where your domain lives; "${name} dns" tells whether they are right.`,
+    '',
+    records.join('\n\n'),
     ...(invitation ? await invitationLines(invitation) : []),
   ].join('\n')
 }

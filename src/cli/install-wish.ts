@@ -10,7 +10,7 @@ import { INSTALLED_CONFIG, INSTALLED_DATA, sshConnection } from '../config/insta
 import { loadConfig, readConfig } from '../config/load.ts'
 import { askAdmin } from '../net/admin-socket.ts'
 import { aenigma, type OptionalStep } from '../ops/appliance.ts'
-import { PROGRAM_SOURCE, programVersion } from '../ops/program.ts'
+import { broughtPackages, PROGRAM_SOURCE, programVersion } from '../ops/program.ts'
 import { Failure } from './failure.ts'
 
 /** The options of the command. */
@@ -32,25 +32,33 @@ export function askInstalled(command: string, args: unknown = {}): Promise<unkno
   return askAdmin(adminSocketOf(INSTALLED_DATA), command, args)
 }
 
+/** What is to be installed. */
+export interface Wanted {
+  readonly appliance: Appliance
+  readonly config: Config
+}
+
 /** The appliance as it is wanted here. Rejects with a `Failure` that says what is missing. */
-export async function applianceFor(asked: string | undefined, options: InstallOptions): Promise<Appliance> {
+export async function wantedHere(asked: string | undefined, options: InstallOptions): Promise<Wanted> {
   onlyRoot()
   const { text, config } = existsSync(INSTALLED_CONFIG)
     ? await present(asked, options)
     : await fresh(asked ?? (await askDomain(options)), options)
   const quiet = options.yes === true || options.json === true
-  return aenigma({
+  const appliance = aenigma({
     configText: text,
     domain: config.hosts[0] ?? '',
     ports: { tcp: portsOf(config), udp: [] },
     version: await programVersion(PROGRAM_SOURCE),
     source: PROGRAM_SOURCE,
+    brought: await broughtPackages(),
     ssh: sshConnection(),
     confirm: quiet ? async () => true : stillReachable,
     answers,
     timeZone: options.timeZone ?? 'Etc/UTC',
     locale: options.locale ?? 'C.UTF-8',
   })
+  return { appliance, config }
 }
 
 /** The appliance as it is undone: what it would write does not matter. */
@@ -62,6 +70,7 @@ export function applianceToUndo(): Appliance {
     ports: { tcp: [], udp: [] },
     version: '',
     source: PROGRAM_SOURCE,
+    brought: [],
     ssh: undefined,
     confirm: async () => true,
     answers,
@@ -148,17 +157,9 @@ async function askDomain({ yes, json }: InstallOptions): Promise<string> {
 
 /** Those that others reach. */
 function portsOf({ listen, components }: Config): readonly number[] {
-  const { starttls, tls, servers, serversTls, https, http, proxy } = listen
-  const all = [
-    starttls,
-    tls,
-    servers,
-    serversTls,
-    https,
-    http,
-    proxy,
-    components.size > 0 ? listen.components : [],
-  ].flat()
+  const { starttls, tls, servers, serversTls, shared, redirect, https, http, proxy } = listen
+  const inner = components.size > 0 ? listen.components : []
+  const all = [starttls, tls, servers, serversTls, shared, redirect, https, http, proxy, inner].flat()
   const local = (host: string): boolean => host === 'localhost' || host === '::1' || host.startsWith('127.')
   return [...new Set(all.filter(({ host }) => !local(host)).map(({ port }) => port))].sort((a, b) => a - b)
 }

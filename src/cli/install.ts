@@ -5,11 +5,12 @@ import { Installation, type Planned, StepError, type Wish } from '../appliance/i
 import { obstacles } from '../appliance/needs.ts'
 import { System } from '../appliance/system.ts'
 import { systemClock } from '../clock.ts'
+import { wantedRecords } from '../ops/dns.ts'
 import type { NewInvitationInfo } from '../ops/invitations.ts'
 import type { Status } from '../ops/running-server.ts'
 import { Failure } from './failure.ts'
 import { closing, obstaclesText, planText, planValue } from './install-text.ts'
-import { applianceFor, askInstalled, type InstallOptions, wantedSteps } from './install-wish.ts'
+import { askInstalled, type InstallOptions, wantedHere, wantedSteps } from './install-wish.ts'
 import { say } from './output.ts'
 
 const HELP = `
@@ -50,7 +51,7 @@ function gather(one: string, before: readonly string[]): readonly string[] {
 
 async function install(domain: string | undefined, options: InstallOptions): Promise<void> {
   const began = performance.now()
-  const appliance = await applianceFor(domain, options)
+  const { appliance, config } = await wantedHere(domain, options)
   const machine = new System()
   const inTheWay = await obstacles(machine, appliance)
   if (inTheWay.length > 0) throw new Failure('obstacle', obstaclesText(inTheWay), 'Nothing was changed.')
@@ -64,11 +65,14 @@ async function install(domain: string | undefined, options: InstallOptions): Pro
     return
   }
   if (!nothing && !options.yes && !options.json) await goAhead()
-  const changed = await carryOut(installation, wish, plan, options)
+  const changed = nothing ? [] : await carryOut(installation, wish, plan, options)
   const invitation = changed.length > 0 ? await invite() : undefined
   const ms = Math.round(performance.now() - began)
-  if (options.json) say(JSON.stringify({ changed, plan: planValue(plan), invitation: invitation ?? null, ms }))
-  else say(await closing(appliance, changed, invitation, ms))
+  if (options.json) {
+    const records = wantedRecords(config).flatMap(({ wanted }) => wanted)
+    say(JSON.stringify({ changed, plan: planValue(plan), records, invitation: invitation ?? null, ms }))
+  } else if (changed.length === 0) say('Nothing was changed: 0 steps.')
+  else say(await closing({ name: appliance.name, config, steps: changed.length, invitation, ms }))
 }
 
 async function goAhead(): Promise<void> {

@@ -32,11 +32,12 @@ const SECOND_SIGNAL = 500
 /** Adds the command. */
 export function addUp(program: Command): void {
   withCommonOptions(program.command('up').description('Run the server until it is stopped.'))
+    .option('--service', 'print nothing but the log, as systemd wants it')
     .addHelpText('after', EXAMPLES)
     .action(up)
 }
 
-async function up(options: CommonOptions): Promise<void> {
+async function up(options: CommonOptions & { readonly service?: boolean }): Promise<void> {
   const config = await configOf(options)
   await mkdir(config.data, { recursive: true, mode: 0o700 })
   let answer: AdminHandler = starting
@@ -54,12 +55,13 @@ async function up(options: CommonOptions): Promise<void> {
     const control = controlOf(options, server, end, quiet)
     answer = await commandsOf(server, control)
     const forgetSignals = onSignals(control, log)
-    const link = linkText(server.info, await server.firstAccount.issue())
+    // in a system's log everybody who administers the machine would read it
+    const link = options.service ? undefined : linkText(server.info, await server.firstAccount.issue())
     const first = { ...(password ? { password } : {}), ...(link ? { link } : {}) }
     if (options.json) say(JSON.stringify({ ...server.info, pid: process.pid, ...first }))
-    else say(greeting(server.info, first))
+    else if (!options.service) say(greeting(server.info, first))
     await end.come
-    if (!options.json) say(end.restarts ? 'Restarting…' : 'Stopping…')
+    if (!options.json && !options.service) say(end.restarts ? 'Restarting…' : 'Stopping…')
     await server.stop().catch((error: unknown) => {
       if (!end.restarts) throw error
       report(failureOf(error), false) // what was acknowledged is on disk, and the next server is better than none

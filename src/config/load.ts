@@ -126,9 +126,9 @@ function assemble(
     proxy,
     components,
     federation,
+    acme,
     dns,
     doctor,
-    acme,
   } = checked
   const isManaged = certificate === undefined && certificates === undefined
   const each =

@@ -18,6 +18,7 @@ import { readable } from './authorities.ts'
 import { readCertificate } from './certificate.ts'
 import { chainOf } from './chain.ts'
 import { derOf, numberOf, oidOf } from './der.ts'
+import { allows } from './name-constraints.ts'
 
 const rich = await issue({
   dns: ['a.example', '*.B.example'],
@@ -91,6 +92,28 @@ test('RSA is as good as its key is long', async () => {
     await verdict({}, weak),
     'the certificate of an authority that vouches for it has a key that is too weak',
   )
+})
+
+test('so many names that comparing them with what an authority may certify would take long are not compared', async () => {
+  const many = (letter: string, count: number): string[] =>
+    Array.from({ length: count }, (_, n) => `${letter}${n}.example`)
+  const within = async (names: number, excluded: number): Promise<readonly [boolean, number]> => {
+    const ca = await authority({ extensions: [dnsConstraints([], many('x', excluded))] })
+    const leaf = readCertificate((await issue({ dns: many('a', names), by: ca })).raw)
+    const { constraints } = readCertificate(ca.raw)
+    assert.ok(constraints)
+    let looks = 0
+    const counted = constraints.excluded.map(({ content, ...rest }) => ({
+      ...rest,
+      get content() {
+        looks++
+        return content
+      },
+    }))
+    return [allows({ ...constraints, excluded: counted }, leaf, ['a0.example']), looks]
+  }
+  assert.deepEqual(await within(99, 100), [true, 10_000])
+  assert.deepEqual(await within(2000, 2000), [false, 0])
 })
 
 test('a certificate that was changed is none, or is not trusted', async () => {

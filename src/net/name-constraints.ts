@@ -4,6 +4,9 @@
 import { type Certificate, NAME, type NameConstraints } from './certificate.ts'
 import { context, type Der, derOf, inside } from './der.ts'
 
+/** Names that are compared with constraints: many of both, in a chain that somebody made for us, would keep us busy for long. */
+const COMPARISONS_MAX = 100_000
+
 /**
  * Whether the constraints of an authority allow a certificate.
  * @param domains that it is taken to be for, in A-labels, whatever kind of name says so
@@ -42,6 +45,7 @@ function keeps<T>(
   excluded: readonly Der[],
   matches: (name: T, base: Der) => boolean,
 ): boolean {
+  if (names.length * (permitted.length + excluded.length) > COMPARISONS_MAX) return false
   return names.every(
     (name) =>
       (permitted.length === 0 || permitted.some((base) => matches(name, base))) &&

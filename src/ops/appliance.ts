@@ -7,6 +7,7 @@ import { directories } from '../appliance/steps/directories.ts'
 import { firewall } from '../appliance/steps/firewall.ts'
 import { journalLimits } from '../appliance/steps/journal-limits.ts'
 import { locale } from '../appliance/steps/locale.ts'
+import { packages } from '../appliance/steps/packages.ts'
 import { type Release, release } from '../appliance/steps/release.ts'
 import { securityUpgrades } from '../appliance/steps/security-upgrades.ts'
 import { service } from '../appliance/steps/service.ts'
@@ -36,6 +37,8 @@ export interface InstallWish {
   readonly confirm: () => Promise<boolean>
   /** Whether the server answers at its admin socket. */
   readonly answers: () => Promise<boolean>
+  /** Packages of the distribution that came for this installation just before. */
+  readonly brought: readonly string[]
   readonly locale: string
   readonly timeZone: string
 }
@@ -60,6 +63,12 @@ export function aenigma(wish: InstallWish): Appliance {
 function stepsFor(wish: InstallWish): readonly Step[] {
   const { ssh, confirm } = wish
   return [
+    packages({
+      id: 'library',
+      why: 'The runtime needs libatomic.',
+      names: ['libatomic1'],
+      brought: wish.brought,
+    }),
     systemUser({ name: NAME, home: INSTALLED_DATA }),
     directories(
       'directories',
@@ -77,7 +86,7 @@ function stepsFor(wish: InstallWish): readonly Step[] {
         name: NAME,
         description: 'aenigma, an XMPP server',
         documentation: `file:${PROGRAM}/current/README.md`,
-        exec: [...runtime(), 'up', '--config', INSTALLED_CONFIG],
+        exec: [...runtime(), 'up', '--service', '--config', INSTALLED_CONFIG],
         user: NAME,
         writes: [INSTALLED_DATA],
         lowPorts: true,

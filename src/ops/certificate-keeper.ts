@@ -142,6 +142,8 @@ export class CertificateKeeper {
     const covers = wanted.names.every((name) => kept.names.includes(name))
     if (!kept.provisional && covers && now < renewalAt(kept, spread(host))) return
     await this.#fetch(host, kept, wanted.names)
+    const fresh = this.#kept.get(host)
+    if (fresh) fresh.missing = wanted.missing
   }
 
   /** Names without an address would only make the order fail. */

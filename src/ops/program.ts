@@ -28,3 +28,9 @@ async function filesIn(directory: string, part: string): Promise<readonly string
     .map((entry) => join(entry.parentPath, entry.name).slice(directory.length + 1))
     .sort()
 }
+
+/** Packages of the distribution that `setup` had to install before this program could run. */
+export async function broughtPackages(): Promise<readonly string[]> {
+  const text = await readFile(join(PROGRAM_SOURCE, '.brought'), 'utf8').catch(() => '')
+  return text.split(/\s+/).filter((name) => name !== '')
+}

@@ -11,10 +11,11 @@ import { parseElement } from '../xml/reader.ts'
 import { NS_DELAY } from '../xmpp/0203-delay.ts'
 import { archiveId } from '../xmpp/0313-archive-queries.ts'
 import { stanzaId } from '../xmpp/0359-stanza-ids.ts'
-import { StanzaError } from '../xmpp/errors.ts'
+import { StanzaError, StreamError } from '../xmpp/errors.ts'
 import type { Jid } from '../xmpp/jid.ts'
 import { type MessageType, NS_CLIENT, Stanza } from '../xmpp/stanza.ts'
 import { isCounted, roomFor } from './0198-stream-management/counted.ts'
+import { isCarbon } from './0280-carbons.ts'
 import { archiveOwners, keepingOf } from './0313-archive.ts'
 import { bury } from './0424-retraction.ts'
 
@@ -22,9 +23,15 @@ import { bury } from './0424-retraction.ts'
 const PAGE = 50
 /** UTF-16 units of XML that are sent before the client's link has had a turn to write them. */
 const PORTION = 512 * 1024
+/** What may come behind what waits before a client that does not take it is cut off, as one that acknowledges nothing. */
+const BEHIND_MAX = 10_000
+/** Messages that are held back in memory, all others' clients having them, and UTF-16 units of their texts. */
+const HELD_MAX = 1_000
+const HELD_TEXT = 1024 * 1024
 
 const KEPT: Verdict = { keep: 'stored until somebody is there' }
 const BEHIND: Verdict = { keep: 'behind what waits' }
+const HELD: Verdict = { keep: 'goes after what waits' }
 const FLEETING: Verdict = { keep: 'nothing in it that lasts' }
 const UNWANTED: Verdict = { keep: 'not to be stored' }
 const FULL: Verdict = { stop: 'the offline queue is full', error: new StanzaError('cancel', 'service-unavailable') }
@@ -42,9 +49,16 @@ export const offline: Feature = {
       onReceive: (stanza, owner) => queues.behind(stanza, owner),
       onAway: (message, owner) => queues.away(message, owner),
       onAvailable: (client) => queues.handOver(client.account),
+      onDeliver: (stanza, client) => queues.after(stanza, client),
       disco: { server: { features: ['msgoffline'] } },
     }
   },
+}
+
+/** A message that waits in memory; whether for its client alone. */
+interface Held {
+  readonly message: Stanza
+  readonly alone: boolean
 }
 
 /** The queue of one account; what is in it is in the store. */
@@ -57,8 +71,14 @@ interface Queue {
   again: boolean
   /** Who is getting what waits: what comes meanwhile for this client alone goes behind it. */
   client: Session | undefined
-  /** How much of that there was. */
+  /** The first of that, and how many it has not got yet. */
+  firstBehind: MessageId
   behind: number
+  /** What it gets after all that: others have it already, it must not be stored, or came behind such a one. */
+  held: Held[]
+  heldText: number
+  /** Whether what is delivered at this moment was kept until now. */
+  handing: boolean
   /** What a client has to make, by acknowledging something, before the delivery goes on. */
   room: Promise<void> | undefined
 }
@@ -88,21 +108,38 @@ class Queues {
 
   /**
    * Nothing overtakes what waits, even if that takes a while: it joins the queue. The archive has it already. Where other
-   * clients get it too, or too much comes, it goes its way: order is not worth more than that.
+   * clients get it too, it goes its way, and `after` holds it back for this one.
    */
   behind(message: Stanza, owner: LocalAccount): Verdict {
     if (this.#busy === 0 || message.kind !== 'message') return PASS
     const queue = this.#queues.get(owner)
     const { from, to } = message
-    if (!queue?.client || !from || !to || queue.behind >= this.#ctx.limits.offlineMessages) return PASS
+    if (!queue?.client || !from || !to || queue.held.length > 0) return PASS
     const fate = recipients(message.type as MessageType, to.resource, owner.sessions.values())
     if (fate.kind !== 'deliver' || fate.clients.some((client) => client !== queue.client)) return PASS
     const keeping = keepingOf(message)
     if (keeping === 'nothing' || keeping === 'deny') return PASS
-    queue.behind++
     queue.again = true
-    this.#append(message, { from, to, archiveFor: [] }, owner, queue)
+    const id = this.#append(message, { from, to, archiveFor: [] }, owner, queue)
+    if (++queue.behind === 1) queue.firstBehind = id
+    if (queue.behind > BEHIND_MAX) queue.client.close(new StreamError('policy-violation', 'Too much waits.'))
     return BEHIND
+  }
+
+  /** What is not stored for a client that gets what waits is for it all the same, in its turn. */
+  after(message: Stanza, client: Session): Verdict {
+    if (this.#busy === 0 || message.kind !== 'message') return PASS
+    const queue = this.#queues.get(client.account)
+    const { type, to } = message
+    if (queue?.client !== client || queue.handing || (type !== 'chat' && type !== 'normal')) return PASS
+    if (isCarbon(message)) return PASS // of what was said to others, or by others: nothing of that waits
+    const fate = recipients(type, to?.resource, client.account.sessions.values())
+    queue.held.push({ message, alone: fate.kind === 'deliver' && fate.clients.length === 1 })
+    queue.heldText += message.kept().length
+    if (queue.held.length > HELD_MAX || queue.heldText > HELD_TEXT) {
+      client.close(new StreamError('policy-violation', 'Too much waits.'))
+    }
+    return HELD
   }
 
   /** Delivers what waits to a client that can take it, if there is one. */
@@ -122,7 +159,11 @@ class Queues {
       delivering: false,
       again: false,
       client: undefined,
+      firstBehind: 0,
       behind: 0,
+      held: [],
+      heldText: 0,
+      handing: false,
       room: undefined,
     }
     this.#queues.set(owner, queue)
@@ -195,10 +236,27 @@ class Queues {
   }
 
   #serve(queue: Queue, client: Session | undefined): void {
-    if (queue.client === client) return
-    this.#busy += Number(client !== undefined) - Number(queue.client !== undefined)
+    const before = queue.client
+    if (before === client) return
+    this.#busy += Number(client !== undefined) - Number(before !== undefined)
     queue.client = client
     queue.behind = 0
+    const { held } = queue
+    queue.held = []
+    queue.heldText = 0
+    if (before) for (const one of held) this.#letGo(one, before, queue)
+  }
+
+  /** To its client; if that is gone, whoever else it was for has it. */
+  #letGo({ message, alone }: Held, client: Session, queue: Queue): void {
+    const { from, to } = message
+    if (isThere(client)) void this.#ctx.router.toClient(message, client)
+    if (isThere(client) || !alone || !from || !to) return
+    const keeping = keepingOf(message)
+    if (keeping === 'nothing') return
+    if (keeping !== 'deny') this.#append(message, { from, to, archiveFor: [] }, client.account, queue)
+    else if (message.element.child('body'))
+      void this.#ctx.router.refuse(message, new StanzaError('cancel', 'service-unavailable'))
   }
 
   /** Does not wait: as long as somebody does, nothing that the client sends is read. */
@@ -216,10 +274,13 @@ class Queues {
       if (!isThere(client)) break // nothing is counted any more, so nothing would come back
       const message = this.#read(kept, client.account.jid)
       // Where nothing waits, nothing comes between: what is new would overtake what is old.
+      queue.handing = true
       const handing = message && this.#ctx.router.toClient(message, client)
       if (handing) await handing
+      queue.handing = false
       size += kept.xml.length
       last = kept.id
+      if (queue.behind > 0 && kept.id >= queue.firstBehind) queue.behind--
     }
     await new Promise<void>((resolve) => setImmediate(resolve)) // the link writes, and notices if it cannot
     // What broke off stays, unless stream management has put it back into the queue: nothing may wait twice.

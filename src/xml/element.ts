@@ -93,10 +93,10 @@ export class Element implements Writable {
     return new Element(this.name, this.ns, attrs, this.children, this.source)
   }
 
-  /** The same element with another child at its end. */
-  append(child: Element): Element {
+  /** The same element with another child at its end. @param written the child as it stands there, if it was written already */
+  append(child: Element, written?: string): Element {
     const source = this.source && {
-      text: this.source.text + child.xml(this.ns),
+      text: this.source.text + (written ?? child.xml(this.ns)),
       declarations: this.source.declarations,
     }
     return new Element(this.name, this.ns, this.attrs, [...this.children, child], source)

@@ -107,8 +107,11 @@ export class Stanza implements Writable {
 
   /** The same stanza with another child at its end; what was rendered already is not rendered again. */
   append(child: Element): Stanza {
-    const longer = this.withElement(this.element.append(child))
-    if (this.#rest !== undefined) longer.#rest = withLast(this.#rest, this.kind, child.xml(NS_CLIENT))
+    const { element } = this
+    const written = element.ns === NS_CLIENT ? child.xml(NS_CLIENT) : undefined
+    const longer = this.withElement(element.append(child, written))
+    if (this.#rest === undefined) return longer
+    longer.#rest = withLast(this.#rest, this.kind, written ?? child.xml(NS_CLIENT))
     return longer
   }
 

@@ -17,6 +17,8 @@ const AENIGMA = new URL('../../bin/aenigma', import.meta.url).pathname
 const PASSWORD = 'secret'
 /** How long anything may take, in ms. */
 const PATIENCE = 60_000
+/** What a client may be sent before a test asks for it: all that waited for it comes at once. */
+const INBOX_MAX = 5_000
 const NS_CLIENT = 'jabber:client'
 
 /** What a server may have that others have not. */
@@ -132,7 +134,7 @@ export class OurServer {
   /** A client that is available. */
   async enter(name: string, resource = 'x'): Promise<Client> {
     const pipe = await ClientSocket.direct({ host: '127.0.0.1', port: this.ports.client, domain: this.domain })
-    const client = new Client(pipe, this.domain, AbortSignal.timeout(120_000))
+    const client = new Client(pipe, this.domain, AbortSignal.timeout(120_000), INBOX_MAX)
     this.#of.defer(() => client.leaves())
     await client.opens()
     await authenticate(client, { username: name, password: PASSWORD })

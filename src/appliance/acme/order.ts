@@ -53,7 +53,7 @@ const LOOK_LAST = 10_000
  * @returns the certificate with its chain (PEM)
  */
 export async function orderCertificate(authority: Authority, { names, key, answerers }: Wanted): Promise<string> {
-  const { Client, crypto } = (await import('acme-client')).default
+  const { Client, crypto } = await library()
   const client = new Client({
     directoryUrl: authority.directory,
     accountKey: authority.accountKey,
@@ -63,7 +63,7 @@ export async function orderCertificate(authority: Authority, { names, key, answe
   })
   const [, csr] = await crypto.createCsr({ altNames: [...names] }, key)
   const open = new Map<string, () => void | Promise<void>>()
-  return client.auto({
+  const ordered = client.auto({
     csr,
     ...(authority.email === undefined ? {} : { email: authority.email }),
     termsOfServiceAgreed: true,
@@ -89,10 +89,24 @@ export async function orderCertificate(authority: Authority, { names, key, answe
       await end?.()
     },
   })
+  // The library falls over itself where there was no answer at all.
+  return ordered.catch((error: unknown) => {
+    throw error instanceof TypeError ? new Error('the certificate authority did not answer') : error
+  })
+}
+
+/** How long the authority may take to answer one request, in ms; how often it is asked, and the seconds between. */
+const REQUEST_TIME = 30_000
+const PERSISTENCE = { acmeSettings: { retryMaxAttempts: 2, retryDefaultDelay: 1 } }
+
+async function library() {
+  const { default: acme } = await import('acme-client')
+  Object.assign(acme.axios.defaults, { timeout: REQUEST_TIME, ...PERSISTENCE })
+  return acme
 }
 
 /** A new key for an account or a certificate (PEM): ECDSA P-256. */
 export async function newKey(): Promise<string> {
-  const { crypto } = (await import('acme-client')).default
+  const { crypto } = await library()
   return (await crypto.createPrivateEcdsaKey('P-256')).toString()
 }

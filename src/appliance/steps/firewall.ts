@@ -122,7 +122,7 @@ function rulesText({ name, tcp, udp }: FirewallWish, others: Ports): string {
     'type filter hook input priority filter; policy drop;',
     'ct state established,related accept',
     'iif "lo" accept',
-    'meta l4proto { icmp, ipv6-icmp } accept',
+    'meta l4proto { 1, 58 } accept comment "ICMP"', // by number: names take a file that may be missing
     'udp sport 547 udp dport 546 accept comment "answers of DHCPv6"',
     ...accept('tcp', tcp, name),
     ...accept('udp', udp, name),

@@ -9,13 +9,26 @@ const APT = ['-y', '-q', '-o', 'DPkg::Lock::Timeout=300', '-o', 'Dpkg::Use-Pty=0
 /** Fifteen minutes: a slow mirror, and another apt that holds the lock. */
 const PATIENCE = 900_000
 
+/** Packages that must be there. */
+export interface PackagesWish {
+  readonly id: string
+  readonly why: string
+  readonly names: readonly string[]
+  /** Those of them that are there already, but came for this installation, too. */
+  readonly brought?: readonly string[]
+}
+
 /** Installs packages. Undoing removes those that came with them, unless something else needs them by then. */
-export function packages(id: string, why: string, names: readonly string[]): Step {
+export function packages({ id, why, names, brought = [] }: PackagesWish): Step {
+  const knows = (machine: Machine): boolean => brought.every((name) => installedBy(machine).includes(name))
   return {
     id,
     why,
-    check: (machine) => areInstalled(machine, names),
-    apply: (machine, say) => installPackages(machine, names, say),
+    check: async (machine) => knows(machine) && (await areInstalled(machine, names)),
+    async apply(machine, say) {
+      await machine.memory.set('installed', [...new Set([...installedBy(machine), ...brought])])
+      await installPackages(machine, names, say)
+    },
     undo: removePackages,
   }
 }

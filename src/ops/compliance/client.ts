@@ -14,7 +14,7 @@ const NS_SM = 'urn:xmpp:sm:3'
 
 /** How long an answer may take, in ms. */
 const PATIENCE = 4_000
-/** How much may come that nobody asked for; the oldest goes first. */
+/** How much a server may send that nobody asked for, if nothing else was said. */
 const INBOX_MAX = 200
 /** In bytes. */
 const STANZA_MAX = 1_048_576
@@ -34,6 +34,7 @@ export class Client {
   readonly #reader = new Reader({ stanzaBytes: STANZA_MAX })
   readonly #waiters = new Set<Waiter>()
   readonly #inbox: Element[] = []
+  readonly #inboxMax: number
   #questions = 0
   #handled = 0
   #over: string | undefined
@@ -45,9 +46,13 @@ export class Client {
   /** What it says that it is, when asked (XEP-0030); without it, it does not answer. */
   info: Element | undefined
 
-  /** @param signal ends all waiting */
-  constructor(pipe: ClientPipe, domain: string, signal: AbortSignal) {
+  /**
+   * @param signal ends all waiting
+   * @param inboxMax how much may come that nobody asked for; the oldest goes first
+   */
+  constructor(pipe: ClientPipe, domain: string, signal: AbortSignal, inboxMax = INBOX_MAX) {
     this.#pipe = pipe
+    this.#inboxMax = inboxMax
     this.domain = domain
     this.#signal = signal
     pipe.listen(
@@ -187,7 +192,7 @@ export class Client {
       waiter.take(element)
       return
     }
-    if (this.#inbox.push(element) > INBOX_MAX) this.#inbox.shift()
+    if (this.#inbox.push(element) > this.#inboxMax) this.#inbox.shift()
   }
 
   /** What a client must answer (RFC 6120 §8.2.3): pushes are accepted, questions about what it is told, others refused. */

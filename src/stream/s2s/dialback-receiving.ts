@@ -13,6 +13,8 @@ import type { Gate, ProvedBy } from './parts.ts'
 
 /** Requests that may be open on one stream. */
 const OPEN_MAX = 16
+/** Requests that may come to nothing on one stream: each makes us check certificates, or look for another server. */
+const FAILURES_MAX = 50
 
 /** Characters of a key; those of XEP-0185 have 64. */
 const KEY_MAX = 1024
@@ -49,6 +51,7 @@ export class DialbackReceiving {
   readonly #stream: ReceivingStream
   readonly #parts: ReceivingParts
   readonly #open = new Set<string>()
+  #failures = 0
   #ended = false
 
   constructor(stream: ReceivingStream, parts: ReceivingParts) {
@@ -101,10 +104,11 @@ export class DialbackReceiving {
     if (stream.may(pair)) return this.#answer(element, 'valid')
     const key = pairKey(pair)
     if (this.#open.has(key)) return undefined // its answer is on the way
-    if (this.#open.size >= OPEN_MAX || !stream.takesMore) return this.#answer(element, FULL)
+    const isFull = this.#open.size >= OPEN_MAX || this.#failures >= FAILURES_MAX || !stream.takesMore
+    if (isFull) return this.#answer(element, FULL)
     this.#open.add(key)
-    const verdict = await this.#proved(element, pair)
-    this.#open.delete(key)
+    const verdict = await this.#proved(element, pair).finally(() => this.#open.delete(key))
+    if (typeof verdict !== 'string' || verdict === 'invalid') this.#failures++
     if (this.#ended) return undefined
     if (verdict === 'invalid') return this.#isInvalid(element)
     if (typeof verdict !== 'string') return this.#answer(element, verdict)

@@ -266,6 +266,26 @@ test('what is no request is somebody else’s business, and nonsense ends the st
   ends(`<db:result from='capulet.example' to='montague.example'>${'k'.repeat(2000)}</db:result>`)
 })
 
+test('who proves nothing over and over is not looked at any more', async () => {
+  const other = { condition: 'remote-server-not-found', text: '' } as const
+  const { link, answer, asked } = receiving({ verdict: other })
+  let looks = 0
+  const { proves } = link as unknown as { proves: (domain: string) => Promise<Proof> }
+  Object.assign(link, {
+    proves: (domain: string) => {
+      looks++
+      return proves(domain)
+    },
+  })
+  const from = (n: number): string => `host${n}.lab.example`
+  for (let n = 0; n < 200; n++) {
+    const request = `<db:result from='${from(n)}' to='montague.example'>k3y</db:result>`
+    const [condition, type] = n < 50 ? ['remote-server-not-found', 'cancel'] : ['resource-constraint', 'wait']
+    assert.deepEqual(await answer(request), failed('montague.example', from(n), type, condition))
+  }
+  assert.deepEqual([looks, asked.length], [50, 50])
+})
+
 test('a flood of requests on one stream is refused beyond a bound, and each pair is asked about once', async () => {
   const { stream, link, asked } = receiving({ verdict: NEVER })
   for (let n = 0; n < 16; n++) {

@@ -61,9 +61,8 @@ export class Queue {
   /** Puts a parcel at the end. @param most other bounds than the usual ones @returns false if there is no room for it */
   push(one: Parcel, most: QueueLimits = this.#limits): boolean {
     const key = newsKey(one.stanza)
-    const older = key === undefined ? undefined : this.#news.get(key)
-    if (older) this.#remove(older)
-    if (!this.#hasRoom(one, most) && !this.#dropErrors(one, most)) return false
+    this.outdate(one.stanza)
+    if (!this.#hasRoom(one, most) && !this.#dropLesser(one, most)) return false
     this.#parcels.push(one)
     this.#count(one, 1)
     if (key !== undefined) this.#news.set(key, one)
@@ -84,12 +83,26 @@ export class Queue {
     return one
   }
 
-  /** Puts parcels before all others, whatever the bounds say: they were let in once. */
+  /** Puts parcels before all others, whatever the bounds say: they were let in once. Old news stays away. */
   putBack(all: readonly Parcel[]): void {
-    if (all.length === 0) return
-    this.#parcels = [...all, ...this.#parcels.slice(this.#head)]
+    const kept = all.filter(({ stanza }) => !this.#news.has(newsKey(stanza) ?? ''))
+    if (kept.length === 0) return
+    this.#parcels = [...kept, ...this.#parcels.slice(this.#head)]
     this.#head = 0
-    for (const one of all) this.#count(one, 1)
+    for (const one of kept) {
+      this.#count(one, 1)
+      const key = newsKey(one.stanza)
+      if (key !== undefined) this.#news.set(key, one)
+    }
+  }
+
+  /** Drops the news that this one is newer than. */
+  outdate(stanza: Stanza): void {
+    const key = newsKey(stanza)
+    const older = key === undefined ? undefined : this.#news.get(key)
+    if (!older) return
+    this.#remove(older)
+    this.#forgetNews(older)
   }
 
   /** Takes away those that this is true of. */
@@ -110,10 +123,12 @@ export class Queue {
     return this.#length < queueStanzas && this.#bytes + size <= queueBytes
   }
 
-  /** Nobody waits for an error as for anything else. */
-  #dropErrors(one: Parcel, most: QueueLimits): boolean {
+  /** Nobody waits for an error as for anything else, or for a goodbye as for a message. */
+  #dropLesser(one: Parcel, most: QueueLimits): boolean {
     if (one.stanza.type === 'error') return false
     this.take(({ stanza }) => stanza.type === 'error')
+    if (this.#hasRoom(one, most) || isGoodbye(one.stanza)) return this.#hasRoom(one, most)
+    this.take(({ stanza }) => isGoodbye(stanza))
     return this.#hasRoom(one, most)
   }
 
@@ -135,9 +150,14 @@ export class Queue {
   }
 }
 
+/** Whether it says that somebody is gone: as long as nobody hears it, they are shown there. */
+export function isGoodbye({ kind, type }: Stanza): boolean {
+  return kind === 'presence' && type === 'unavailable'
+}
+
 /** Names what replaces an older stanza: presence that says how things are now. Joining a room is more than that (XEP-0045 §7.2). */
 function newsKey({ kind, type, from, to, element }: Stanza): string | undefined {
   if (kind !== 'presence' || (type !== '' && type !== 'unavailable' && type !== 'probe')) return undefined
-  if (element.child('x', NS_MUC)) return undefined
+  if (type === '' && element.child('x', NS_MUC)) return undefined
   return `${type === 'probe' ? '?' : ''}${from?.toString()} ${to?.toString()}`
 }

@@ -62,6 +62,60 @@ test('who cannot be reached now: questions and presence come back, messages wait
   for (const text of ['one', 'two', 'three']) await host.receives(says(text))
 })
 
+test('a goodbye waits as a message does: else who is gone would be shown there for good', async () => {
+  const { clock, place, juliet } = await begin()
+  const room = `room@${THEIRS}/juliet`
+  await sends(juliet, `<presence type='unavailable' to='${ROMEO}'><status>one</status></presence>`)
+  await fails(place, 'unreachable')
+  await sends(
+    juliet,
+    `<presence type='unavailable' to='${room}'/>`,
+    `<presence type='unavailable' to='${ROMEO}'><status>two</status></presence>`,
+  )
+  await juliet.receivesNothing()
+  clock.advance(1_500)
+  const host = await (await place.dialer.next()).connects().letsIn()
+  await host.receives(`<presence type='unavailable' from='${juliet.full}' to='${room}'/>`)
+  await host.receives(
+    `<presence type='unavailable' from='${juliet.full}' to='${ROMEO}'><status>two</status></presence>`,
+  )
+  juliet.sends(chat('nothing else'))
+  await host.receives(says('nothing else'))
+})
+
+test('who came back meanwhile has not gone; who is not let into a room again has', async () => {
+  const { clock, place, juliet } = await begin()
+  const room = `room@${THEIRS}/juliet`
+  await sends(
+    juliet,
+    `<presence type='unavailable' to='${ROMEO}'/>`,
+    `<presence type='unavailable' to='${room}'><x xmlns='http://jabber.org/protocol/muc'/></presence>`,
+  )
+  await fails(place, 'unreachable')
+  await juliet.settles()
+  juliet.sends(`<presence to='${ROMEO}'/>`)
+  await juliet.receives(`<presence type='error' from='${ROMEO}'/>`)
+  juliet.sends(`<presence to='${room}'><x xmlns='http://jabber.org/protocol/muc'/></presence>`)
+  await juliet.receives(`<presence type='error' from='${room}'/>`)
+  clock.advance(1_500)
+  const host = await (await place.dialer.next()).connects().letsIn()
+  await host.receives(`<presence type='unavailable' to='${room}'/>`)
+  juliet.sends(chat('nothing else'))
+  await host.receives(says('nothing else'))
+})
+
+test('goodbyes take no message its place', async () => {
+  const { clock, place, juliet } = await begin({ rules: { queueStanzas: 2 } })
+  for (const name of ['a', 'b', 'c']) juliet.sends(`<presence type='unavailable' to='${name}@${THEIRS}'/>`)
+  await sends(juliet, chat('one'), chat('two'))
+  await fails(place, 'unreachable')
+  await juliet.receivesNothing()
+  clock.advance(1_500)
+  const host = await (await place.dialer.next()).connects().letsIn()
+  await host.receives(says('one'))
+  await host.receives(says('two'))
+})
+
 for (const kind of ['no-such-domain', 'refused'] as const) {
   test(`${kind}: everything comes back at once, and nobody is dialled for a while`, async () => {
     const { clock, place, juliet } = await begin()

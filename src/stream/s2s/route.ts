@@ -11,7 +11,7 @@ import { Attempt, type AttemptOwner, UNFINISHED } from './attempt.ts'
 import type { Carrier, RouteInfo } from './carrier.ts'
 import { StreamFailure } from './failure.ts'
 import { OutStream, type Pair } from './out.ts'
-import { type Parcel, parcel, Queue } from './queue.ts'
+import { isGoodbye, type Parcel, parcel, Queue } from './queue.ts'
 
 /** The first pause after a failure, and the longest, in ms. */
 const PAUSE_FIRST = 1_000
@@ -110,8 +110,10 @@ export class Route {
     const stream = this.#stream
     const failure = this.#refuses
     if (stream && (this.#jumps || (stream.hasRoom && this.#queue.length === 0))) stream.send(one)
-    else if (failure && !(failure.passes && canWait(one))) this.#back([one], failure.forSender)
-    else if (!this.#owner.hasRoom(one.size) || !this.#queue.push(one, stream && WHILE_OPEN)) this.#back([one], FULL)
+    else if (failure && !(failure.passes && canWait(one))) {
+      this.#queue.outdate(stanza) // who is back has not gone, even if nobody hears that now
+      this.#back([one], failure.forSender)
+    } else if (!this.#owner.hasRoom(one.size) || !this.#queue.push(one, stream && WHILE_OPEN)) this.#back([one], FULL)
     else if (!stream) this.#connect()
   }
 
@@ -271,9 +273,11 @@ export class Route {
 
   /** What a stream took with it goes first on the next one; news is old by then, and what breaks every stream goes back. */
   #again(unacknowledged: readonly Parcel[]): void {
-    const kept = unacknowledged.filter(({ stanza: { kind, type } }) =>
-      kind === 'presence' ? SUBSCRIPTIONS.has(type) : type !== 'error',
-    )
+    const gone = goodbyesOf(unacknowledged)
+    const kept = unacknowledged.filter((one) => {
+      const { kind, type } = one.stanza
+      return kind === 'presence' ? SUBSCRIPTIONS.has(type) || gone.has(one) : type !== 'error'
+    })
     const [first] = kept
     if (first && ++first.tries >= TRIES) {
       kept.shift()
@@ -347,5 +351,16 @@ export class Route {
 
 /** Whether somebody may still be glad of it later. */
 function canWait({ stanza: { kind, type } }: Parcel): boolean {
-  return kind === 'message' ? type !== 'error' : kind === 'presence' && SUBSCRIPTIONS.has(type)
+  if (kind === 'message') return type !== 'error'
+  return kind === 'presence' && (SUBSCRIPTIONS.has(type) || type === 'unavailable')
+}
+
+/** The goodbyes that are still true: who came back after one may be there already, and must not be sent away. */
+function goodbyesOf(parcels: readonly Parcel[]): ReadonlySet<Parcel> {
+  const last = new Map<string, Parcel>()
+  for (const one of parcels) {
+    const { kind, type, from, to } = one.stanza
+    if (kind === 'presence' && (type === '' || type === 'unavailable')) last.set(`${from} ${to}`, one)
+  }
+  return new Set([...last.values()].filter(({ stanza }) => isGoodbye(stanza)))
 }

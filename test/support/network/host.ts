@@ -18,7 +18,7 @@ export const RESOLVER = '10.77.0.53'
 const asRoot = process.getuid?.() === 0 ? [] : ['--user', '--map-root-user']
 
 /** Why this machine makes no network, if it does not. */
-function whyNoNetwork(): string | undefined {
+export function whyNoNetwork(): string | undefined {
   const tools = ['setpriv', 'unshare', 'nsenter', 'ip', 'mount']
   const missing = tools.find((tool) => spawnSync(tool, ['--version']).error !== undefined)
   if (missing !== undefined) return `${missing} is missing`
