@@ -105,7 +105,7 @@ suite('a machine', { timeout: 20 * 60_000 }, () => {
 
   test('that is not fit is told so before anything changes', () => {
     const squatter =
-      "setsid perl -MIO::Socket::INET -e 'IO::Socket::INET->new(LocalPort=>5222,Listen=>1,ReuseAddr=>1) or die; sleep 600' >/dev/null 2>&1 & echo $!"
+      "setsid perl -MIO::Socket::INET -e 'my $s = IO::Socket::INET->new(LocalPort=>5222,Listen=>1,ReuseAddr=>1) or die; sleep 600' >/dev/null 2>&1 & echo $!"
     const pid = machine.run('sh', '-c', squatter).trim()
     const { status, output } = machine.try('/checkout/setup', DOMAIN, '--yes', ...CERTIFICATE)
     machine.run('kill', pid)

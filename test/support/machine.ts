@@ -93,6 +93,7 @@ export class TestMachine {
       '--boot',
       '--register=no',
       '--keep-unit',
+      '--capability=CAP_NET_ADMIN',
       '--console=read-only',
       '--resolv-conf=off',
       '--link-journal=no',
