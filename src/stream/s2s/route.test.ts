@@ -5,6 +5,9 @@ import { test } from 'node:test'
 import type { Actor } from '../../../test/support/cast.ts'
 import { FakeClock } from '../../../test/support/fake-clock.ts'
 import { OURS, THEIRS, type World, world } from '../../../test/support/other-servers.ts'
+import { parseElement } from '../../xml/reader.ts'
+import { Jid } from '../../xmpp/jid.ts'
+import { NS_CLIENT, Stanza } from '../../xmpp/stanza.ts'
 
 const STANZAS = 'urn:ietf:params:xml:ns:xmpp-stanzas'
 const ROMEO = `romeo@${THEIRS}`
@@ -175,6 +178,27 @@ test('a message is on disk before its sender may forget it, and goes on after a 
   await host.isClosed('undefined-condition')
   await stage.store.durable()
   assert.deepEqual(await stage.store.outbox.page(0, 10), [])
+})
+
+test('what is sent while the messages of an earlier process are read goes after them, and once', async () => {
+  const { place } = await begin({ rules: { queueStanzas: 1000 } })
+  const [from, to] = [Jid.parse(`juliet@${OURS}`), Jid.parse(ROMEO)]
+  const message = (text: string): Stanza => Stanza.of(parseElement(says(text), NS_CLIENT), from, to)
+  const xml = message('old').xml(NS_CLIENT)
+  for (let count = 0; count < 600; count++) place.stage.store.outbox.put({ way: `${OURS} ${THEIRS}`, since: 1, xml })
+  const started = place.streams.start()
+  place.streams.carry(message('new'))
+  await started
+  place.streams.carry(message('newer'))
+  const host = await (await place.dialer.next()).connects().letsIn(`<sm xmlns='urn:xmpp:sm:3'/>`)
+  await host.receives(`<enable xmlns='urn:xmpp:sm:3'/>`)
+  const heard: (string | undefined)[] = []
+  while (heard.length < 602) {
+    const element = await host.hears()
+    if (element.name === 'message') heard.push(element.childText('body'))
+  }
+  assert.deepEqual(heard, [...Array.from({ length: 600 }, () => 'old'), 'new', 'newer'])
+  assert.equal((await place.stage.store.outbox.page(0, 1000)).length, 602)
 })
 
 test('a domain that is not talked to any more gets nothing of what waited', async () => {
