@@ -11,6 +11,7 @@ import type { PingAnswer } from './acks.ts'
 import type { RouteInfo, StreamInfo } from './carrier.ts'
 import { DialbackVerifier } from './dialback-verifier.ts'
 import { InStream } from './in.ts'
+import { Openers } from './openers.ts'
 import type { OutStream, Pair } from './out.ts'
 import { Paces } from './pace.ts'
 import type { ServerStreamParts, StreamParts } from './parts.ts'
@@ -53,6 +54,7 @@ export class ServerStreams implements Federation, RouteOwner {
   readonly parts: StreamParts
   readonly shared = new Map<string, OutStream>()
   readonly #routes = new Map<string, Route>()
+  readonly #openers = new Openers()
   readonly #incoming = new Set<InStream>()
   /** Those of them that have proved nothing yet, in the order in which they came. */
   readonly #strangers = new Set<InStream>()
@@ -232,7 +234,7 @@ export class ServerStreams implements Federation, RouteOwner {
   /** @param stored its number in the outbox, if it is there */
   #carry(stanza: Stanza, stored?: number): void {
     const { from, to } = stanza
-    const route = from && to && this.#route(from.domain, to.domain)
+    const route = from && to && this.#route(from.domain, to.domain, from.bare.key)
     if (route) {
       route.carry(stanza, stored ?? (isKept(stanza) ? this.#keep(stanza, route.pair) : undefined))
       return
@@ -248,12 +250,15 @@ export class ServerStreams implements Federation, RouteOwner {
     else early.push({ stanza, id: this.#keep(stanza, { ours: from.domain, theirs: to.domain }) })
   }
 
-  #route(ours: string, theirs: string): Route | undefined {
+  /** @param who wants it; undefined if it is the other server */
+  #route(ours: string, theirs: string, who?: string): Route | undefined {
     const pair = { ours, theirs }
     const key = wayOf(pair)
     const known = this.#routes.get(key)
     if (known) return known
+    if (who !== undefined && !this.#openers.mayOpen(who)) return undefined
     if (this.#routes.size >= ROUTES_MAX && !this.#forgetOne()) return undefined
+    if (who !== undefined) this.#openers.opened(key, who)
     const route = new Route(pair, this)
     this.#routes.set(key, route)
     return route
@@ -268,9 +273,15 @@ export class ServerStreams implements Federation, RouteOwner {
         continue
       }
       route.close()
-      return this.#routes.delete(key)
+      this.#forgetRoute(key)
+      return true
     }
     return false
+  }
+
+  #forgetRoute(key: string): void {
+    this.#routes.delete(key)
+    this.#openers.forgot(key)
   }
 
   /** On disk before its sender may forget it. */
@@ -331,7 +342,7 @@ export class ServerStreams implements Federation, RouteOwner {
       route.tick(now)
       const { out } = route
       if (out?.isReady) this.#look(out, now, this.parts.limits.idleTimeout)
-      else if (route.isIdle) this.#routes.delete(key)
+      else if (route.isIdle) this.#forgetRoute(key)
     }
     this.#count()
     // Whoever opened a stream shall have the chance to close it first: what is on its way then is not lost.

@@ -152,6 +152,28 @@ test('only so many are dialled at a time', async () => {
   assert.equal(place.dialer.calls, 101)
 })
 
+test('who writes to more servers than anybody does takes the places of nobody else', async () => {
+  const { clock, place, juliet } = await begin()
+  const nurse = await place.stage.enter('nurse')
+  const message = (to: string): Stanza => Stanza.of(parseElement(says('hi'), NS_CLIENT), juliet.jid, Jid.parse(to))
+  for (let count = 0; count < 1000; count++) place.streams.carry(message(`x@d${count}.example`))
+  juliet.sends(chat('one too many', 'x@more.example'))
+  await juliet.receives(
+    `<message type='error' from='x@more.example'><body>one too many</body>${error('wait', 'resource-constraint')}</message>`,
+  )
+  await sends(nurse, chat('help', 'x@more.example'))
+  await nurse.receivesNothing()
+  assert.equal(place.streams.list().routes.length, 1001)
+  while (place.dialer.waiting > 0 || place.streams.list().routes.some(({ state }) => state === 'connecting')) {
+    await fails(place, 'no-such-domain')
+    await juliet.settles()
+  }
+  for (let count = 0; count < 6; count++) clock.advance(15_000)
+  assert.deepEqual(place.streams.list().routes, [])
+  await sends(juliet, chat('better', 'x@more.example'))
+  assert.equal((await place.dialer.next()).to, 'more.example')
+})
+
 test('a message is on disk before its sender may forget it, and goes on after a restart; what nobody wants kept does not', async () => {
   const { place, juliet } = await begin()
   const { stage } = place
