@@ -11,6 +11,7 @@ import type { PingAnswer } from './acks.ts'
 import type { RouteInfo, StreamInfo } from './carrier.ts'
 import { DialbackVerifier } from './dialback-verifier.ts'
 import { InStream } from './in.ts'
+import { Openers } from './openers.ts'
 import type { OutStream, Pair } from './out.ts'
 import { Paces } from './pace.ts'
 import type { ServerStreamParts, StreamParts } from './parts.ts'
@@ -28,8 +29,9 @@ const LOOKS_MAX = 100
 const QUEUED_MAX = 128 * 1024 * 1024
 /** How many connections may be on their way at a time. */
 const CONNECTING_MAX = 100
-/** Messages of an earlier process that are read at once. */
+/** Messages of an earlier process that are read at once, and those of this one that may wait until all are read. */
 const PAGE = 500
+const EARLY_MAX = 5_000
 /** After this long without anything of ours a stream gets a sign of life, in ms. */
 const KEEPALIVE = 60_000
 /** How long the other server may take to say what it has, in ms. */
@@ -41,11 +43,18 @@ const LAST_WORDS = 500
 const NS_HINTS = 'urn:xmpp:hints'
 const TOO_MANY = new StanzaError('wait', 'resource-constraint', 'This server talks to too many others at the moment.')
 
+/** A message with its number in the outbox. */
+interface Early {
+  readonly stanza: Stanza
+  readonly id: number
+}
+
 /** Everything about other servers. */
 export class ServerStreams implements Federation, RouteOwner {
   readonly parts: StreamParts
   readonly shared = new Map<string, OutStream>()
   readonly #routes = new Map<string, Route>()
+  readonly #openers = new Openers()
   readonly #incoming = new Set<InStream>()
   /** Those of them that have proved nothing yet, in the order in which they came. */
   readonly #strangers = new Set<InStream>()
@@ -56,6 +65,8 @@ export class ServerStreams implements Federation, RouteOwner {
   /** What waits in all routes, as it was when it was last counted, and what came since. */
   #queued = 0
   #counted = 0
+  /** Messages that came before those of an earlier process were read: they go after these. */
+  #early: Early[] | undefined = []
   #closed = false
 
   constructor(parts: ServerStreamParts) {
@@ -66,13 +77,18 @@ export class ServerStreams implements Federation, RouteOwner {
 
   /** Sends what an earlier process could not send any more. */
   async start(): Promise<void> {
+    const early = this.#early ?? []
+    this.#early = early
     for (let after = 0; !this.#closed; ) {
       const page = await this.parts.store.outbox.page(after, PAGE)
-      for (const message of page) this.#goOnWith(message)
+      const own = early[0]?.id ?? Number.POSITIVE_INFINITY
+      for (const message of page) if (message.id < own) this.#goOnWith(message)
       const last = page.at(-1)
-      if (!last || page.length < PAGE) return
+      if (!last || page.length < PAGE || last.id >= own) break
       after = last.id
     }
+    this.#early = undefined
+    if (!this.#closed) for (const { stanza, id } of early) this.#carry(stanza, id)
   }
 
   mayReach(domain: string): boolean {
@@ -86,12 +102,8 @@ export class ServerStreams implements Federation, RouteOwner {
       if (isKept(stanza)) this.#keep(stanza, { ours: from.domain, theirs: to.domain }) // for the next process
       return
     }
-    const route = this.#route(from.domain, to.domain)
-    if (!route) {
-      void this.parts.router.refuse(stanza, TOO_MANY)
-      return
-    }
-    route.carry(stanza, isKept(stanza) ? this.#keep(stanza, route.pair) : undefined)
+    if (this.#early && isKept(stanza)) this.#carryLater(stanza, this.#early)
+    else this.#carry(stanza)
   }
 
   /** Takes over a connection of another server. */
@@ -219,12 +231,34 @@ export class ServerStreams implements Federation, RouteOwner {
     for (const acks of all) acks.farewell()
   }
 
-  #route(ours: string, theirs: string): Route | undefined {
+  /** @param stored its number in the outbox, if it is there */
+  #carry(stanza: Stanza, stored?: number): void {
+    const { from, to } = stanza
+    const route = from && to && this.#route(from.domain, to.domain, from.bare.key)
+    if (route) {
+      route.carry(stanza, stored ?? (isKept(stanza) ? this.#keep(stanza, route.pair) : undefined))
+      return
+    }
+    if (stored !== undefined) this.dropped([stored])
+    void this.parts.router.refuse(stanza, TOO_MANY)
+  }
+
+  #carryLater(stanza: Stanza, early: Early[]): void {
+    const { from, to } = stanza
+    if (!from || !to) return
+    if (early.length >= EARLY_MAX) void this.parts.router.refuse(stanza, TOO_MANY)
+    else early.push({ stanza, id: this.#keep(stanza, { ours: from.domain, theirs: to.domain }) })
+  }
+
+  /** @param who wants it; undefined if it is the other server */
+  #route(ours: string, theirs: string, who?: string): Route | undefined {
     const pair = { ours, theirs }
     const key = wayOf(pair)
     const known = this.#routes.get(key)
     if (known) return known
+    if (who !== undefined && !this.#openers.mayOpen(who)) return undefined
     if (this.#routes.size >= ROUTES_MAX && !this.#forgetOne()) return undefined
+    if (who !== undefined) this.#openers.opened(key, who)
     const route = new Route(pair, this)
     this.#routes.set(key, route)
     return route
@@ -239,9 +273,15 @@ export class ServerStreams implements Federation, RouteOwner {
         continue
       }
       route.close()
-      return this.#routes.delete(key)
+      this.#forgetRoute(key)
+      return true
     }
     return false
+  }
+
+  #forgetRoute(key: string): void {
+    this.#routes.delete(key)
+    this.#openers.forgot(key)
   }
 
   /** On disk before its sender may forget it. */
@@ -257,7 +297,7 @@ export class ServerStreams implements Federation, RouteOwner {
       const stanza = Stanza.parse(parseElement(xml, NS_CLIENT))
       const { from, to } = stanza
       const isOurs = from && this.parts.router.answersFor(from.domain) // domains may have gone since then
-      if (isOurs && to) this.#route(from.domain, to.domain)?.carry(stanza, id)
+      if (isOurs && to) this.#carry(stanza, id)
       else this.dropped([id])
     } catch (error) {
       this.parts.log.error('message for another server not readable', { id, error })
@@ -302,7 +342,7 @@ export class ServerStreams implements Federation, RouteOwner {
       route.tick(now)
       const { out } = route
       if (out?.isReady) this.#look(out, now, this.parts.limits.idleTimeout)
-      else if (route.isIdle) this.#routes.delete(key)
+      else if (route.isIdle) this.#forgetRoute(key)
     }
     this.#count()
     // Whoever opened a stream shall have the chance to close it first: what is on its way then is not lost.

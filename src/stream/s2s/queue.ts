@@ -24,6 +24,9 @@ export interface QueueLimits {
 
 const NS_MUC = 'http://jabber.org/protocol/muc'
 
+/** So many places without a parcel may be between others. */
+const GAPS_MAX = 64
+
 /** Packs a stanza. @param stored its number in the outbox, if it is there */
 export function parcel(stanza: Stanza, since: number, stored?: number): Parcel {
   return { stanza, size: stanza.xml(NS_CLIENT).length, since, stored, tries: 0 }
@@ -137,6 +140,10 @@ export class Queue {
     if (place < 0) return
     this.#parcels[place] = undefined
     this.#count(one, -1)
+    const gaps = this.#parcels.length - this.#head - this.#length
+    if (gaps <= GAPS_MAX || gaps <= this.#length) return
+    this.#parcels = this.#parcels.filter((other) => other !== undefined)
+    this.#head = 0
   }
 
   #count({ size }: Parcel, sign: 1 | -1): void {

@@ -5,6 +5,9 @@ import { test } from 'node:test'
 import type { Actor } from '../../../test/support/cast.ts'
 import { FakeClock } from '../../../test/support/fake-clock.ts'
 import { OURS, THEIRS, type World, world } from '../../../test/support/other-servers.ts'
+import { parseElement } from '../../xml/reader.ts'
+import { Jid } from '../../xmpp/jid.ts'
+import { NS_CLIENT, Stanza } from '../../xmpp/stanza.ts'
 
 const STANZAS = 'urn:ietf:params:xml:ns:xmpp-stanzas'
 const ROMEO = `romeo@${THEIRS}`
@@ -203,6 +206,28 @@ test('only so many are dialled at a time', async () => {
   assert.equal(place.dialer.calls, 101)
 })
 
+test('who writes to more servers than anybody does takes the places of nobody else', async () => {
+  const { clock, place, juliet } = await begin()
+  const nurse = await place.stage.enter('nurse')
+  const message = (to: string): Stanza => Stanza.of(parseElement(says('hi'), NS_CLIENT), juliet.jid, Jid.parse(to))
+  for (let count = 0; count < 1000; count++) place.streams.carry(message(`x@d${count}.example`))
+  juliet.sends(chat('one too many', 'x@more.example'))
+  await juliet.receives(
+    `<message type='error' from='x@more.example'><body>one too many</body>${error('wait', 'resource-constraint')}</message>`,
+  )
+  await sends(nurse, chat('help', 'x@more.example'))
+  await nurse.receivesNothing()
+  assert.equal(place.streams.list().routes.length, 1001)
+  while (place.dialer.waiting > 0 || place.streams.list().routes.some(({ state }) => state === 'connecting')) {
+    await fails(place, 'no-such-domain')
+    await juliet.settles()
+  }
+  for (let count = 0; count < 6; count++) clock.advance(15_000)
+  assert.deepEqual(place.streams.list().routes, [])
+  await sends(juliet, chat('better', 'x@more.example'))
+  assert.equal((await place.dialer.next()).to, 'more.example')
+})
+
 test('a message is on disk before its sender may forget it, and goes on after a restart; what nobody wants kept does not', async () => {
   const { place, juliet } = await begin()
   const { stage } = place
@@ -229,6 +254,27 @@ test('a message is on disk before its sender may forget it, and goes on after a 
   await host.isClosed('undefined-condition')
   await stage.store.durable()
   assert.deepEqual(await stage.store.outbox.page(0, 10), [])
+})
+
+test('what is sent while the messages of an earlier process are read goes after them, and once', async () => {
+  const { place } = await begin({ rules: { queueStanzas: 1000 } })
+  const [from, to] = [Jid.parse(`juliet@${OURS}`), Jid.parse(ROMEO)]
+  const message = (text: string): Stanza => Stanza.of(parseElement(says(text), NS_CLIENT), from, to)
+  const xml = message('old').xml(NS_CLIENT)
+  for (let count = 0; count < 600; count++) place.stage.store.outbox.put({ way: `${OURS} ${THEIRS}`, since: 1, xml })
+  const started = place.streams.start()
+  place.streams.carry(message('new'))
+  await started
+  place.streams.carry(message('newer'))
+  const host = await (await place.dialer.next()).connects().letsIn(`<sm xmlns='urn:xmpp:sm:3'/>`)
+  await host.receives(`<enable xmlns='urn:xmpp:sm:3'/>`)
+  const heard: (string | undefined)[] = []
+  while (heard.length < 602) {
+    const element = await host.hears()
+    if (element.name === 'message') heard.push(element.childText('body'))
+  }
+  assert.deepEqual(heard, [...Array.from({ length: 600 }, () => 'old'), 'new', 'newer'])
+  assert.equal((await place.stage.store.outbox.page(0, 1000)).length, 602)
 })
 
 test('a domain that is not talked to any more gets nothing of what waited', async () => {
