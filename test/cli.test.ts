@@ -386,7 +386,7 @@ test('a server for real domains: status, reload, stop', async (t) => {
   assert.equal(refused.status, 1)
   assert.match(
     refused.err,
-    /the old configuration stays in force:\naenigma\.yaml:6: limits\.sesionsPerAccount: .*did you mean sessionsPerAccount/,
+    /the old configuration stays in force:\naenigma\.yaml:7: limits\.sesionsPerAccount: .*did you mean sessionsPerAccount/,
   )
   server.signal('SIGHUP')
   await server.says('stays in force')
@@ -412,7 +412,7 @@ test('restart: with what is on the disk now, or not at all', async (t) => {
   assert.equal(mistaken.status, 1)
   assert.match(
     mistaken.err,
-    /the old configuration stays in force:\naenigma\.yaml:6: .*did you mean sessionsPerAccount/,
+    /the old configuration stays in force:\naenigma\.yaml:7: .*did you mean sessionsPerAccount/,
   )
   writeFileSync(join(dir, 'aenigma.yaml'), configText('').replace('localhost.key', 'localhost.crt'))
   const keyless = await run(dir, ['restart'])
