@@ -95,10 +95,13 @@ const NOT_THEIRS = new Set(['host-unknown', 'host-gone'])
 /** Those by which it says that it does not want us. */
 const REFUSED = new Set(['policy-violation', 'not-authorized', 'invalid-from', 'unsupported-version'])
 
-/** What a stream error of the other side means. */
-export function failureByPeer(condition: string): StreamFailure {
+/** What a stream error of the other side means. @param text its own words */
+export function failureByPeer(condition: string, text: string | undefined): StreamFailure {
   const kind = NOT_THEIRS.has(condition) ? 'not-theirs' : REFUSED.has(condition) ? 'refused-us' : 'lost'
-  return new StreamFailure(kind, `The other server ended the stream: ${condition}.`)
+  return new StreamFailure(
+    kind,
+    `The other server ended the stream: ${condition}${text === undefined ? '' : ` (${text})`}.`,
+  )
 }
 
 /** What it means that they did not let one of our domains in by dialback (XEP-0220 §2.1.1, §2.5). */

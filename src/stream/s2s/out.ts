@@ -15,7 +15,7 @@ import { NS_BIDI, NS_BIDI_FEATURE, NS_DIALBACK, NS_DIALBACK_FEATURE, NS_SM } fro
 import type { Pace } from './pace.ts'
 import type { ProvedBy, StreamParts } from './parts.ts'
 import type { Parcel } from './queue.ts'
-import { peerError, Traffic } from './traffic.ts'
+import { peerError, peerText, Traffic } from './traffic.ts'
 
 /** The two domains of a stream. */
 export interface Pair {
@@ -180,7 +180,7 @@ export class OutStream implements LinkEvents, Carrier {
 
   element(element: Element): MaybeAsync<void> {
     const error = peerError(element)
-    if (error !== undefined) return this.#fail(failureByPeer(error))
+    if (error !== undefined) return this.#fail(failureByPeer(error, peerText(element)))
     switch (this.#state) {
       case 'ready':
         if (element.ns === NS_DIALBACK) return this.#dialbackTaken(element) ? undefined : this.#unexpected()

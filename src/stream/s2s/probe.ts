@@ -8,6 +8,7 @@ import { type Answer, answerOf, pairOf, request } from './dialback-words.ts'
 import { domainIn, headerProblem } from './header.ts'
 import { NS_DIALBACK } from './offer.ts'
 import type { Pair } from './out.ts'
+import { peerText } from './traffic.ts'
 
 /** What may lie here unread: nobody has a reason to send more. */
 const INBOX_MAX = 20
@@ -142,6 +143,6 @@ export class Probe implements LinkEvents {
 function streamErrorIn(element: Element): string | undefined {
   if (!element.is('error', NS_STREAMS)) return undefined
   const condition = element.elements.find(({ ns, name }) => ns === NS_STREAM_ERROR && name !== 'text')?.name
-  const text = element.childText('text', NS_STREAM_ERROR)
+  const text = peerText(element)
   return `It ended the stream: ${condition ?? 'for no reason'}${text === undefined ? '' : ` (${text})`}.`
 }

@@ -25,6 +25,10 @@ const UNSENT_MAX = 128 * 1024
 /** A language tag (RFC 5646 §2.1, §4.4.1) of sensible length: it is put into every stanza of the stream. */
 const LANGUAGE = /^[A-Za-z0-9]{1,8}(?:-[A-Za-z0-9]{1,8}){0,7}$/
 
+const NS_STREAM_ERROR = 'urn:ietf:params:xml:ns:xmpp-streams'
+/** UTF-16 units of what the other side says about an error. */
+const TEXT_MAX = 200
+
 /** What a stream tells of its traffic. */
 export interface TrafficOwner extends AckOwner {
   /** The domain of ours that the stream is for. */
@@ -150,6 +154,17 @@ export class Traffic {
 /** A stream error of the other side, as it may be shown to an administrator; undefined if it is none. */
 export function peerError(element: Element): string | undefined {
   return element.is('error', NS_STREAMS) ? (element.elements[0]?.name ?? 'undefined-condition') : undefined
+}
+
+/** The text of such an error, as it can be printed anywhere. */
+export function peerText(element: Element): string | undefined {
+  const text = element.childText('text', NS_STREAM_ERROR)
+  return (
+    text
+      ?.replace(/[\p{C}\p{Z}]+/gu, ' ')
+      .trim()
+      .slice(0, TEXT_MAX) || undefined
+  )
 }
 
 /** The domain of an address whose other parts may be malformed. */
