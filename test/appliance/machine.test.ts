@@ -72,6 +72,7 @@ suite('a machine', { timeout: 20 * 60_000 }, () => {
     const host = await network.host('machine', 60)
     users = await network.host('users', 40)
     await Dns.start(of, names, {
+      [`${DOMAIN}.`]: [`A ${host.address}`],
       [`xmpp.${DOMAIN}.`]: [`A ${host.address}`],
       [`_xmpp-client._tcp.${DOMAIN}.`]: [`SRV 0 0 5222 xmpp.${DOMAIN}.`],
     })

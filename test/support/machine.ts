@@ -101,8 +101,8 @@ export class TestMachine {
     const args = ['--directory', this.tree, '--machine=machine', ...words, network, ...binds]
     const child = new Child(this.#of, { program: 'systemd-nspawn', args })
     this.#child = child
-    this.#init = await child.until('a system', () => childOf(child.pid), 30_000)
     await child.until('a login prompt', () => (/login:/.test(child.output) ? true : undefined), 120_000)
+    this.#init = await child.until('a system', () => childOf(child.pid))
     this.run('systemctl', 'is-system-running', '--wait')
   }
 }
