@@ -47,7 +47,7 @@ export async function closing({ name, config, steps, invitation, ms }: Ending): 
     '',
     `The server runs (${steps === 1 ? '1 step' : `${steps} steps`}, ${(ms / 1000).toFixed(0)} s). "${name} status" tells how it is.`,
     '',
-    `Put these records where your domain lives; "${name} dns" tells whether they are right.`,
+    `Put these records where your domain lives; "${name} dns" tells whether they are right, and "${name} doctor" looks at everything.`,
     '',
     records.join('\n\n'),
     ...(invitation ? await invitationLines(invitation) : []),
