@@ -131,8 +131,8 @@ function isSame(one: Certificate, other: Certificate): boolean {
 /** Whether it takes no longer than usual to check what it signed. */
 function isChecked({ x509 }: Certificate): boolean {
   try {
-    const { asymmetricKeyType: type = '', asymmetricKeyDetails: key }: KeyObject = x509.publicKey
-    if (!type.startsWith('rsa')) return true
+    const { asymmetricKeyType: type, asymmetricKeyDetails: key }: KeyObject = x509.publicKey
+    if (!type?.startsWith('rsa')) return true
     return (key?.modulusLength ?? 0) <= MOST_RSA_BITS && (key?.publicExponent ?? 0n) <= MOST_EXPONENT
   } catch {
     return false // a key that OpenSSL cannot use
