@@ -46,6 +46,8 @@ async function up(options: CommonOptions & { readonly service?: boolean }): Prom
   try {
     const { startServer } = await import('../main.ts')
     const log = createLog(config.log.level)
+    // A promise that nobody waited for is a mistake of ours, and no reason to end everybody's streams.
+    process.on('unhandledRejection', (error) => log.error('a promise failed that nobody waited for', { error }))
     const server = await startServer(config, log)
     const password = config.trial ? await firstAccount(server) : undefined
     runAtFullSpeed()

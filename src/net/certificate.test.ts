@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reading certificates: what is in them, and that nothing else comes of what is none.
 import assert from 'node:assert/strict'
-import { X509Certificate } from 'node:crypto'
+import { type AsymmetricKeyDetails, X509Certificate } from 'node:crypto'
 import { test } from 'node:test'
 import { rootCertificates } from 'node:tls'
 import fc from 'fast-check'
@@ -115,6 +115,33 @@ test('so many names that comparing them with what an authority may certify would
   assert.deepEqual(await within(99, 100), [true, 10_000])
   assert.deepEqual(await within(2000, 2000), [false, 0])
 })
+
+test('a signature is not even checked with an RSA key that is made to take long', async () => {
+  const ca = await authority({ rsa: 2048 })
+  const leaf = readCertificate((await issue({ dns: ['a.example'], by: ca })).raw)
+  const anchor = readCertificate(ca.raw)
+  const checks = (details: AsymmetricKeyDetails): number => {
+    let count = 0
+    const child = { ...leaf, x509: likened(leaf.x509, { verify: () => count++ >= 0 }) }
+    const key = { asymmetricKeyType: 'rsa', asymmetricKeyDetails: details }
+    const issuer = { ...anchor, x509: likened(anchor.x509, { publicKey: key }) }
+    chainOf({ leaf: child, others: [issuer], anchors: { for: () => [] }, now: Date.now(), domains: ['a.example'] })
+    return count
+  }
+  assert.equal(checks({ modulusLength: 8192, publicExponent: 65_537n }), 1)
+  assert.equal(checks({ modulusLength: 16_384, publicExponent: 65_537n }), 0)
+  assert.equal(checks({ modulusLength: 3072, publicExponent: 2n ** 3000n + 1n }), 0)
+})
+
+/** A certificate of Node.js with something else in it. */
+function likened(x509: X509Certificate, change: object): X509Certificate {
+  return new Proxy(x509, {
+    get(_, name) {
+      const value: unknown = Reflect.get(name in change ? change : x509, name, name in change ? change : x509)
+      return typeof value === 'function' && name === 'checkIssued' ? () => true : value
+    },
+  })
+}
 
 test('a certificate that was changed is none, or is not trusted', async () => {
   const ca = await authority()

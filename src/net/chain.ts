@@ -33,6 +33,9 @@ const LONGEST = 8
 const MOST_STEPS = 64
 /** Bits of an RSA key (RFC 9325 §4.5 of what is worth something). */
 const RSA_BITS = 2048
+/** More than these, and it takes long to check a signature: nobody has them but who wants that. */
+const MOST_RSA_BITS = 8192
+const MOST_EXPONENT = 2n ** 32n
 
 const SERVER = '1.3.6.1.5.5.7.3.1'
 const CLIENT = '1.3.6.1.5.5.7.3.2'
@@ -97,7 +100,7 @@ class Search {
   /** Whether a certificate may be the next one. @param trusted whether it needs nobody who signed it */
   #signed(issuer: Certificate, path: readonly Certificate[], trusted = false): boolean {
     const child = path.at(-1)
-    if (!child || ++this.#steps > MOST_STEPS || !isSignedBy(child, issuer)) return false
+    if (!child || ++this.#steps > MOST_STEPS || !isChecked(issuer) || !isSignedBy(child, issuer)) return false
     const name = 'the certificate of an authority that vouches for it'
     const why =
       outOfTime(issuer, this.#question.now, name) ??
@@ -123,6 +126,17 @@ class Search {
 
 function isSame(one: Certificate, other: Certificate): boolean {
   return one.x509.raw.equals(other.x509.raw)
+}
+
+/** Whether it takes no longer than usual to check what it signed. */
+function isChecked({ x509 }: Certificate): boolean {
+  try {
+    const { asymmetricKeyType: type, asymmetricKeyDetails: key }: KeyObject = x509.publicKey
+    if (!type?.startsWith('rsa')) return true
+    return (key?.modulusLength ?? 0) <= MOST_RSA_BITS && (key?.publicExponent ?? 0n) <= MOST_EXPONENT
+  } catch {
+    return false // a key that OpenSSL cannot use
+  }
 }
 
 function isSignedBy(child: Certificate, issuer: Certificate): boolean {

@@ -152,6 +152,10 @@ const refusals: Readonly<Record<string, readonly [string, string]>> = {
   'does not believe us': [told('invalid', THEIRS, OURS), 'internal-server-error'],
   'does not serve the domain': [error('item-not-found', THEIRS, OURS), 'remote-server-not-found'],
   'wants a certificate': [error('not-authorized', THEIRS, OURS), 'remote-server-timeout'],
+  'has an error by the name of something that all objects have': [
+    error('constructor', THEIRS, OURS),
+    'remote-server-timeout',
+  ],
 }
 
 for (const [what, [answer, condition]] of Object.entries(refusals)) {

@@ -116,8 +116,8 @@ export function failureByDialback(asked: Exclude<Asked, { readonly type: 'valid'
       return new StreamFailure('unreachable', 'It did not tell in time whether dialback lets us in.')
     case 'error':
       return new StreamFailure(
-        KIND_BY_DIALBACK[asked.condition] ?? 'not-authenticated',
-        `${WHY_BY_DIALBACK[asked.condition] ?? 'It does not let us in by dialback'} (${asked.condition}).`,
+        KIND_BY_DIALBACK.get(asked.condition) ?? 'not-authenticated',
+        `${WHY_BY_DIALBACK.get(asked.condition) ?? 'It does not let us in by dialback'} (${asked.condition}).`,
       )
     case 'full':
     case 'lost':
@@ -125,22 +125,23 @@ export function failureByDialback(asked: Exclude<Asked, { readonly type: 'valid'
   }
 }
 
-const KIND_BY_DIALBACK: Readonly<Record<string, FailureKind>> = {
-  'item-not-found': 'not-theirs',
-  'policy-violation': 'refused-us',
-  forbidden: 'not-believed',
-  'remote-server-timeout': 'not-verified',
-  'remote-connection-failed': 'not-verified',
-  'resource-constraint': 'unreachable',
-}
+// Maps, since the other side chooses the word: every object has a `constructor`.
+const KIND_BY_DIALBACK: ReadonlyMap<string, FailureKind> = new Map<string, FailureKind>([
+  ['item-not-found', 'not-theirs'],
+  ['policy-violation', 'refused-us'],
+  ['forbidden', 'not-believed'],
+  ['remote-server-timeout', 'not-verified'],
+  ['remote-connection-failed', 'not-verified'],
+  ['resource-constraint', 'unreachable'],
+])
 
-const WHY_BY_DIALBACK: Readonly<Record<string, string>> = {
-  'item-not-found': 'It says that it does not serve this domain',
-  'not-authorized': 'It wants a certificate that proves our domain',
-  'policy-violation': 'It does not want to talk to our domain',
-  forbidden: 'It says that our key of dialback is wrong',
-  'remote-server-not-found': 'It found no server for our domain, or got no answer there: are our DNS records right?',
-  'remote-server-timeout': 'It got no answer from our server: can it be reached from outside?',
-  'remote-connection-failed': 'It could not connect to our server: can it be reached from outside?',
-  'resource-constraint': 'It has no room for our domain at the moment',
-}
+const WHY_BY_DIALBACK: ReadonlyMap<string, string> = new Map([
+  ['item-not-found', 'It says that it does not serve this domain'],
+  ['not-authorized', 'It wants a certificate that proves our domain'],
+  ['policy-violation', 'It does not want to talk to our domain'],
+  ['forbidden', 'It says that our key of dialback is wrong'],
+  ['remote-server-not-found', 'It found no server for our domain, or got no answer there: are our DNS records right?'],
+  ['remote-server-timeout', 'It got no answer from our server: can it be reached from outside?'],
+  ['remote-connection-failed', 'It could not connect to our server: can it be reached from outside?'],
+  ['resource-constraint', 'It has no room for our domain at the moment'],
+])

@@ -99,7 +99,7 @@ export class ServerStreams implements Federation, RouteOwner {
     const { from, to } = stanza
     if (!from || !to) return
     if (this.#closed) {
-      if (isKept(stanza)) this.#keep(stanza, { ours: from.domain, theirs: to.domain }) // for the next process
+      this.keep(stanza, { ours: from.domain, theirs: to.domain }) // for the next process
       return
     }
     if (this.#early && isKept(stanza)) this.#carryLater(stanza, this.#early)
@@ -171,6 +171,14 @@ export class ServerStreams implements Federation, RouteOwner {
     for (const { size } of this.#routes.values()) this.#queued += size
   }
 
+  /** On disk before its sender may forget it. */
+  keep(stanza: Stanza, pair: Pair): number | undefined {
+    if (!isKept(stanza)) return undefined
+    const { store, clock, log } = this.parts
+    const message = { way: wayOf(pair), since: clock.now(), xml: stanza.xml(NS_CLIENT) }
+    return store.outbox.put(message, (error) => log.error('message for another server not kept', { error }))
+  }
+
   arrived(pair: Pair, upTo: number): void {
     this.parts.store.outbox.arrived(wayOf(pair), upTo)
   }
@@ -231,12 +239,12 @@ export class ServerStreams implements Federation, RouteOwner {
     for (const acks of all) acks.farewell()
   }
 
-  /** @param stored its number in the outbox, if it is there */
+  /** @param stored its number in the outbox, if it is there already */
   #carry(stanza: Stanza, stored?: number): void {
     const { from, to } = stanza
     const route = from && to && this.#route(from.domain, to.domain, from.bare.key)
     if (route) {
-      route.carry(stanza, stored ?? (isKept(stanza) ? this.#keep(stanza, route.pair) : undefined))
+      route.carry(stanza, stored)
       return
     }
     if (stored !== undefined) this.dropped([stored])
@@ -246,8 +254,9 @@ export class ServerStreams implements Federation, RouteOwner {
   #carryLater(stanza: Stanza, early: Early[]): void {
     const { from, to } = stanza
     if (!from || !to) return
-    if (early.length >= EARLY_MAX) void this.parts.router.refuse(stanza, TOO_MANY)
-    else early.push({ stanza, id: this.#keep(stanza, { ours: from.domain, theirs: to.domain }) })
+    const id = early.length < EARLY_MAX ? this.keep(stanza, { ours: from.domain, theirs: to.domain }) : undefined
+    if (id === undefined) void this.parts.router.refuse(stanza, TOO_MANY)
+    else early.push({ stanza, id })
   }
 
   /** @param who wants it; undefined if it is the other server */
@@ -282,13 +291,6 @@ export class ServerStreams implements Federation, RouteOwner {
   #forgetRoute(key: string): void {
     this.#routes.delete(key)
     this.#openers.forgot(key)
-  }
-
-  /** On disk before its sender may forget it. */
-  #keep(stanza: Stanza, pair: Pair): number {
-    const { store, clock, log } = this.parts
-    const message = { way: wayOf(pair), since: clock.now(), xml: stanza.xml(NS_CLIENT) }
-    return store.outbox.put(message, (error) => log.error('message for another server not kept', { error }))
   }
 
   /** Its time begins anew: nobody could do anything for it while no process was there. */

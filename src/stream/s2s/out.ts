@@ -237,7 +237,8 @@ export class OutStream implements LinkEvents, Carrier {
       this.#link.send(el('bidi', NS_BIDI))
     }
     const mechanisms = features.child('mechanisms', NS_SASL)?.childrenNamed('mechanism') ?? []
-    if (!mechanisms.some(({ text }) => text.trim() === 'EXTERNAL')) return void this.#byDialback()
+    if (!mechanisms.some(({ text }) => text.trim() === 'EXTERNAL'))
+      return void this.#byDialback().catch((error: unknown) => this.#broke(error))
     this.#state = 'sasl'
     // XEP-0178 §3: with the identity, which old servers insist on.
     const identity = Buffer.from(this.ours).toString('base64')
@@ -268,7 +269,7 @@ export class OutStream implements LinkEvents, Carrier {
       this.#link.send(el('response', NS_SASL, null, '=')) // RFC 6120 §6.4.3: an empty one; the header has the identity
       return undefined
     }
-    if (element.name !== 'success') return void this.#byDialback() // XEP-0178 §3: it may still succeed that way
+    if (element.name !== 'success') return void this.#byDialback().catch((error: unknown) => this.#broke(error)) // XEP-0178 §3: it may still succeed that way
     this.#authenticated = true
     this.#link.restart()
     this.#open()
@@ -336,6 +337,12 @@ export class OutStream implements LinkEvents, Carrier {
       new StreamFailure('protocol', 'It sent something that was not its turn.'),
       new StreamError('policy-violation'),
     )
+  }
+
+  /** Something failed here while nobody waited for it: this stream ends, and nothing else. */
+  #broke(error: unknown): void {
+    this.#parts.log.error('stream to another server failed', { stream: this.#link.id, error })
+    this.#link.close(new StreamError('internal-server-error'))
   }
 
   /** Ends the stream for a reason. */

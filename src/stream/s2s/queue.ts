@@ -10,8 +10,8 @@ export interface Parcel {
   readonly size: number
   /** When it was handed over, in ms since 1970. */
   readonly since: number
-  /** Its number in the outbox, if it is there. */
-  readonly stored: number | undefined
+  /** Its number in the outbox, once it is there. */
+  stored: number | undefined
   /** How often it was the first that a stream took with it when it broke. */
   tries: number
 }

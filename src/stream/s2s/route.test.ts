@@ -228,6 +228,24 @@ test('who writes to more servers than anybody does takes the places of nobody el
   assert.equal((await place.dialer.next()).to, 'more.example')
 })
 
+test('what goes back at once is not written to disk first', async () => {
+  const { place, juliet } = await begin({ rules: { queueStanzas: 1 } })
+  await sends(juliet, chat('waits'))
+  for (const text of ['one', 'two', 'three']) {
+    juliet.sends(chat(text))
+    await juliet.receives(back(text, 'wait', 'resource-constraint'))
+  }
+  const host = await (await place.dialer.next()).connects().letsIn()
+  await host.receives(says('waits'))
+  juliet.sends(chat('last'))
+  await host.receives(says('last'))
+  await place.stage.store.durable()
+  assert.deepEqual(
+    (await place.stage.store.outbox.page(0, 10)).map(({ id }) => id),
+    [1, 2],
+  )
+})
+
 test('a message is on disk before its sender may forget it, and goes on after a restart; what nobody wants kept does not', async () => {
   const { place, juliet } = await begin()
   const { stage } = place

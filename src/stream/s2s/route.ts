@@ -35,6 +35,8 @@ export interface RouteOwner extends AttemptOwner {
   random(): number
   /** Whether so much more may wait in all routes together. */
   hasRoom(size: number): boolean
+  /** Puts a message on disk if it is worth it. @returns its number in the outbox */
+  keep(stanza: Stanza, pair: Pair): number | undefined
   /** The other server has everything up to this one. */
   arrived(pair: Pair, upTo: number): void
   /** These went back to their senders. */
@@ -104,16 +106,19 @@ export class Route {
     }
   }
 
-  /** Takes charge of a stanza. @param stored its number in the outbox, if it is there */
+  /** Takes charge of a stanza. @param stored its number in the outbox, if it is there already */
   carry(stanza: Stanza, stored?: number): void {
     const one = parcel(stanza, this.#owner.parts.clock.now(), stored)
     const stream = this.#stream
-    const failure = this.#refuses
-    if (stream && (this.#jumps || (stream.hasRoom && this.#queue.length === 0))) stream.send(one)
-    else if (failure && !(failure.passes && canWait(one))) {
-      this.#queue.outdate(stanza) // who is back has not gone, even if nobody hears that now
-      this.#back([one], failure.forSender)
-    } else if (!this.#owner.hasRoom(one.size) || !this.#queue.push(one, stream && WHILE_OPEN)) this.#back([one], FULL)
+    const goes = stream && (this.#jumps || (stream.hasRoom && this.#queue.length === 0))
+    const refused = goes ? undefined : this.#refusal(one)
+    if (refused) {
+      this.#back([one], refused)
+      return
+    }
+    // What goes back at once is not written: somebody might have a large message refused a thousand times.
+    one.stored ??= this.#owner.keep(stanza, this.pair)
+    if (goes) stream.send(one)
     else if (!stream) this.#connect()
   }
 
@@ -149,6 +154,16 @@ export class Route {
     if (silent) return this.#answersPings ? 'gone' : 'silent'
     this.#answersPings = true
     return 'there'
+  }
+
+  /** Lets a parcel wait. @returns why it may not */
+  #refusal(one: Parcel): StanzaError | undefined {
+    const failure = this.#refuses
+    if (failure && !(failure.passes && canWait(one))) {
+      this.#queue.outdate(one.stanza) // who is back has not gone, even if nobody hears that now
+      return failure.forSender
+    }
+    return this.#owner.hasRoom(one.size) && this.#queue.push(one, this.#stream && WHILE_OPEN) ? undefined : FULL
   }
 
   /** A stream that carried stanzas, or could, is gone. @param failure why, unless it ended in peace */
