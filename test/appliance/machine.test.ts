@@ -117,7 +117,7 @@ suite('a machine', { timeout: 20 * 60_000 }, () => {
 
   test('serves after one command and one question', { timeout: PATIENCE }, async (t) => {
     const began = performance.now()
-    const shown = await machine.onTerminal('\r', PATIENCE, '/checkout/setup', DOMAIN, ...CERTIFICATE)
+    const shown = await machine.onTerminal([['Shall I?', '\r']], PATIENCE, '/checkout/setup', DOMAIN, ...CERTIFICATE)
     assert.match(shown, /https:\/\/m\.example\S*\/invite\//, shown)
     addUser('juliet')
     await logIn('juliet')

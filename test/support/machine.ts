@@ -66,11 +66,20 @@ export class TestMachine {
     return output
   }
 
-  /** Runs a program there on a terminal of its own, whose keys are pressed beforehand. @returns what the terminal showed */
-  async onTerminal(keys: string, within: number, ...words: readonly string[]): Promise<string> {
+  /** Runs a program there on a terminal of its own. @param answers keys that are pressed once, each when its question is shown @returns what the terminal showed */
+  async onTerminal(
+    answers: readonly (readonly [question: string, keys: string])[],
+    within: number,
+    ...words: readonly string[]
+  ): Promise<string> {
     const typed = `${ENV.map((one) => `'${one}'`).join(' ')} ${words.join(' ')}`
     const args = ['--target', String(this.#init), '--all', '--', 'script', '-qefc', `env -i ${typed}`, '/dev/null']
-    return new Child(this.#of, { program: 'nsenter', args, input: keys }).succeeds(within)
+    const child = new Child(this.#of, { program: 'nsenter', args, isAsked: true })
+    for (const [question, keys] of answers) {
+      await child.until(question, () => (child.output.includes(question) ? true : undefined), within)
+      child.types(keys)
+    }
+    return child.succeeds(within)
   }
 
   /** Shuts it down in order, and boots it again. */

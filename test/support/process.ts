@@ -53,6 +53,8 @@ export interface Command {
   readonly env?: Readonly<Record<string, string>>
   /** What it finds on standard input. */
   readonly input?: string
+  /** Whether more comes there later, by `types`. */
+  readonly isAsked?: boolean
 }
 
 /** A process that a test started. */
@@ -65,7 +67,7 @@ export class Child {
   #stderr = ''
   #ending: Ending | undefined
 
-  constructor(of: Bench, { program, args, env = {}, input = '' }: Command) {
+  constructor(of: Bench, { program, args, env = {}, input = '', isAsked = false }: Command) {
     this.#name = [program, ...args].join(' ')
     const child = spawn(program, args, { cwd: of.directory, env: { ...process.env, ...env } })
     this.#process = child
@@ -88,13 +90,19 @@ export class Child {
       })
     })
     child.stdin.on('error', () => undefined) // it may end without having read
-    child.stdin.end(input)
+    child.stdin.write(input)
+    if (!isAsked) child.stdin.end()
     of.defer(() => this.#endAtLast())
   }
 
   get pid(): number {
     assert.ok(this.#process.pid, `${this.#name} did not start\n${this.output}`)
     return this.#process.pid
+  }
+
+  /** Puts something on its standard input. */
+  types(text: string): void {
+    this.#process.stdin.write(text)
   }
 
   /** Everything it printed, on both outputs. */
