@@ -60,6 +60,8 @@ export interface Outside {
 
 /** Other servers (RFC 6120 §10.4). */
 export interface Federation {
+  /** Whether the configuration has switched it off: then it takes nothing. */
+  readonly isOff?: boolean
   /** Whether anything may go there at all; a domain that policy refuses is not reachable. */
   mayReach(domain: string): boolean
   /** Takes charge of a stanza whose `to` is none of ours: it arrives, or goes back by `router.refuse` with the right error. */
@@ -115,7 +117,7 @@ export class Router {
 
   /** What is said of a domain to which we know no way (RFC 6120 §10.4.3). */
   noWay(): StanzaError {
-    return this.#federation
+    return this.#federation && this.#federation.isOff !== true
       ? new StanzaError('cancel', 'not-allowed', 'This server does not talk to that one.')
       : new StanzaError('cancel', 'remote-server-not-found', 'This server does not talk to other servers.')
   }

@@ -91,6 +91,10 @@ export class ServerStreams implements Federation, RouteOwner {
     if (!this.#closed) for (const { stanza, id } of early) this.#carry(stanza, id)
   }
 
+  get isOff(): boolean {
+    return this.parts.policy.isOff === true
+  }
+
   mayReach(domain: string): boolean {
     return this.parts.policy.refusal(domain) === undefined
   }

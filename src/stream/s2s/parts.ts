@@ -28,6 +28,8 @@ export interface ServerLimits extends PaceLimits {
 
 /** Whom we talk to, and what we ask of them. */
 export interface Gate {
+  /** Whether no domain is talked to at all. */
+  readonly isOff?: boolean
   /** Why nothing goes to a domain and nothing is taken from it, for administrators. */
   refusal(domain: string): { readonly why: string } | undefined
   /** What proves that somebody answers for a domain. */

@@ -42,6 +42,11 @@ export class Policy {
     this.#trusted = compiled(rules.trustDialback)
   }
 
+  /** Whether no domain is talked to at all. */
+  get isOff(): boolean {
+    return !this.#rules.enabled
+  }
+
   /** Why nothing goes to a domain and nothing is taken from it; undefined if it is talked to. @param domain prepared (RFC 7622 §3.2) */
   refusal(domain: string): Refusal | undefined {
     const { enabled } = this.#rules
