@@ -51,6 +51,7 @@ const RESTLESS = [
   '/etc/python3.11',
   '/usr/local/lib/python3.11',
   '/var/lib/python',
+  '/var/lib/ucf',
   '/root/.npm',
   '/srv',
   '/checkout',
@@ -198,8 +199,8 @@ function checkouts(directory: string): readonly [string, string] {
     run('sh', ['-ec', `git archive ${before} | tar -x -C ${first}`], ROOT)
   } else {
     for (const part of PARTS) cpSync(join(upgrade, part), join(first, part), { recursive: true })
-    writeFileSync(join(first, 'src', 'older.txt'), 'an older version\n')
   }
+  writeFileSync(join(first, 'src', 'older.txt'), 'an older version\n') // also if the last commit changed nothing that is installed
   return [first, upgrade]
 }
 
