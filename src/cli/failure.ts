@@ -40,7 +40,9 @@ export function failureOf(error: unknown): Failure {
     return new Failure(code, `${port} is taken by another program.`, 'Stop it, or choose other ports under "listen".')
   }
   if (code === 'EACCES' && port !== undefined) {
-    return new Failure(code, `This user may not listen on ${port}.`, 'Choose a port above 1023 under "listen".')
+    const advice =
+      'Choose a port above 1023 under "listen" ("shared" and "redirect" are on 443 and 80 where no certificate is given), or give the program the right (CAP_NET_BIND_SERVICE).'
+    return new Failure(code, `This user may not listen on ${port}.`, advice)
   }
   return new Failure(code, error.message, ADVICE[code])
 }

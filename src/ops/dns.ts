@@ -82,19 +82,18 @@ function authoritativeFor({ federation }: Config, { servers }: DnsRequest): Auth
   return new Authoritative({ resolver, ...(servers ? { servers } : {}) })
 }
 
-/** The keys that are shown, as TLSA wants them (RFC 6698 §2.1: SPKI, SHA-256). */
+/**
+ * The keys that are shown, as TLSA wants them (RFC 6698 §2.1: SPKI, SHA-256). Who may not read a certificate, or has none on this
+ * machine, gets all other records. Rejects if one is damaged.
+ */
 async function keysOf({ certificates }: Config): Promise<ReadonlyMap<string, string>> {
   const keys = new Map<string, string>()
   for (const [host, { cert }] of certificates) {
-    try {
-      const { publicKey } = new X509Certificate(await readFile(cert))
-      keys.set(
-        host,
-        createHash('sha256')
-          .update(publicKey.export({ type: 'spki', format: 'der' }))
-          .digest('hex'),
-      )
-    } catch {}
+    const pem = await readFile(cert).catch(() => undefined)
+    if (!pem) continue
+    const { publicKey } = new X509Certificate(pem)
+    const spki = publicKey.export({ type: 'spki', format: 'der' })
+    keys.set(host, createHash('sha256').update(spki).digest('hex'))
   }
   return keys
 }
