@@ -73,7 +73,16 @@ export class TestMachine {
     ...words: readonly string[]
   ): Promise<string> {
     const typed = `${ENV.map((one) => `'${one}'`).join(' ')} ${words.join(' ')}`
-    const args = ['--target', String(this.#init), '--all', '--', 'script', '-qefc', `stty cols 100 rows 40; env -i ${typed}`, '/dev/null']
+    const args = [
+      '--target',
+      String(this.#init),
+      '--all',
+      '--',
+      'script',
+      '-qefc',
+      `stty cols 100 rows 40; env -i ${typed}`,
+      '/dev/null',
+    ]
     const child = new Child(this.#of, { program: 'nsenter', args, isAsked: true })
     for (const [question, keys] of answers) {
       await child.until(question, () => (child.output.includes(question) ? true : undefined), within)
