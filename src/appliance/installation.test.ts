@@ -28,7 +28,9 @@ function webHost(version: string, sshPort?: number, confirm = async () => true):
     checks: [],
     steps: [
       systemUser({ name: 'webhost', home: '/var/lib/webhost' }),
-      directories('directories', 'Pages go there.', [{ path: '/var/lib/webhost', mode: 0o700, owner: 'webhost' }]),
+      directories('directories', 'Pages go there.', [
+        { path: '/var/lib/webhost', mode: 0o700, owner: 'webhost', whole: true },
+      ]),
       release({
         ...{ directory: '/opt/webhost', version, source: '/srv/source', parts: ['program'] },
         command: { path: '/usr/local/bin/webhost', text: '#!/bin/sh\n' },
@@ -55,12 +57,22 @@ function webHost(version: string, sshPort?: number, confirm = async () => true):
   }
 }
 
-/** A Debian on which all programs work; `broken` is the beginning of a command that does not. */
-function debian(broken: { line?: string } = {}): FakeMachine {
+/** A Debian on which all programs work; `line` is the beginning of one that does not, `killed` of one with whose end we end. */
+function debian(broken: { line?: string; killed?: string | undefined } = {}): FakeMachine {
   const state = { user: false, enabled: false, table: false }
   const answers = (line: string): Answer | undefined => {
     if (broken.line !== undefined && line.startsWith(broken.line)) return 1
-    if (line.startsWith('useradd')) machine.put('/etc/passwd', 'root:x:0:0\nwebhost:x:999:999\n')
+    if (broken.killed !== undefined && line.startsWith(broken.killed)) {
+      broken.killed = undefined
+      answers(line)
+      throw new Error('killed')
+    }
+    if (line.startsWith('useradd')) {
+      if (state.user) return 9
+      state.user = true
+      machine.put('/etc/passwd', 'root:x:0:0\nwebhost:x:999:999\n')
+    }
+    if (line.startsWith('userdel')) state.user = false
     if (line.startsWith('userdel')) machine.put('/etc/passwd', 'root:x:0:0\n')
     if (line.startsWith('stat ')) return line.endsWith('/var/lib/webhost') ? 'webhost:webhost\n' : 'root:root\n'
     if (line.startsWith('dpkg-query')) return 'ii \n'
@@ -141,6 +153,33 @@ test('a failure stops it; the next call goes on from there', async () => {
   assert.match((await machine.read('/opt/webhost/installation/log')) ?? '', /apply firewall: failed: "nft --check/)
   broken.line = 'none'
   assert.deepEqual(await (await open(machine, webHost('1.0.0'))).apply(), ['firewall', 'service'])
+})
+
+test('what was killed after any of its programs goes on, and can be undone', async () => {
+  const all = debian()
+  await (await open(all, webHost('1.0.0'))).apply()
+  const changing = all.ran.filter((line) =>
+    /^(useradd|chown|chmod|nft --file|systemctl (daemon|enable|restart))/.test(line),
+  )
+  assert.ok(changing.length > 5)
+  for (const killed of changing) {
+    const machine = debian({ killed })
+    const before = machine.all
+    await assert.rejects((await open(machine, webHost('1.0.0'))).apply(), /killed/)
+    await (await open(machine, webHost('1.0.0'))).apply()
+    assert.deepEqual(await (await open(machine, webHost('1.0.0'))).apply(), [])
+    await (await open(machine, webHost('1.0.0'))).undo()
+    assert.deepEqual(machine.all, before, killed)
+  }
+})
+
+test('data that outlives its user belongs to root, since its number will be that of somebody else', async () => {
+  const machine = debian()
+  await (await open(machine, webHost('1.0.0'))).apply()
+  machine.put('/var/lib/webhost/index.html', 'a page')
+  await (await open(machine, webHost('1.0.0'))).undo()
+  const given = machine.ran.indexOf('chown --recursive --no-dereference root:root /var/lib/webhost')
+  assert.ok(given >= 0 && given < machine.ran.indexOf('userdel webhost'))
 })
 
 test('what stopped half-way can be undone', async () => {
