@@ -7,7 +7,9 @@ import { FakeClock } from '../../test/support/fake-clock.ts'
 import { type Answer, FakeMachine } from '../../test/support/fake-machine.ts'
 import type { Appliance } from './appliance.ts'
 import { Installation, StepError } from './installation.ts'
+import type { Json } from './machine.ts'
 import { obstacles } from './needs.ts'
+import { makeDirectory, removeMade } from './restore.ts'
 import { directories } from './steps/directories.ts'
 import { file } from './steps/file.ts'
 import { firewall } from './steps/firewall.ts'
@@ -180,6 +182,29 @@ test('data that outlives its user belongs to root, since its number will be that
   await (await open(machine, webHost('1.0.0'))).undo()
   const given = machine.ran.indexOf('chown --recursive --no-dereference root:root /var/lib/webhost')
   assert.ok(given >= 0 && given < machine.ran.indexOf('userdel webhost'))
+})
+
+test('a full disk keeps nobody from undoing what fills it', async () => {
+  const machine = debian()
+  await (await open(machine, webHost('1.0.0'))).apply({ without: ['motd'] })
+  machine.disk.full = true
+  await (await open(machine, webHost('1.0.0'))).undo()
+  assert.equal(await machine.look('/opt/webhost'), undefined)
+  assert.ok(machine.ran.includes('userdel webhost'))
+})
+
+test('directories that were made by one that was killed meanwhile go, too', async () => {
+  const remembered = new Map<string, Json>()
+  const machine = new FakeMachine().with({
+    get: (key) => remembered.get(key),
+    set: async (key, value) => void remembered.set(key, value),
+  })
+  machine.put('/srv/.keep', '')
+  await makeDirectory(machine, '/srv/a/b/c', { mode: 0o700 })
+  await machine.remove('/srv/a/b') // as if it had been killed after the first
+  await makeDirectory(machine, '/srv/a/b/c', { mode: 0o700 })
+  await removeMade(machine, '/srv/a/b/c')
+  assert.equal(await machine.look('/srv/a'), undefined)
 })
 
 test('what stopped half-way can be undone', async () => {
