@@ -10,10 +10,12 @@ import { pauseAfter, renewalAt } from '../appliance/acme/schedule.ts'
 import type { Cancel, Clock } from '../clock.ts'
 import type { Log } from '../log.ts'
 import type { CertificateFiles } from '../net/tls.ts'
-import { readPair, writePair, writeWhole } from './pem-files.ts'
+import { assertAsWished, readPair, writePair, writeWhole } from './pem-files.ts'
 
 /** How often it is looked whether something is to be done, in ms. */
 const LOOK_EVERY = 10 * 60_000
+/** How long the end of the server waits for an order, in ms: what it leaves is whole at any time. */
+const PATIENCE = 3_000
 
 /** How certificates are got. */
 export interface AcmeRules {
@@ -82,6 +84,8 @@ export class CertificateKeeper {
   #cancel: Cancel | undefined
   #working: Promise<void> | undefined
   #stopped = false
+  /** Whether files are there that are not in force. */
+  #waiting = false
 
   constructor(parts: KeeperParts) {
     this.#parts = parts
@@ -103,11 +107,15 @@ export class CertificateKeeper {
     void this.look()
   }
 
-  /** Does nothing any more, after what it is doing. */
+  /** Does nothing any more, after what it is doing, but an authority keeps nobody waiting for long. */
   async stop(): Promise<void> {
     this.#stopped = true
     this.#cancel?.()
-    await this.#working
+    if (!this.#working) return
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const cancel = this.#parts.clock.after(PATIENCE, resolve)
+    await Promise.race([this.#working, promise])
+    cancel()
   }
 
   /** How all are. */
@@ -127,6 +135,7 @@ export class CertificateKeeper {
   }
 
   async #lookAtAll(): Promise<void> {
+    if (this.#waiting) await this.#install()
     for (const host of this.#parts.hosts()) {
       if (this.#stopped) return
       await this.#care(host).catch((error: unknown) => this.#failed(host, error))
@@ -152,7 +161,7 @@ export class CertificateKeeper {
     const there = await Promise.all(all.map((name) => this.#parts.resolves(name)))
     const names = all.filter((_, index) => there[index])
     const missing = all.filter((_, index) => !there[index])
-    if (names.length === 0) throw new Error(`${all[0]} has no address in the DNS`)
+    if (!there[0]) throw new Error(`${all[0]} has no address in the DNS`)
     return { names, missing }
   }
 
@@ -162,11 +171,12 @@ export class CertificateKeeper {
     const key = rules.keepKey && before && !kept.provisional ? before.key : await newKey()
     const answerers = rotated(this.#parts.answerers(), kept.failure?.times ?? 0)
     if (answerers.length === 0) throw new Error('there is no way to prove that a name is ours: see the option acme')
-    const order = async (directory: string): Promise<string> =>
-      orderCertificate(
-        { directory, accountKey: await this.#accountKey(directory), email: rules.email },
-        { names, key, answerers },
-      )
+    const order = async (directory: string): Promise<string> => {
+      const authority = { directory, accountKey: await this.#accountKey(directory), email: rules.email }
+      const cert = await orderCertificate(authority, { names, key, answerers })
+      assertAsWished(cert, { key, names, now: this.#parts.clock.now() })
+      return cert
+    }
     if (kept.failure && rules.staging !== undefined) await order(rules.staging)
     const cert = await order(rules.directory).catch((error: unknown) => {
       if (rules.fallback === undefined) throw error
@@ -176,6 +186,7 @@ export class CertificateKeeper {
     const { cert: certFile, key: keyFile } = this.#filesOf(host)
     await writePair(certFile, cert, keyFile, key)
     await this.#load(host)
+    this.#waiting = true
     await this.#install()
     log.info('certificate fetched', { names: names.length })
   }
@@ -183,7 +194,10 @@ export class CertificateKeeper {
   #failed(host: string, error: unknown): void {
     const { clock, log, random = Math.random } = this.#parts
     const kept = this.#kept.get(host)
-    if (!kept) return
+    if (!kept) {
+      log.error('certificate not read', { reason: reasonOf(error) })
+      return
+    }
     const times = (kept.failure?.times ?? 0) + 1
     const now = clock.now()
     kept.failure = { why: reasonOf(error), at: now, times }
@@ -191,9 +205,16 @@ export class CertificateKeeper {
     log.error('certificate not fetched', { reason: kept.failure.why, attempt: times })
   }
 
+  /** Puts all in force. What cannot be put there now is tried again at the next look. */
   async #install(): Promise<void> {
-    const files = this.#parts.hosts().filter((host) => this.#kept.has(host))
-    await this.#parts.install(new Map(files.map((host) => [host, this.#filesOf(host)])))
+    const { hosts, install, log } = this.#parts
+    const files = hosts().filter((host) => this.#kept.has(host))
+    try {
+      await install(new Map(files.map((host) => [host, this.#filesOf(host)])))
+      this.#waiting = false
+    } catch (error) {
+      log.error('certificates not put in force', { reason: reasonOf(error) })
+    }
   }
 
   /** Reads what is there; makes one of our own if there is none. */

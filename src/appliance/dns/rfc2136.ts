@@ -120,10 +120,11 @@ function believed(parts: Rfc2136Parts, id: number, asked: Buffer, bytes: Buffer)
   const { tsig, code } = answer
   const trouble = tsig && tsig.error !== 0 ? TSIG_ERRORS[tsig.error] : undefined
   if (trouble !== undefined) throw new ProviderError(`The name server does not accept the signature: ${trouble}.`)
-  if (answer.id !== id || (code === 0 && !isSigned(parts, asked, answer))) {
+  const isGood = code === 0 || code === 3
+  if (answer.id !== id || (isGood && !isSigned(parts, asked, answer))) {
     throw new ProviderError('The answer of the name server is not signed with the key: somebody else may have sent it.')
   }
-  if (code !== 0 && code !== 3) {
+  if (!isGood) {
     throw new ProviderError(`The name server says no: ${REFUSALS[code] ?? `error ${code}`}.`)
   }
   return answer
@@ -137,7 +138,7 @@ const TSIG_ERRORS: Readonly<Record<number, string>> = {
 }
 
 function isSigned({ key, keyName, now }: Rfc2136Parts, asked: Buffer, { tsig, signedPart }: MessageReader): boolean {
-  if (!tsig || tsig.name !== keyName.toLowerCase() || tsig.algorithm !== HMAC_SHA256) return false
+  if (!tsig || tsig.name !== keyName.toLowerCase().replace(/\.$/, '') || tsig.algorithm !== HMAC_SHA256) return false
   if (Math.abs(tsig.time - now() / 1000) > tsig.fudge) return false
   const variables = [
     ...[nameBytes(tsig.name), u16(CLASS.ANY), u32(0), nameBytes(tsig.algorithm), u48(tsig.time)],

@@ -8,7 +8,7 @@ import { test } from 'node:test'
 import type { Level } from '../../appliance/check.ts'
 import { systemClock } from '../../clock.ts'
 import { silentLog } from '../../log.ts'
-import { Nightly } from './nightly.ts'
+import { changeText, Nightly } from './nightly.ts'
 import { worst } from './run.ts'
 
 test('only what changed is told, and a restart forgets nothing', async () => {
@@ -42,4 +42,10 @@ test('only what changed is told, and a restart forgets nothing', async () => {
   } finally {
     rmSync(directory, { recursive: true, force: true })
   }
+})
+
+test('what others said is told without characters that XML does not take', () => {
+  const found = 'CAA is "\u001b[2J\u0000\ud800\ufffe"'
+  const finding = { id: 'dns', level: 'error', found, about: 'the records', group: 'DNS' } as const
+  assert.doesNotMatch(changeText({}, { level: 'error', findings: [finding] }) ?? '', /[^\P{C}\n]/u)
 })

@@ -100,7 +100,9 @@ export function changeText(before: Memory, { findings }: DoctorReport): string |
     ),
     ...better.map((one) => `✓ ${one.about}: ${one.found}`),
   ]
-  return `This changed on your server since the last look:\n${lines.join('\n')}\nEverything: aenigma doctor`
+  // What others said is quoted in it, and XML does not take every character.
+  const plain = lines.map((line) => line.replace(/[\p{C}\p{Z}]+/gu, ' '))
+  return `This changed on your server since the last look:\n${plain.join('\n')}\nEverything: aenigma doctor`
 }
 
 async function recall(file: string): Promise<Memory> {
