@@ -73,7 +73,8 @@ export class OwnCertificates {
     const rules = rulesOf(config)
     if (rules === this.#rules) {
       this.#watchThoseOf(config)
-      return void this.#keeper?.look() // a domain more may want one
+      void this.#keeper?.again() // a domain more may want one
+      return
     }
     await this.#end()
     this.#rules = rules

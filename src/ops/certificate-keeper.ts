@@ -143,6 +143,13 @@ export class CertificateKeeper {
     })
   }
 
+  /** Somebody may have done away with the reason of a failure: no pause is waited for. */
+  async again(): Promise<void> {
+    await this.#working
+    for (const kept of this.#kept.values()) kept.pause = 0
+    await this.look()
+  }
+
   /** Does what is to be done, one domain after the other. Never rejects. */
   look(): Promise<void> {
     this.#working ??= this.#lookAtAll().finally(() => {

@@ -13,6 +13,8 @@ export interface BindWish {
   readonly zones: Readonly<Record<string, readonly string[]>>
   /** Whether it follows where zones lead. */
   readonly recursion?: boolean
+  /** Whether only the files of the zones change them. */
+  readonly fixed?: boolean
   /** Starts programs, if not here. */
   readonly run?: (command: Command) => Child
 }
@@ -21,27 +23,29 @@ export interface BindWish {
 export interface Bind {
   readonly child: Child
   readonly key: { readonly name: string; readonly file: string }
-  /** Puts other lines into a zone, for the next start. */
-  write(zone: string, lines: readonly string[]): void
+  /** Puts other lines into a fixed zone. */
+  write(zone: string, lines: readonly string[]): Promise<void>
 }
 
 /** Starts one. */
 export async function startBind(of: Bench, wish: BindWish): Promise<Bind> {
   needs('/usr/sbin/named', 'bind9')
-  const { address, port, zones, recursion = false, run = (command) => new Child(of, command) } = wish
+  const { address, port, zones, recursion = false, fixed = false, run = (command) => new Child(of, command) } = wish
   const named = join(of.directory, `named-${port}`) // where AppArmor ties the one of the system to its own files, a copy is free
   copyFileSync('/usr/sbin/named', named)
   const key = randomBytes(32).toString('base64')
   const keyFile = join(of.directory, `bind-${port}.key`)
   writeFileSync(keyFile, key)
   const fileOf = (zone: string): string => join(of.directory, `zone-${port}-${zone}`)
+  let serial = 0
   const write = (zone: string, lines: readonly string[]): void => {
-    const start = `$TTL 0\n@ IN SOA ns.${zone}. nobody.${zone}. 1 3600 600 86400 0\n@ IN NS ns\nns IN A ${address}`
+    const start = `$TTL 0\n@ IN SOA ns.${zone}. nobody.${zone}. ${++serial} 3600 600 86400 0\n@ IN NS ns\nns IN A ${address}`
     writeFileSync(fileOf(zone), `${[start, ...lines].join('\n')}\n`)
   }
   for (const [zone, lines] of Object.entries(zones)) write(zone, lines)
   const sections = Object.keys(zones).map(
-    (zone) => `zone "${zone}" { type primary; file "${fileOf(zone)}"; update-policy { grant aenigma zonesub ANY; }; };`,
+    (zone) =>
+      `zone "${zone}" { type primary; file "${fileOf(zone)}"; ${fixed ? '' : 'update-policy { grant aenigma zonesub ANY; };'} };`,
   )
   const conf = join(of.directory, `bind-${port}.conf`)
   writeFileSync(
@@ -55,5 +59,14 @@ export async function startBind(of: Bench, wish: BindWish): Promise<Bind> {
   )
   const child = run({ program: named, args: ['-g', '-n', '1', '-c', conf] })
   await child.until('readiness', () => (child.output.includes(' running\n') ? true : undefined))
-  return { child, key: { name: 'aenigma', file: keyFile }, write }
+  return {
+    child,
+    key: { name: 'aenigma', file: keyFile },
+    async write(zone, lines) {
+      write(zone, lines)
+      process.kill(child.pid, 'SIGHUP')
+      const loaded = `zone ${zone}/IN: loaded serial ${serial}`
+      await child.until(loaded, () => (child.output.includes(loaded) ? true : undefined))
+    },
+  }
 }

@@ -60,7 +60,7 @@ export async function startPebble(of: Bench, { look = { tls: 1, http: 1 }, dns, 
   const child = start({
     program: '/usr/bin/pebble',
     args: ['-config', file('json', JSON.stringify(config)), '-dnsserver', resolver],
-    env: { PEBBLE_VA_NOSLEEP: '1', PEBBLE_WFE_NONCEREJECT: '20' },
+    env: { PEBBLE_VA_NOSLEEP: '1', PEBBLE_WFE_NONCEREJECT: '20', PEBBLE_AUTHZREUSE: '0' },
   })
   await child.until('its ports', () => (child.output.includes('Root CA certificate') ? true : undefined))
   const tells = async (what: string, about: object): Promise<void> => names?.tells(what, about)

@@ -85,6 +85,8 @@ export async function orderCertificate(authority: Authority, wanted: Wanted): Pr
     backoffMax: LOOK_LAST,
     ...(eab ? { externalAccountBinding: { kid: eab.kid, hmacKey: eab.key } } : {}),
   })
+  // The library changes an account that is there: to nothing, without an address, which authorities may refuse (RFC 8555 §7.3.2).
+  if (authority.email === undefined) client.updateAccount = async () => ({ status: 'valid', orders: '' })
   if (wanted.replaces !== undefined) replacing(client, wanted.replaces)
   const [, csr] = await crypto.createCsr({ altNames: [...wanted.names] }, wanted.key)
   const late = AbortSignal.timeout(LONGEST)
