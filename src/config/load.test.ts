@@ -40,6 +40,7 @@ test('one line and a certificate are a whole configuration', () => {
     serversTls: [{ host: '::', port: 5270 }],
     shared: [],
     redirect: [],
+    dns: [],
     https: [{ host: '::', port: 5443 }],
     http: [{ host: '127.0.0.1', port: 5280 }],
     metrics: [{ host: '127.0.0.1', port: 5281 }],
@@ -60,6 +61,8 @@ test('one line is a whole configuration: certificates are got by the ports that 
   assert.deepEqual([listen.shared, listen.redirect], [[{ host: '::', port: 443 }], [{ host: '::', port: 80 }]])
   assert.equal(acme?.directory, 'https://acme-v02.api.letsencrypt.org/directory')
   assert.equal(acme?.staging, 'https://acme-staging-v02.api.letsencrypt.org/directory')
+  const delegated = loadConfig('domain: example.org\nacme: {challenge: delegated}', options)
+  assert.deepEqual([delegated.listen.dns, delegated.acme?.wildcard], [[{ host: '::', port: 53 }], true])
   const own = loadConfig('domain: a.test\nlisten: {shared: []}\nacme: {authority: https://ca.test/dir}', options)
   assert.deepEqual([own.listen.shared, own.acme?.directory, own.acme?.staging], [[], 'https://ca.test/dir', undefined])
   assert.equal(loadConfig(`domain: example.org\n${CERTIFICATE}`, options).acme, undefined)

@@ -52,8 +52,8 @@ async function bad(dns: FakeDns, text = ''): Promise<readonly string[]> {
   return verdicts.map(({ state, type, name, found }) => [state, type, name, ...found].join(' '))
 }
 
-test('a plain server needs addresses, aliases and SRV records', () => {
-  const [records] = wantedRecords(configOf(), { addresses: ADDRESSES })
+test('a plain server needs addresses, aliases and SRV records', async () => {
+  const [records] = await wantedRecords(configOf(), { addresses: ADDRESSES })
   assert.equal(
     zoneText(records?.wanted ?? []),
     `example.org. 3600 IN A 192.0.2.1
@@ -74,7 +74,7 @@ test('the shared port, a machine of another name, no other servers, and a certif
   const text = "listen: { shared: '[::]:443' }\ndns: { target: machine.example.net }\nfederation: { enabled: false }"
   const issuers = [{ name: 'letsencrypt.org', account: 'https://ca.example/acct/1' }]
   const config = configOf(text)
-  const wish = { config, addresses: ['192.0.2.1'], target: config.dns.target, issuers, keyOf: () => 'ab' }
+  const wish = { config, addresses: ['192.0.2.1'], target: config.dns.target, issuers, keysOf: () => ['ab', 'cd'] }
   const [records] = recordsFor(wish)
   assert.deepEqual(
     records?.wanted.map(({ name, type, values }) => `${name} ${type} ${values}`).filter((one) => !/CNAME/.test(one)),
@@ -83,8 +83,8 @@ test('the shared port, a machine of another name, no other servers, and a certif
       '_xmpp-client._tcp.example.org SRV 0 5 5222 machine.example.net.',
       '_xmpps-client._tcp.example.org SRV 0 5 443 machine.example.net.',
       'example.org CAA 0 issue "letsencrypt.org; accounturi=https://ca.example/acct/1"',
-      '_5222._tcp.machine.example.net TLSA 3 1 1 ab',
-      '_443._tcp.machine.example.net TLSA 3 1 1 ab',
+      '_5222._tcp.machine.example.net TLSA 3 1 1 ab,3 1 1 cd',
+      '_443._tcp.machine.example.net TLSA 3 1 1 ab,3 1 1 cd',
     ],
   )
   assert.deepEqual(
@@ -148,9 +148,10 @@ test('a zone that nobody knows is no zone', async () => {
   assert.ok(checked && !isSound(checked.dns))
 })
 
-test('who gives the certificates may give them', () => {
+test('who gives the certificates may give them', async () => {
   const text = 'domain: example.org\nacme: { fallback: https://acme.zerossl.com/v2/DV90 }'
   const config = loadConfig(text, { file: '/etc/aenigma/aenigma.yaml', features: [] })
-  const caa = wantedRecords(config, { addresses: ADDRESSES })[0]?.wanted.find(({ type }) => type === 'CAA')
+  const [records] = await wantedRecords(config, { addresses: ADDRESSES })
+  const caa = records?.wanted.find(({ type }) => type === 'CAA')
   assert.deepEqual([caa?.values, caa?.optional], [['0 issue "letsencrypt.org"', '0 issue "sectigo.com"'], true])
 })
