@@ -4,11 +4,12 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { domainToASCII } from 'node:url'
 import type { Check } from '../../appliance/check.ts'
+import type { Ward } from '../../appliance/examine.ts'
 import { authoritiesOf, probeTls, type ShownCertificate, type TlsPlace } from '../../net/tls-probe.ts'
 import { isOutside, servicesBelow } from '../dns-records.ts'
 import { reachable } from '../own-places.ts'
 import type { ListenInfo } from '../running-server.ts'
-import { bad, check, na, ok, type Seen, type Subject, type Ward } from './subject.ts'
+import { bad, check, na, ok, type Seen, type Subject } from './subject.ts'
 
 const DAY = 86_400_000
 /** With so few days left a renewal has failed for long; and with so few somebody should look, now. */
@@ -74,7 +75,8 @@ function certificateCheck(subject: Subject, host: string, port: ListenInfo): Che
   })
 }
 
-const RENEW = 'Give it a certificate by a public authority, and call "aenigma reload".'
+/** What to do about a certificate that is no good. */
+export const RENEW = 'Give it a certificate by a public authority, and call "aenigma reload".'
 
 /** The first cause, since the others mostly follow from it. */
 function judged(certificate: ShownCertificate, host: string, now: number): Seen {

@@ -5,28 +5,54 @@ import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Check } from '../../appliance/check.ts'
+import type { Ward } from '../../appliance/examine.ts'
+import type { Dial } from '../../net/client-socket.ts'
+import { authoritiesOf } from '../../net/tls-probe.ts'
 import { archive } from '../compliance/checks/chat.ts'
 import { leaveRoom, rooms } from '../compliance/checks/rooms.ts'
-import { relay, upload } from '../compliance/checks/services.ts'
+import { upload } from '../compliance/checks/services.ts'
 import { fast, sasl2 } from '../compliance/checks/streams.ts'
-import { Lab, type Transport } from '../compliance/lab.ts'
-import { authenticate, type Credentials, MECHANISMS } from '../compliance/login.ts'
-import { Missing, Unseen } from '../compliance/missing.ts'
-import { placesOf, webOf } from '../own-places.ts'
-import { bad, check, na, ok, type Seen, type Subject, type Ward } from './subject.ts'
+import type { Client } from '../compliance/client.ts'
+import { Lab, type Target, type Transport } from '../compliance/lab.ts'
+import {
+  authenticate,
+  authenticateByToken,
+  authenticateQuickly,
+  type Credentials,
+  MECHANISMS,
+  type Way,
+} from '../compliance/login.ts'
+import { Unseen } from '../compliance/missing.ts'
+import { ownSource, placesOf, webOf } from '../own-places.ts'
+import { relayChecks } from './relays.ts'
+import { bad, check, na, ok, type Seen, type Subject } from './subject.ts'
 
 /** How long all of it may take, in ms. */
 const TIME = 60_000
 const NS_SASL = 'urn:ietf:params:xml:ns:xmpp-sasl'
+const NS_BINDING = 'urn:xmpp:sasl-cb:0'
+const BINDINGS = ['tls-exporter', 'tls-server-end-point'] as const
+const BOUND_TOKEN = 'HT-SHA-256-EXPR'
+
+/** Every way to log in with a password, by the name under which it is offered. */
+const WAYS: readonly (readonly [string, Way])[] = [
+  ...MECHANISMS.map((mechanism) => [`${mechanism}-PLUS`, { mechanism, binding: 'tls-server-end-point' }] as const),
+  ...MECHANISMS.map((mechanism) => [mechanism, { mechanism }] as const),
+  ['PLAIN', { mechanism: 'PLAIN' }],
+]
 
 /** The checks. */
 export function clientWard(subject: Subject): Ward {
   const visit = new Visit(subject)
+  const { authorities: file } = subject.config.federation
+  const authorities = file === undefined ? undefined : authoritiesOf(file)
   const checks: Check[] = [
     ...(['starttls', 'tls'] as const).map((way) => transportCheck(visit, subject, way)),
-    ...MECHANISMS.map((name) => mechanismCheck(visit, name)),
+    ...WAYS.map(([name, way]) => mechanismCheck(visit, name, way)),
+    ...(['starttls', 'tls'] as const).map((way) => bindingCheck(visit, way)),
     visit.check('login.sasl2', 'logging in by SASL2', sasl2, 'See docs/deviations.md.'),
     visit.check('login.fast', 'logging in by a token', fast, 'See docs/deviations.md.'),
+    boundTokenCheck(visit),
     visit.check('archive', 'a message in the archive', archive, 'Look into the log; "archive" in docs/OPTIONS.md.'),
     subject.config.uploads.maxBytes === 0
       ? check('upload', 'an upload', async () => na('Uploads are turned off.'))
@@ -37,7 +63,7 @@ export function clientWard(subject: Subject): Ward {
           'Look whether `http.url` leads to this server, and at the disk.',
         ),
     visit.check('room', 'a room', rooms, 'Look into the log.'),
-    relayCheck(visit),
+    ...relayChecks(() => visit.lab(), authorities),
   ]
   return { title: 'Clients', checks, close: () => visit.end() }
 }
@@ -70,7 +96,9 @@ class Visit {
     const lab = await this.#lab?.catch(() => undefined) // why there is none was told by each check
     if (lab) await leaveRoom(lab).catch(() => undefined) // it goes with its owner's account at the latest
     lab?.close()
-    for (const jid of this.#made) await this.#subject.ask('user.rm', { jid })
+    const gone = await Promise.allSettled(this.#made.map((jid) => this.#subject.ask('user.rm', { jid })))
+    const left = gone.find((one) => one.status === 'rejected')
+    if (left) throw left.reason
   }
 
   async #begin(): Promise<Lab> {
@@ -81,7 +109,7 @@ class Visit {
     const authority = config.trial && existsSync(file) ? { authority: await readFile(file, 'utf8') } : {}
     const common = { domain, lenient: true, ...authority } // certificates are looked at by themselves
     const web = webOf(status.listening)
-    const places = placesOf(status.listening, common)
+    const places = fromOneSource(placesOf(status.listening, common))
     return new Lab({ domain, places, announced: undefined, web, first, second }, AbortSignal.timeout(TIME))
   }
 
@@ -91,6 +119,13 @@ class Visit {
     this.#made.push(`${username}@${domain}`)
     return { username, password }
   }
+}
+
+/** Throw-away clients must not use up what real ones from the same address may do in a minute. */
+function fromOneSource(places: Target['places']): Target['places'] {
+  const from = (place: Dial | undefined): Dial | undefined => place && { ...place, ...ownSource(place.host) }
+  const [starttls, tls] = [from(places.starttls), from(places.tls)]
+  return { ...(starttls ? { starttls } : {}), ...(tls ? { tls } : {}) }
 }
 
 async function seen(look: () => Promise<string>, fix: string): Promise<Seen> {
@@ -118,33 +153,61 @@ function transportCheck(visit: Visit, subject: Subject, way: Transport): Check {
   })
 }
 
-function mechanismCheck(visit: Visit, name: (typeof MECHANISMS)[number]): Check {
+function mechanismCheck(visit: Visit, name: string, way: Way): Check {
   return check(`login.${name.toLowerCase()}`, `logging in by ${name}`, async () => {
     const lab = await visit.lab()
     const client = await lab.door()
-    const offered = client.features.child('mechanisms', NS_SASL)?.childrenNamed('mechanism') ?? []
-    if (!offered.some(({ text }) => text === name)) return na('It is not offered.')
-    return seen(async () => {
-      await authenticate(client, lab.target.first, name)
-      client.leaves()
-      return 'logged in'
-    }, 'Set the password of an account anew: "aenigma user passwd"; look into the log.')
+    if (!mechanismsOf(client).includes(name)) return na('It is not offered.')
+    return seen(
+      () => loggedIn(client, lab, way),
+      'Set the password of an account anew: "aenigma user passwd"; look into the log.',
+    )
   })
 }
 
-/** A relay that is not there is nobody's mistake. */
-function relayCheck(visit: Visit): Check {
-  return check('turn', 'a relay for calls', async () => {
+/** Each kind of channel binding that is announced at a port must fit what the client sees there (XEP-0440). */
+function bindingCheck(visit: Visit, way: Transport): Check {
+  const where = way === 'tls' ? 'TLS from the start' : 'STARTTLS'
+  return check(`login.binding-${way}`, `logins bound to the connection, with ${where}`, async () => {
     const lab = await visit.lab()
-    try {
-      return ok(`Named: ${await relay('turn')(lab)}. Whether it relays was not tried.`)
-    } catch (error) {
-      if (error instanceof Missing && error.message.startsWith('no TURN')) return na('None is named.')
-      if (error instanceof Missing)
-        return bad('error', sentence(error.message), 'Look at `externalServices` in docs/OPTIONS.md.')
-      throw error
-    }
+    if (!lab.target.places[way]) return na('Nothing listens for it.')
+    const { features } = await lab.door(way)
+    const announced = features.child('sasl-channel-binding', NS_BINDING)?.elements.map(({ attrs }) => attrs.type) ?? []
+    const types = BINDINGS.filter((type) => announced.includes(type))
+    if (types.length === 0) return na('None is announced.')
+    return seen(async () => {
+      for (const binding of types) await loggedIn(await lab.door(way), lab, { mechanism: 'SCRAM-SHA-256', binding })
+      return types.join(', ')
+    }, 'Something between clients and the server ends TLS: let it pass the bytes on as they are.')
   })
+}
+
+/** A token that is good for this connection only. */
+function boundTokenCheck(visit: Visit): Check {
+  return check('login.fast-bound', 'logging in by a token that is bound to the connection', async () => {
+    const lab = await visit.lab()
+    return seen(async () => {
+      const { token } = await authenticateQuickly(await lab.door(), lab.target.first, BOUND_TOKEN)
+      if (!token) throw new Unseen('none is offered')
+      await authenticateByToken(await lab.door(), lab.target.first.username, token)
+      return `logged in by ${BOUND_TOKEN}`
+    }, 'Look into the log.')
+  })
+}
+
+async function loggedIn(client: Client, lab: Lab, way: Way): Promise<string> {
+  await authenticate(client, lab.target.first, way)
+  client.leaves()
+  return 'logged in'
+}
+
+function mechanismsOf({ features }: Client): readonly string[] {
+  return (
+    features
+      .child('mechanisms', NS_SASL)
+      ?.childrenNamed('mechanism')
+      .map(({ text }) => text) ?? []
+  )
 }
 
 function sentence(text: string): string {

@@ -10,6 +10,7 @@ import { after, test } from 'node:test'
 import { createServer, type TlsOptions } from 'node:tls'
 import { type Issued, issue, type Wish } from '../../../test/support/certificates.ts'
 import { FakeDns } from '../../../test/support/fake-dns.ts'
+import { examine, type Ward } from '../../appliance/examine.ts'
 import type { Config } from '../../config/config.ts'
 import { loadConfig } from '../../config/load.ts'
 import { inspectSqlite } from '../../store/inspect.ts'
@@ -18,8 +19,7 @@ import { tlsWard } from './certificates.ts'
 import { machineWard } from './machine.ts'
 import { networkWard } from './network.ts'
 import { portWard } from './ports.ts'
-import { examine } from './run.ts'
-import type { Subject, Ward } from './subject.ts'
+import type { Subject } from './subject.ts'
 
 const GIB = 1024 ** 3
 const HOST = 'example.org'
@@ -260,7 +260,7 @@ test('a server that is too busy', async () => {
 
 test('what takes too long is said to', async () => {
   const never = { id: 'x', about: 'x', run: () => new Promise<never>(() => undefined) }
-  const { findings } = await examine([{ title: 'x', checks: [never] }], undefined, 1)
+  const { findings } = await examine([{ title: 'x', checks: [never] }], { time: 1 })
   assert.deepEqual(
     findings.map(({ level, found }) => [level, found]),
     [['error', 'It took too long to find out.']],

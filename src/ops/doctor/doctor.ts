@@ -4,6 +4,7 @@ import { statfs } from 'node:fs/promises'
 import { freemem, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
+import { type CheckReport, type Examination, examine, type Ward } from '../../appliance/examine.ts'
 import { System } from '../../appliance/system.ts'
 import type { Config } from '../../config/config.ts'
 import { isInstalled } from '../../config/installed.ts'
@@ -15,8 +16,7 @@ import { clientWard } from './clients.ts'
 import { machineWard } from './machine.ts'
 import { networkWard } from './network.ts'
 import { portWard } from './ports.ts'
-import { type DoctorReport, examine, type Result } from './run.ts'
-import type { Subject, Ward } from './subject.ts'
+import type { Subject } from './subject.ts'
 
 /** How long the database may take, in ms. */
 const INTEGRITY_TIME = 15_000
@@ -45,6 +45,6 @@ export function wardsFor(subject: Subject): readonly Ward[] {
 }
 
 /** Looks at everything. */
-export function doctor(subject: Subject, tell?: (result: Result) => void): Promise<DoctorReport> {
-  return examine(wardsFor(subject), tell)
+export function doctor(subject: Subject, examination: Examination = {}): Promise<CheckReport> {
+  return examine(wardsFor(subject), examination)
 }

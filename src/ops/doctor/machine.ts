@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The machine: clock, disk, memory, how busy the program is, the database, and what `aenigma install` set up.
 import type { Check } from '../../appliance/check.ts'
+import type { Ward } from '../../appliance/examine.ts'
 import type { Machine } from '../../appliance/machine.ts'
-import { bad, check, na, ok, type Seen, type Subject, type Ward } from './subject.ts'
+import { bad, check, na, ok, type Seen, type Subject } from './subject.ts'
 
 const MIB = 1024 * 1024
 /** How long the clock is watched, in ms, and how far it may be off then. */

@@ -2,10 +2,13 @@
 // The DNS, and the way to ourselves as other servers go it.
 import type { Check } from '../../appliance/check.ts'
 import type { Verdict } from '../../appliance/dns/compare.ts'
+import type { Ward } from '../../appliance/examine.ts'
 import { type Checked, checkedRecords, ownAddresses } from '../dns.ts'
 import { isOutside } from '../dns-records.ts'
 import type { FederationReport } from '../federation.ts'
-import { bad, check, na, ok, type Seen, type Subject, type Ward } from './subject.ts'
+import { RENEW } from './certificates.ts'
+import { isOwn } from './ports.ts'
+import { bad, check, na, ok, type Seen, type Subject } from './subject.ts'
 
 const FIX = '"aenigma dns" shows what it should be, "aenigma dns apply" puts it there.'
 
@@ -58,16 +61,28 @@ function verdictOf(verdicts: readonly Verdict[], notes: readonly string[], unkno
   return bad(onlyOld ? 'warn' : 'error', `${text.join('; ')}.`, FIX)
 }
 
-/** Steps that two servers take, and one cannot take with itself. */
-const FOR_TWO = new Set(['external', 'dialback', 'ping'])
+const FIX_CONNECTION = 'Open the port in the firewall of this machine and of its provider.'
 
-function federationCheck({ config, ask }: Subject, host: string): Check {
+/** The advice of the walk is for the other side. */
+const SELF_FIX: Readonly<Record<string, string>> = {
+  connection: FIX_CONNECTION,
+  stream: 'Something else answers where the DNS says that this server is: look at its records.',
+  tls: 'Look into the log; something between may end TLS.',
+  proof: RENEW,
+  external: 'Get a certificate with its whole chain, by an authority that others trust.',
+}
+
+function federationCheck({ config, ask, request }: Subject, host: string): Check {
   return check(`federation.${host}`, `${host} as other servers find it`, async () => {
     if (!config.federation.enabled) return na('This server does not talk to others.')
     const report = (await ask('federation.test', { domain: host, from: host, self: true })) as FederationReport
-    const failed = report.steps.find(({ id, result }) => result === 'failed' && !FOR_TWO.has(id))
-    if (!failed) return ok('They find it, and its certificate proves it.')
-    if (failed.id === 'records' || failed.id === 'addresses') return na(`${failed.title}: ${failed.detail}`)
-    return bad('error', `${failed.title}: ${failed.detail}`, failed.advice ?? 'See "aenigma federation test".')
+    const failed = report.steps.find(({ result }) => result === 'failed')
+    if (!failed) return ok('They find it, its certificate proves it, and lets it in elsewhere.')
+    const found = `${failed.title}: ${failed.detail}`
+    if (failed.id === 'records' || failed.id === 'addresses') return na(found) // the records are looked at by themselves
+    // Through a translation of addresses a machine often cannot reach itself, though others can.
+    const own = ownAddresses(config, request.addresses).every(isOwn)
+    if (failed.id === 'connection' && !own) return bad('warn', found, `${FIX_CONNECTION} Else look from elsewhere.`)
+    return bad('error', found, SELF_FIX[failed.id] ?? failed.advice ?? 'Look into the log.')
   })
 }

@@ -6,10 +6,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { Level } from '../../appliance/check.ts'
+import { worst } from '../../appliance/examine.ts'
 import { systemClock } from '../../clock.ts'
 import { silentLog } from '../../log.ts'
 import { Nightly } from './nightly.ts'
-import { worst } from './run.ts'
 
 test('only what changed is told, and a restart forgets nothing', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'aenigma-nightly-'))

@@ -5,9 +5,9 @@ import { readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import type { Level } from '../../appliance/check.ts'
+import type { CheckReport, Result } from '../../appliance/examine.ts'
 import type { Cancel, Clock } from '../../clock.ts'
 import type { Log } from '../../log.ts'
-import type { DoctorReport, Result } from './run.ts'
 
 const DAY = 86_400_000
 /** The hour at which nights are quietest, in the time of this machine; spread over the hour so that not all machines ask at once. */
@@ -24,7 +24,7 @@ export interface NightlyParts {
   readonly log: Log
   /** Whether it is wanted at this moment: a reload may change it. */
   readonly wanted: () => boolean
-  readonly examine: () => Promise<DoctorReport>
+  readonly examine: () => Promise<CheckReport>
   /** Tells all administrators. */
   readonly tell: (text: string) => Promise<void>
   /** From 0 to 1. */
@@ -89,7 +89,7 @@ export class Nightly {
 }
 
 /** What changed, in words; undefined if nothing that people should know of did. */
-export function changeText(before: Memory, { findings }: DoctorReport): string | undefined {
+export function changeText(before: Memory, { findings }: CheckReport): string | undefined {
   const isBad = (level: Level | undefined): boolean => level === 'warn' || level === 'error'
   const worse = findings.filter(({ id, level }) => isBad(level) && before[id] !== level)
   const better = findings.filter(({ id, level }) => isBad(before[id]) && !isBad(level))

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Whether everything that listens answers: from inside, and through each address that others use.
 import type { Check } from '../../appliance/check.ts'
+import type { Ward } from '../../appliance/examine.ts'
 import { isPublic, publicAddresses } from '../../net/public-addresses.ts'
 import { probePort } from '../../net/tls-probe.ts'
 import { ownAddresses } from '../dns.ts'
 import { reachable } from '../own-places.ts'
 import type { ListenInfo } from '../running-server.ts'
-import { bad, check, ok, type Seen, type Subject, type Ward } from './subject.ts'
+import { bad, check, ok, type Seen, type Subject } from './subject.ts'
 
 /** What others connect to. */
 const FOR_OTHERS: ReadonlySet<ListenInfo['kind']> = new Set([
@@ -60,15 +61,19 @@ function outsideCheck(address: string, { kind, host, port }: ListenInfo): Check 
     async (): Promise<Seen> => {
       const failed = await probePort(address, port)
       if (failed === undefined) return ok('It answers.')
-      const own = publicAddresses().includes(address) || !isPublic(address)
       const fix =
         host === '0.0.0.0' && family === 'v6'
           ? `It listens for IPv4 only: use [::]:${port}.`
           : `Open TCP port ${port} in the firewall of this machine and of its provider.`
       // Through a translation of addresses a machine often cannot reach itself, though others can.
-      return bad(own ? 'error' : 'warn', `${address} port ${port}: ${failed}.`, fix)
+      return bad(isOwn(address) ? 'error' : 'warn', `${address} port ${port}: ${failed}.`, fix)
     },
   )
+}
+
+/** Whether this machine has an address itself, so that it must be able to reach it. */
+export function isOwn(address: string): boolean {
+  return publicAddresses().includes(address) || !isPublic(address)
 }
 
 function reachability({ config }: Subject, addresses: readonly string[]): readonly Check[] {

@@ -33,14 +33,6 @@ export interface Subject {
   integrity(): Promise<string | undefined>
 }
 
-/** Checks that belong together. */
-export interface Ward {
-  readonly title: string
-  readonly checks: readonly Check[]
-  /** Clears up, when all of its checks are done. */
-  close?(): Promise<void>
-}
-
 /** A finding that is good. */
 export const ok = (found: string): Seen => ({ level: 'ok', found })
 /** There is nothing to look at. */

@@ -106,7 +106,8 @@ export async function externalServices(lab: Lab): Promise<string> {
   return found.map(({ attrs: { type, host } }) => `${type} ${host}`).join(', ')
 }
 
-function servicesOf(lab: Lab): Promise<readonly Element[]> {
+/** All that the server names (XEP-0215). */
+export function servicesOf(lab: Lab): Promise<readonly Element[]> {
   return lab.once('external services', async () => {
     const client = await lab.main()
     const answer = await client.asks('get', 'asking for services', el('services', NS_SERVICES), lab.domain)
