@@ -14,6 +14,7 @@ import { examine, type Ward } from '../../appliance/examine.ts'
 import type { Config } from '../../config/config.ts'
 import { loadConfig } from '../../config/load.ts'
 import { inspectSqlite } from '../../store/inspect.ts'
+import type { PostgresState } from '../../store/inspect-postgres.ts'
 import type { ListenInfo, Status } from '../running-server.ts'
 import { tlsWard } from './certificates.ts'
 import { machineWard } from './machine.ts'
@@ -35,6 +36,12 @@ function configOf(text = ''): Config {
   const base = `domain: ${HOST}\ncertificate: { cert: a.crt, key: a.key }\n`
   const trust = text.includes('federation') ? '' : `federation: { authorities: ${authorities}, enabled: false }\n`
   return loadConfig(base + trust + text, { file: join(directory, 'aenigma.yaml'), features: [] })
+}
+
+/** A database that is well. */
+const POSTGRES: PostgresState = {
+  ...{ version: '15.4', versionNumber: 150_004, encoding: 'UTF8', unsafe: [], readOnly: false, invalid: [] },
+  ...{ badPages: 0, damaged: [], size: 5e6, directory: '/var/lib/postgresql/15/main', age: 0.01 },
 }
 
 /** A server that is well. */
@@ -64,6 +71,7 @@ function subject(changed: Partial<Subject> = {}, listening: readonly ListenInfo[
     machine: undefined,
     memory: () => ({ free: 2 * GIB, whole: 4 * GIB }),
     integrity: async () => '',
+    postgres: async () => POSTGRES,
     ...changed,
   }
 }

@@ -16,6 +16,7 @@ import { clientWard } from './clients.ts'
 import { machineWard } from './machine.ts'
 import { networkWard } from './network.ts'
 import { portWard } from './ports.ts'
+import { Probes } from './probes.ts'
 import type { Subject } from './subject.ts'
 
 /** How long the database may take, in ms. */
@@ -36,12 +37,24 @@ export async function subjectOf(config: Config, ask: Subject['ask'], request: Dn
       config.store.kind === 'sqlite'
         ? inspectSqlite(join(config.data, 'aenigma.db'), AbortSignal.timeout(INTEGRITY_TIME))
         : undefined,
+    async postgres() {
+      if (config.store.kind !== 'postgres') throw new Error('there is none')
+      const { inspectPostgres } = await import('../../store/inspect-postgres.ts')
+      return inspectPostgres(config.store.url)
+    },
   }
 }
 
 /** All checks. */
 export function wardsFor(subject: Subject): readonly Ward[] {
-  return [portWard(subject), tlsWard(subject), networkWard(subject), clientWard(subject), machineWard(subject)]
+  const probes = new Probes(subject)
+  return [
+    portWard(subject, probes),
+    tlsWard(subject, probes),
+    networkWard(subject),
+    clientWard(subject),
+    machineWard(subject),
+  ]
 }
 
 /** Looks at everything. */

@@ -3,6 +3,7 @@
 import type { Check, Finding, Level } from '../../appliance/check.ts'
 import type { Machine } from '../../appliance/machine.ts'
 import type { Config } from '../../config/config.ts'
+import type { PostgresState } from '../../store/inspect-postgres.ts'
 import type { DnsRequest } from '../dns.ts'
 import type { Status } from '../running-server.ts'
 
@@ -29,8 +30,10 @@ export interface Subject {
   readonly machine: Machine | undefined
   /** Free and whole memory, in bytes. */
   memory(): Space
-  /** Whether the database is sound; '' if it is, else what is wrong. Undefined: it cannot be looked at like this. */
+  /** Whether the database file is sound; '' if it is, else what is wrong. Undefined: there is none. */
   integrity(): Promise<string | undefined>
+  /** How the PostgreSQL database is, if there is one. Rejects if it cannot be reached. */
+  postgres(): Promise<PostgresState>
 }
 
 /** A finding that is good. */
