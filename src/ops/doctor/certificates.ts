@@ -35,7 +35,8 @@ function certificateCheck(subject: Subject, probes: Probes, host: string, port: 
     const { certificate } = await probes.tls(port, host)
     if (!certificate) return bad('error', 'No certificate is shown.', RENEW)
     const seen = judged(certificate, domainToASCII(host), subject.now())
-    return seen.level === 'ok' ? seen : withReason(seen, subject, host)
+    if (seen.level === 'ok') return seen
+    return isAwaited(subject, host) ? awaited(subject, host) : withReason(seen, subject, host)
   })
 }
 
@@ -66,6 +67,17 @@ function judged(certificate: ShownCertificate, host: string, now: number): Seen 
   return ok(found)
 }
 
+/** Whether a new server has none yet, since its names do not lead here, perhaps. */
+export function isAwaited({ fresh, status }: Subject, host: string): boolean {
+  return fresh && status.certificates.some((one) => one.host === host && one.provisional)
+}
+
+function awaited({ status }: Subject, host: string): Seen {
+  const why = status.certificates.find((one) => one.host === host)?.failure?.why
+  const found = `It has none by an authority yet${why === undefined ? '.' : `: ${why}`}`
+  return { level: 'info', found, fix: 'It comes by itself when the DNS leads here.' }
+}
+
 /** Where the server gets its certificates itself, it knows why it did not. */
 function withReason(seen: Seen, { status }: Subject, host: string): Seen {
   const failure = status.certificates.find((one) => one.host === host)?.failure
@@ -87,6 +99,7 @@ const FIX: Readonly<Record<string, string>> = {
 function namesCheck(subject: Subject, probes: Probes, host: string, port: ListenInfo | undefined): Check {
   return check(`names.${host}`, `the names of the services of ${host}`, async () => {
     if (!port || subject.config.trial || isOutside(host)) return na('Nobody asks for them here.')
+    if (isAwaited(subject, host)) return na('It has no certificate by an authority yet.')
     const { certificate } = await probes.tls(port, host)
     const names = servicesBelow(domainToASCII(host), subject)
     const missing = names.filter((name) => certificate && !certificate.covers(name))

@@ -10,8 +10,9 @@ import type { Dial } from '../../net/client-socket.ts'
 import { authoritiesOf } from '../../net/tls-probe.ts'
 import { archive } from '../compliance/checks/chat.ts'
 import { leaveRoom, rooms } from '../compliance/checks/rooms.ts'
-import { upload } from '../compliance/checks/services.ts'
-import { fast, sasl2 } from '../compliance/checks/streams.ts'
+import { abuseContact, slotOf, upload, uploadFromPages } from '../compliance/checks/services.ts'
+import { fast, registration, sasl2 } from '../compliance/checks/streams.ts'
+import { bosh, websocket } from '../compliance/checks/web.ts'
 import type { Client } from '../compliance/client.ts'
 import { Lab, type Target, type Transport } from '../compliance/lab.ts'
 import {
@@ -22,7 +23,7 @@ import {
   MECHANISMS,
   type Way,
 } from '../compliance/login.ts'
-import { Unseen } from '../compliance/missing.ts'
+import { Missing, Unseen } from '../compliance/missing.ts'
 import { ownSource, placesOf, webOf } from '../own-places.ts'
 import { relayChecks } from './relays.ts'
 import { bad, check, na, ok, type Seen, type Subject } from './subject.ts'
@@ -63,9 +64,58 @@ export function clientWard(subject: Subject): Ward {
           'Look whether `http.url` leads to this server, and at the disk.',
         ),
     visit.check('room', 'a room', rooms, 'Look into the log.'),
-    ...relayChecks(() => visit.lab(), authorities),
+    ...webChecks(visit, subject),
+    ...relayChecks((...look) => visit.looks(...look), authorities),
   ]
   return { title: 'Clients', checks, close: () => visit.end() }
+}
+
+/** What browsers use, at the port without TLS that a proxy would use: certificates are looked at by themselves. */
+function webChecks(visit: Visit, { status, config }: Subject): readonly Check[] {
+  const fix = 'Look into the log; `listen.https` and `http.url` in docs/OPTIONS.md.'
+  const ways = [
+    ['web.websocket', 'a login from a browser, by WebSocket', websocket],
+    ['web.bosh', 'a login from a browser, by BOSH', bosh],
+    ['web.upload', 'an upload from a web page of others', pageUpload],
+  ] as const
+  const served = webOf(status.listening) !== undefined
+  return [
+    ...ways.map(([id, about, look]) => {
+      if (!served) return check(id, about, async () => na('`listen.http` is off, by which this would be looked at.'))
+      if (id === 'web.upload' && config.uploads.maxBytes === 0)
+        return check(id, about, async () => na('Uploads are turned off.'))
+      return visit.check(id, about, look, fix)
+    }),
+    visit.looks('registration', 'who may make an account', async (lab) => {
+      const open = await isDone(() => registration(lab))
+      if (!open) return ok('Only who was invited.')
+      const close = 'Set `registration: closed`: spammers look for such servers.'
+      return { level: 'info', found: 'Everybody may make an account.', fix: close }
+    }),
+    visit.looks('contacts', 'whom others tell about abuse (XEP-0157)', async (lab) => {
+      await loggedInOnce(lab)
+      if (await isDone(() => abuseContact(lab))) return ok('Somebody is named.')
+      return { level: 'info', found: 'Nobody is named.', fix: 'Name an address in `contacts.abuse`.' }
+    }),
+  ]
+}
+
+/** Why there is no place for a file is told by `upload`. */
+async function pageUpload(lab: Lab): Promise<string> {
+  await slotOf(lab).catch(() => {
+    throw new Unseen('there is no place for a file')
+  })
+  return uploadFromPages(lab)
+}
+
+async function isDone(look: () => Promise<string>): Promise<boolean> {
+  try {
+    await look()
+    return true
+  } catch (error) {
+    if (error instanceof Missing) return false
+    throw error
+  }
 }
 
 /** One look with two accounts, which are made when the first check wants them. */
@@ -73,20 +123,40 @@ class Visit {
   readonly #subject: Subject
   readonly #made: string[] = []
   #lab: Promise<Lab> | undefined
+  #told = false
 
   constructor(subject: Subject) {
     this.#subject = subject
   }
 
-  lab(): Promise<Lab> {
+  /** Rejects with the reason if there are no accounts to look with, and from then on with an `Unseen`: one of all checks tells it. */
+  async lab(): Promise<Lab> {
     this.#lab ??= this.#begin()
-    return this.#lab
+    try {
+      return await this.#lab
+    } catch (error) {
+      if (this.#told) throw new Unseen('there are no accounts to look with')
+      this.#told = true
+      throw error
+    }
   }
 
-  /** A check of `aenigma compliance`. */
-  check(id: string, about: string, look: (lab: Lab) => Promise<string>, fix: string): Check {
+  /** A check with these accounts. */
+  looks(id: string, about: string, look: (lab: Lab) => Promise<Seen>): Check {
     return check(id, about, async () => {
-      const lab = await this.lab()
+      try {
+        return await look(await this.lab())
+      } catch (error) {
+        if (error instanceof Unseen) return na(sentence(error.message))
+        throw error
+      }
+    })
+  }
+
+  /** A check of `aenigma compliance`, for who is logged in: why nobody could is told by the logins. */
+  check(id: string, about: string, look: (lab: Lab) => Promise<string>, fix: string): Check {
+    return this.looks(id, about, async (lab) => {
+      await loggedInOnce(lab)
       return seen(() => look(lab), fix)
     })
   }
@@ -103,6 +173,10 @@ class Visit {
 
   async #begin(): Promise<Lab> {
     const { config, status } = this.#subject
+    if (Object.keys(placesOf(status.listening, { domain: '' })).length === 0) {
+      this.#told = true
+      throw new Unseen('nothing listens for clients')
+    }
     const domain = status.hosts[0] ?? 'localhost'
     const [first, second] = [await this.#account(domain), await this.#account(domain)]
     const file = join(config.data, 'tls', 'ca.crt')
@@ -128,6 +202,12 @@ function fromOneSource(places: Target['places']): Target['places'] {
   return { ...(starttls ? { starttls } : {}), ...(tls ? { tls } : {}) }
 }
 
+async function loggedInOnce(lab: Lab): Promise<void> {
+  await lab.main().catch(() => {
+    throw new Unseen('nobody can log in')
+  })
+}
+
 async function seen(look: () => Promise<string>, fix: string): Promise<Seen> {
   try {
     return ok(sentence(await look()))
@@ -141,9 +221,8 @@ async function seen(look: () => Promise<string>, fix: string): Promise<Seen> {
 
 function transportCheck(visit: Visit, subject: Subject, way: Transport): Check {
   const about = way === 'tls' ? 'a login with TLS from the start' : 'a login with STARTTLS'
-  return check(`login.${way}`, about, async () => {
+  return visit.looks(`login.${way}`, about, async (lab) => {
     if (!placesOf(subject.status.listening, { domain: '' })[way]) return na('Nothing listens for it.')
-    const lab = await visit.lab()
     return seen(async () => {
       const client = await lab.session(lab.target.first, way)
       await client.settles()
@@ -154,8 +233,7 @@ function transportCheck(visit: Visit, subject: Subject, way: Transport): Check {
 }
 
 function mechanismCheck(visit: Visit, name: string, way: Way): Check {
-  return check(`login.${name.toLowerCase()}`, `logging in by ${name}`, async () => {
-    const lab = await visit.lab()
+  return visit.looks(`login.${name.toLowerCase()}`, `logging in by ${name}`, async (lab) => {
     const client = await lab.door()
     if (!mechanismsOf(client).includes(name)) return na('It is not offered.')
     return seen(
@@ -168,8 +246,7 @@ function mechanismCheck(visit: Visit, name: string, way: Way): Check {
 /** Each kind of channel binding that is announced at a port must fit what the client sees there (XEP-0440). */
 function bindingCheck(visit: Visit, way: Transport): Check {
   const where = way === 'tls' ? 'TLS from the start' : 'STARTTLS'
-  return check(`login.binding-${way}`, `logins bound to the connection, with ${where}`, async () => {
-    const lab = await visit.lab()
+  return visit.looks(`login.binding-${way}`, `logins bound to the connection, with ${where}`, async (lab) => {
     if (!lab.target.places[way]) return na('Nothing listens for it.')
     const { features } = await lab.door(way)
     const announced = features.child('sasl-channel-binding', NS_BINDING)?.elements.map(({ attrs }) => attrs.type) ?? []
@@ -184,8 +261,7 @@ function bindingCheck(visit: Visit, way: Transport): Check {
 
 /** A token that is good for this connection only. */
 function boundTokenCheck(visit: Visit): Check {
-  return check('login.fast-bound', 'logging in by a token that is bound to the connection', async () => {
-    const lab = await visit.lab()
+  return visit.looks('login.fast-bound', 'logging in by a token that is bound to the connection', async (lab) => {
     return seen(async () => {
       const { token } = await authenticateQuickly(await lab.door(), lab.target.first, BOUND_TOKEN)
       if (!token) throw new Unseen('none is offered')

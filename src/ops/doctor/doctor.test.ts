@@ -50,6 +50,7 @@ function subject(changed: Partial<Subject> = {}, listening: readonly ListenInfo[
     hosts: [HOST],
     listening,
     eventLoopDelay: 2,
+    uptime: 1e7,
     uncommitted: 0,
     memory: 80e6,
     pid: 1,
@@ -68,6 +69,7 @@ function subject(changed: Partial<Subject> = {}, listening: readonly ListenInfo[
       time += ms
     },
     space: async () => ({ free: 50 * GIB, whole: 100 * GIB }),
+    fresh: false,
     machine: undefined,
     memory: () => ({ free: 2 * GIB, whole: 4 * GIB }),
     integrity: async () => '',

@@ -22,11 +22,15 @@ import type { Subject } from './subject.ts'
 /** How long the database may take, in ms. */
 const INTEGRITY_TIME = 15_000
 
+/** How long certificates of a new server are waited for, and how often it is looked for them, in ms. */
+const CERTIFICATE_TIME = 45_000
+const CERTIFICATE_PAUSE = 500
+
 /** The server that this configuration is about, as it is. Rejects if none runs. */
 export async function subjectOf(config: Config, ask: Subject['ask'], request: DnsRequest = {}): Promise<Subject> {
   const status = (await ask('status')) as Status
   return {
-    ...{ config, status, ask, request, now: Date.now, ticks: () => performance.now(), wait },
+    ...{ config, status, ask, request, fresh: false, now: Date.now, ticks: () => performance.now(), wait },
     machine: isInstalled() ? new System() : undefined,
     memory: () => ({ free: freemem(), whole: totalmem() }),
     async space(path) {
@@ -42,6 +46,17 @@ export async function subjectOf(config: Config, ask: Subject['ask'], request: Dn
       const { inspectPostgres } = await import('../../store/inspect-postgres.ts')
       return inspectPostgres(config.store.url)
     },
+  }
+}
+
+/** The same on a machine where it was installed a moment ago, as soon as its certificates are there or cannot be had yet. */
+export async function freshSubject(config: Config, ask: Subject['ask']): Promise<Subject> {
+  const end = performance.now() + CERTIFICATE_TIME
+  for (;;) {
+    const subject = await subjectOf(config, ask)
+    const awaited = subject.status.certificates.some(({ provisional, failure }) => provisional && !failure)
+    if (!awaited || performance.now() > end) return { ...subject, fresh: true, machine: new System() }
+    await wait(CERTIFICATE_PAUSE)
   }
 }
 

@@ -4,7 +4,7 @@ import type { Ward } from '../../appliance/examine.ts'
 import { database, databaseDisk } from './database.ts'
 import { installed } from './installed.ts'
 import { said } from './said.ts'
-import { bad, check, ok, type Seen, type Space, type Subject } from './subject.ts'
+import { bad, check, na, ok, type Seen, type Space, type Subject } from './subject.ts'
 
 const MIB = 1024 * 1024
 /** How long the clock is watched, in ms, and how far it may be off then. */
@@ -13,6 +13,8 @@ const SKEW = 100
 /** Event-loop delays (99th percentile) that people begin to feel, in ms. */
 const SLOW = 100
 const VERY_SLOW = 1000
+/** Before that the start itself is what is seen, in ms. */
+const WARM = 60_000
 
 /** The checks. */
 export function machineWard(subject: Subject): Ward {
@@ -64,7 +66,8 @@ function memory({ memory: look, status }: Subject): Seen {
   return free < whole * 0.1 ? bad('warn', found, fix) : ok(found)
 }
 
-function busy({ status: { eventLoopDelay, uncommitted } }: Subject): Seen {
+function busy({ status: { eventLoopDelay, uncommitted, uptime } }: Subject): Seen {
+  if (uptime < WARM) return na('It was started a moment ago.')
   const found = `Answers wait ${eventLoopDelay.toFixed(0)} ms (99th percentile); ${uncommitted} writes wait.`
   const fix = 'Look which program takes the processor ("top"), and whether the disk is slow.'
   if (eventLoopDelay > VERY_SLOW) return bad('error', found, fix)

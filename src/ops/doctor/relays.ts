@@ -6,7 +6,8 @@ import { askStun, RelayFailure, type RelayPlace, tryRelay } from '../../net/turn
 import type { Element } from '../../xml/element.ts'
 import { servicesOf } from '../compliance/checks/services.ts'
 import type { Lab } from '../compliance/lab.ts'
-import { bad, check, na, ok, type Seen } from './subject.ts'
+import { Unseen } from '../compliance/missing.ts'
+import { bad, na, ok, type Seen } from './subject.ts'
 
 /** How many of one kind are tried. */
 const MOST = 8
@@ -18,17 +19,18 @@ const FIX: Readonly<Record<RelayFailure['kind'], string>> = {
   'no-relay': 'Open its relay ports (UDP 49152-65535) in its firewall; behind NAT it must know its `external-ip`.',
 }
 
-/** The checks. @param lab with an account that may ask */
-export function relayChecks(lab: () => Promise<Lab>, authorities: readonly string[] | undefined): readonly Check[] {
+/** Makes a check with an account that may ask. */
+type Looks = (id: string, about: string, look: (lab: Lab) => Promise<Seen>) => Check
+
+/** The checks. */
+export function relayChecks(looks: Looks, authorities: readonly string[] | undefined): readonly Check[] {
   const of = (
     kind: 'stun' | 'turn',
     about: string,
     use: (place: RelayPlace, attrs: Element['attrs']) => Promise<string>,
   ) =>
-    check(kind, about, async () => {
-      const all = (await servicesOf(await lab())).filter(
-        ({ attrs }) => attrs.type === kind || attrs.type === `${kind}s`,
-      )
+    looks(kind, about, async (lab) => {
+      const all = (await namedIn(lab)).filter(({ attrs }) => attrs.type === kind || attrs.type === `${kind}s`)
       if (all.length === 0) return na('None is named.')
       return together(await Promise.all(all.slice(0, MOST).map((one) => tried(one, authorities, use))))
     })
@@ -43,6 +45,13 @@ export function relayChecks(lab: () => Promise<Lab>, authorities: readonly strin
       return `relays at ${address}`
     }),
   ]
+}
+
+/** Why nobody could ask is told by the logins. */
+function namedIn(lab: Lab): ReturnType<typeof servicesOf> {
+  return servicesOf(lab).catch(() => {
+    throw new Unseen('nobody could ask')
+  })
 }
 
 interface Tried {

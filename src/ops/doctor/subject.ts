@@ -26,6 +26,8 @@ export interface Subject {
   ticks(): number
   wait(ms: number): Promise<void>
   space(path: string): Promise<Space>
+  /** Whether it was installed a moment ago: what others have to do yet is no mistake then. */
+  readonly fresh: boolean
   /** The system, if this server was installed on it by `aenigma install`; undefined on anybody else's machine. */
   readonly machine: Machine | undefined
   /** Free and whole memory, in bytes. */

@@ -37,7 +37,7 @@ export async function proxy(lab: Lab): Promise<string> {
 }
 
 /** A place for a file (XEP-0363 §4), asked for once. */
-function slotOf(
+export function slotOf(
   lab: Lab,
 ): Promise<{ readonly put: string; readonly get: string; readonly headers: Readonly<Record<string, string>> }> {
   return lab.once('slot', async () => {
