@@ -72,8 +72,11 @@ export class OtherServers {
     const ping = (ours: string, theirs: string): Promise<string | undefined> => pinged(streams, ours, theirs)
     const { FederationWalk } = await import('./federation-walk.ts')
     const parts = { walk: network.walk, dialer: network.dialer, policy: this.#policy, now: systemClock.now }
-    const running = question.self === true ? undefined : { keys, ping } // we would be asking ourselves
-    return new FederationWalk({ ...parts, running }, from, domain, tell).run()
+    if (question.self !== true)
+      return new FederationWalk({ ...parts, running: { keys, ping } }, from, domain, tell).run()
+    return tested(streams, domain, () =>
+      new FederationWalk({ ...parts, running: undefined, self: true }, from, domain, tell).run(),
+    )
   }
 }
 
@@ -103,6 +106,17 @@ export async function testWithoutServer(
     return await new FederationWalk(parts, from, domain, tell).run()
   } finally {
     metrics.stop()
+  }
+}
+
+/** Lets streams of ourselves come so far that it can be seen how others would be received. */
+async function tested<T>(streams: ServerStreams | undefined, domain: string, work: () => Promise<T>): Promise<T> {
+  const all = streams?.parts.tested ?? []
+  all.push(domain)
+  try {
+    return await work()
+  } finally {
+    all.splice(all.indexOf(domain), 1)
   }
 }
 

@@ -57,6 +57,10 @@ export async function wantedHere(asked: string | undefined, options: InstallOpti
     answers,
     timeZone: options.timeZone ?? 'Etc/UTC',
     locale: options.locale ?? 'C.UTF-8',
+    wards: async () => {
+      const { freshSubject, wardsFor } = await import('../ops/doctor/doctor.ts')
+      return wardsFor(await freshSubject(config, askInstalled))
+    },
   })
   return { appliance, config }
 }
@@ -76,6 +80,7 @@ export function applianceToUndo(): Appliance {
     answers,
     timeZone: 'Etc/UTC',
     locale: 'C.UTF-8',
+    wards: async () => [],
   })
 }
 

@@ -41,6 +41,8 @@ export interface InstallWish {
   readonly brought: readonly string[]
   readonly locale: string
   readonly timeZone: string
+  /** What is looked at afterwards. */
+  readonly wards: Appliance['wards']
 }
 
 /** Where root keeps what was done. The service's own directories are no place for it: an undoing believes what it says. */
@@ -56,7 +58,7 @@ export function aenigma(wish: InstallWish): Appliance {
     data: [INSTALLED_DATA],
     records: RECORDS,
     steps: stepsFor(wish),
-    checks: [],
+    wards: wish.wards,
   }
 }
 

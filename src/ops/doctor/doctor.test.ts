@@ -10,16 +10,17 @@ import { after, test } from 'node:test'
 import { createServer, type TlsOptions } from 'node:tls'
 import { type Issued, issue, type Wish } from '../../../test/support/certificates.ts'
 import { FakeDns } from '../../../test/support/fake-dns.ts'
+import { examine, type Ward } from '../../appliance/examine.ts'
 import type { Config } from '../../config/config.ts'
 import { loadConfig } from '../../config/load.ts'
 import { inspectSqlite } from '../../store/inspect.ts'
+import type { PostgresState } from '../../store/inspect-postgres.ts'
 import type { ListenInfo, Status } from '../running-server.ts'
 import { tlsWard } from './certificates.ts'
 import { machineWard } from './machine.ts'
 import { networkWard } from './network.ts'
 import { portWard } from './ports.ts'
-import { examine } from './run.ts'
-import type { Subject, Ward } from './subject.ts'
+import type { Subject } from './subject.ts'
 
 const GIB = 1024 ** 3
 const HOST = 'example.org'
@@ -37,12 +38,19 @@ function configOf(text = ''): Config {
   return loadConfig(base + trust + text, { file: join(directory, 'aenigma.yaml'), features: [] })
 }
 
+/** A database that is well. */
+const POSTGRES: PostgresState = {
+  ...{ version: '15.4', versionNumber: 150_004, encoding: 'UTF8', unsafe: [], readOnly: false, invalid: [] },
+  ...{ badPages: 0, damaged: [], size: 5e6, directory: '/var/lib/postgresql/15/main', age: 0.01 },
+}
+
 /** A server that is well. */
 function subject(changed: Partial<Subject> = {}, listening: readonly ListenInfo[] = []): Subject {
   const status: Partial<Status> = {
     hosts: [HOST],
     listening,
     eventLoopDelay: 2,
+    uptime: 1e7,
     uncommitted: 0,
     memory: 80e6,
     pid: 1,
@@ -61,9 +69,11 @@ function subject(changed: Partial<Subject> = {}, listening: readonly ListenInfo[
       time += ms
     },
     space: async () => ({ free: 50 * GIB, whole: 100 * GIB }),
+    fresh: false,
     machine: undefined,
     memory: () => ({ free: 2 * GIB, whole: 4 * GIB }),
     integrity: async () => '',
+    postgres: async () => POSTGRES,
     ...changed,
   }
 }
@@ -260,7 +270,7 @@ test('a server that is too busy', async () => {
 
 test('what takes too long is said to', async () => {
   const never = { id: 'x', about: 'x', run: () => new Promise<never>(() => undefined) }
-  const { findings } = await examine([{ title: 'x', checks: [never] }], undefined, 1)
+  const { findings } = await examine([{ title: 'x', checks: [never] }], { time: 1 })
   assert.deepEqual(
     findings.map(({ level, found }) => [level, found]),
     [['error', 'It took too long to find out.']],

@@ -70,7 +70,8 @@ export class ServerStreams implements Federation, RouteOwner {
   #closed = false
 
   constructor(parts: ServerStreamParts) {
-    this.parts = { ...parts, verifier: new DialbackVerifier(parts), paces: new Paces(parts.limits, parts.clock) }
+    const paces = new Paces(parts.limits, parts.clock)
+    this.parts = { ...parts, verifier: new DialbackVerifier(parts), paces, tested: [] }
     this.#cancelSweep = parts.clock.every(SWEEP, () => this.#sweep())
     parts.metrics.federation = () => this.#state()
   }
