@@ -20,6 +20,11 @@ const LOOK_EVERY = 10 * 60_000
 const PATIENCE = 3_000
 /** After so many failures the authority itself is asked once without trying before: what is for trying may be wrong, too. */
 const TRIALS = 4
+/** How soon it is looked again for a domain without an address, in ms: somebody has just set it up, and no authority is asked. */
+const ADDRESS_AGAIN = 30_000
+
+/** There is nothing to ask a certificate for. */
+class NoAddress extends Error {}
 
 /** How certificates are got. */
 export interface AcmeRules {
@@ -106,6 +111,7 @@ export class CertificateKeeper {
   readonly #store: CertificateStore
   readonly #stopping = new AbortController()
   #cancel: Cancel | undefined
+  #again: Cancel | undefined
   #working: Promise<void> | undefined
   /** Whether files are there that are not in force. */
   #waiting = false
@@ -135,6 +141,7 @@ export class CertificateKeeper {
   async stop(): Promise<void> {
     this.#stopping.abort()
     this.#cancel?.()
+    this.#again?.()
     if (!this.#working) return
     const { promise, resolve } = Promise.withResolvers<void>()
     const cancel = this.#parts.clock.after(PATIENCE, resolve)
@@ -215,7 +222,7 @@ export class CertificateKeeper {
     const there = await Promise.all(all.map((name) => this.#parts.resolves(name)))
     const names = all.filter((_, index) => there[index])
     const missing = all.filter((_, index) => !there[index])
-    if (!there[0]) throw new Error(`${all[0]} has no address in the DNS`)
+    if (!there[0]) throw new NoAddress(`${all[0]} has no address in the DNS`)
     return { names, missing }
   }
 
@@ -255,7 +262,7 @@ export class CertificateKeeper {
       return { ...ordered, from: directory }
     }
     const { staging } = rules
-    if (failure && staging !== undefined && failure.times % TRIALS !== 0) {
+    if (failure?.times && staging !== undefined && failure.times % TRIALS !== 0) {
       await order(staging, undefined).catch((error: unknown) => {
         if (!saysNothing(error)) throw error
       })
@@ -275,11 +282,19 @@ export class CertificateKeeper {
       return
     }
     if (this.#stopping.signal.aborted) return
-    const times = (kept.failure?.times ?? 0) + 1
+    const why = reasonOf(error)
     const now = clock.now()
-    kept.failure = { why: reasonOf(error), at: now, times }
+    if (error instanceof NoAddress) {
+      if (kept.failure?.why !== why) log.error('certificate not fetched', { reason: why })
+      kept.failure = { why, at: now, times: kept.failure?.times ?? 0 }
+      kept.pause = now + ADDRESS_AGAIN
+      this.#again = clock.after(ADDRESS_AGAIN, () => void this.look())
+      return
+    }
+    const times = (kept.failure?.times ?? 0) + 1
+    kept.failure = { why, at: now, times }
     kept.pause = now + pauseAfter(times, random())
-    log.error('certificate not fetched', { reason: kept.failure.why, attempt: times })
+    log.error('certificate not fetched', { reason: why, attempt: times })
   }
 
   /** Puts all in force. What cannot be put there now is tried again at the next look. */
