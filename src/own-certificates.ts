@@ -8,7 +8,7 @@ import type { Config } from './config/config.ts'
 import type { Log } from './log.ts'
 import type { Challenges } from './net/challenges.ts'
 import type { CertificateFiles, Certificates } from './net/tls.ts'
-import { CertificateKeeper, type CertificateState } from './ops/certificate-keeper.ts'
+import type { CertificateKeeper, CertificateState, KeeperParts } from './ops/certificate-keeper.ts'
 import type { ListenInfo } from './ops/running-server.ts'
 
 /** What getting certificates needs. */
@@ -28,6 +28,9 @@ export interface CertificateSurroundings {
   readonly resolves: (name: string) => Promise<boolean>
 }
 
+/** Undefined where none is needed. */
+type MakeKeeper = ((parts: KeeperParts) => CertificateKeeper) | undefined
+
 /** The certificates of our domains. */
 export class OwnCertificates {
   readonly #parts: OwnCertificatesParts
@@ -38,10 +41,17 @@ export class OwnCertificates {
     resolves: () => Promise.resolve(false),
   }
 
-  constructor(parts: OwnCertificatesParts) {
+  private constructor(parts: OwnCertificatesParts, makeKeeper: MakeKeeper) {
     this.#parts = parts
     const { acme } = parts.config
-    this.#keeper = acme && this.#keeperWith(acme)
+    this.#keeper = acme && makeKeeper?.(this.#keeperParts(acme))
+  }
+
+  /** Makes it; what gets certificates is loaded only where they are ours to get. */
+  static async open(parts: OwnCertificatesParts): Promise<OwnCertificates> {
+    if (!parts.config.acme) return new OwnCertificates(parts, undefined)
+    const { CertificateKeeper } = await import('./ops/certificate-keeper.ts')
+    return new OwnCertificates(parts, (needs) => new CertificateKeeper(needs))
   }
 
   /** The files to be put in force; what is missing is made where it is ours to make. */
@@ -70,9 +80,9 @@ export class OwnCertificates {
     return this.#keeper?.states() ?? []
   }
 
-  #keeperWith(rules: AcmeOptions): CertificateKeeper {
+  #keeperParts(rules: AcmeOptions): KeeperParts {
     const { config, certificates, challenges, log, hosts } = this.#parts
-    return new CertificateKeeper({
+    return {
       rules,
       directory: join(config.data, 'tls'),
       hosts,
@@ -82,7 +92,7 @@ export class OwnCertificates {
       install: (files) => certificates.load(files),
       clock: systemClock,
       log,
-    })
+    }
   }
 }
 
