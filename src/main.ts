@@ -113,7 +113,7 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
   stops.push(() => metrics.stop())
   const certificates = new Certificates()
   const challenges = new Challenges()
-  const own = new OwnCertificates({
+  const own = await OwnCertificates.open({
     config,
     certificates,
     challenges,

@@ -8,10 +8,8 @@ import type { Log } from './log.ts'
 import type { Challenges } from './net/challenges.ts'
 import type { DnsResponder } from './net/dns-responder.ts'
 import type { CertificateFiles, Certificates } from './net/tls.ts'
-import { certificateFolder } from './ops/certificate-files.ts'
-import { CertificateKeeper, type CertificateState } from './ops/certificate-keeper.ts'
-import { delegationOf } from './ops/delegation.ts'
-import { isRightBelow } from './ops/dns-records.ts'
+import type { CertificateKeeper, CertificateState } from './ops/certificate-keeper.ts'
+import { delegationOf, isRightBelow } from './ops/delegation.ts'
 import type { ListenInfo } from './ops/running-server.ts'
 import { WatchedCertificates } from './ops/watched-certificates.ts'
 
@@ -44,16 +42,22 @@ export class OwnCertificates {
   #rules: string
   #surroundings: CertificateSurroundings | undefined
 
-  constructor(parts: OwnCertificatesParts) {
+  private constructor(parts: OwnCertificatesParts) {
     this.#parts = parts
     this.#watch = new WatchedCertificates({ certificates: parts.certificates, clock: systemClock, log: parts.log })
-    this.#keeper = this.#keeperFor(parts.config)
     this.#rules = rulesOf(parts.config)
+  }
+
+  /** Makes it; what gets certificates is loaded only where they are ours to get. */
+  static async open(parts: OwnCertificatesParts): Promise<OwnCertificates> {
+    const own = new OwnCertificates(parts)
+    own.#keeper = await own.#keeperFor(parts.config)
+    return own
   }
 
   /** The files to be put in force; what is missing is made where it is ours to make. Changes nothing else. */
   async files(config: Config): Promise<ReadonlyMap<string, CertificateFiles>> {
-    const keeper = this.#keeper ?? this.#keeperFor(config)
+    const keeper = this.#keeper ?? (await this.#keeperFor(config))
     if (config.acme && keeper) return keeper.files()
     if (!config.trial) return config.certificates
     const { trialCertificate } = await import('./ops/trial-certificate.ts')
@@ -78,7 +82,7 @@ export class OwnCertificates {
     }
     await this.#end()
     this.#rules = rules
-    this.#keeper = this.#keeperFor(config)
+    this.#keeper = await this.#keeperFor(config)
     await this.#keeper?.files()
     await this.#begin(config)
   }
@@ -121,9 +125,11 @@ export class OwnCertificates {
     return responder
   }
 
-  #keeperFor(config: Config): CertificateKeeper | undefined {
+  async #keeperFor(config: Config): Promise<CertificateKeeper | undefined> {
     const { acme: rules, data } = config
     if (!rules) return undefined
+    const { certificateFolder } = await import('./ops/certificate-files.ts')
+    const { CertificateKeeper } = await import('./ops/certificate-keeper.ts')
     const { certificates, log, hosts } = this.#parts
     return new CertificateKeeper({
       rules,

@@ -4,7 +4,7 @@ import { domainToASCII } from 'node:url'
 import type { Unwanted, Wanted } from '../appliance/dns/compare.ts'
 import { normal } from '../appliance/dns/record.ts'
 import type { Config } from '../config/config.ts'
-import { type Delegation, delegatedLabel } from './delegation.ts'
+import { type Delegation, delegatedLabel, isRightBelow } from './delegation.ts'
 
 /** In seconds: an hour, so that a move is over soon. */
 const TTL = 3600
@@ -193,11 +193,6 @@ function delegated(
       ...{ values: [`${delegatedLabel(name)}.${zone}.`], why },
     })),
   ]
-}
-
-/** Whether `*.` before a domain stands for a name (RFC 6125 §6.4.3). */
-export function isRightBelow(host: string, name: string): boolean {
-  return name.endsWith(`.${host}`) && !name.slice(0, -host.length - 1).includes('.')
 }
 
 function ascii(name: string): string {
