@@ -31,9 +31,9 @@ const CONTESTANTS: Readonly<Record<string, Contestant>> = {
   floor,
 }
 
-function measured({ pid, port, web, protocol, domain, ca, metrics }: Server): Measured {
+function measured({ pid, port, shared, web, protocol, domain, ca, metrics }: Server): Measured {
   const more = { ...(metrics === undefined ? {} : { metrics }), ...(web === undefined ? {} : { web }) }
-  return { pid, port, protocol, domain, ca, ...more }
+  return { pid, port, protocol, domain, ca, ...more, ...(shared === undefined ? {} : { shared }) }
 }
 
 /** Lets the load process do a job. */

@@ -7,6 +7,8 @@ export interface Target {
   readonly protocol: 'xmpp' | 'relay'
   /** Port of 127.0.0.1 with direct TLS. */
   readonly port: number
+  /** Port of 127.0.0.1 with everything that uses TLS, if there is one. */
+  readonly shared?: number
   /** Port of 127.0.0.1 with HTTPS, where clients over WebSocket come in. */
   readonly web?: number
   readonly domain: string

@@ -35,9 +35,9 @@ async function configure(
   dir: string,
   options: ServerOptions,
   store: Store,
-): Promise<{ file: string; tls: number; https: number; metrics: number }> {
+): Promise<{ file: string; tls: number; shared: number; https: number; metrics: number }> {
   const [starttls, tls, https, metrics] = [await freePort(), await freePort(), await freePort(), await freePort()]
-  const http = await freePort()
+  const [http, shared] = [await freePort(), await freePort()]
   const config = {
     hosts: [options.domain],
     data: join(dir, 'data'),
@@ -45,6 +45,7 @@ async function configure(
     listen: {
       starttls: [`127.0.0.1:${starttls}`],
       tls: [`127.0.0.1:${tls}`],
+      shared: [`127.0.0.1:${shared}`],
       https: [`127.0.0.1:${https}`],
       http: [`127.0.0.1:${http}`],
       proxy: [],
@@ -71,7 +72,7 @@ async function configure(
   mkdirSync(dir, { recursive: true })
   const file = join(dir, 'aenigma.yaml')
   writeFileSync(file, stringify(config))
-  return { file, tls, https, metrics }
+  return { file, tls, shared, https, metrics }
 }
 
 function federationOf({ federation, certificate }: ServerOptions) {
@@ -113,10 +114,11 @@ async function fillArchive(dir: string, messages: number): Promise<void> {
 }
 
 async function start(dir: string, options: ServerOptions, store: Store): Promise<Server> {
-  const { file, tls, https, metrics } = await configure(dir, options, store)
+  const { file, tls, shared, https, metrics } = await configure(dir, options, store)
   const target = {
     protocol: 'xmpp',
     port: tls,
+    shared,
     web: https,
     domain: options.domain,
     ca: options.certificate.cert,
