@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Accounts, createAccounts } from './accounts/accounts.ts'
+import { networkOf } from './accounts/throttle.ts'
 import { systemClock } from './clock.ts'
 import type { Config } from './config/config.ts'
 import type { Software } from './core/feature.ts'
@@ -118,6 +119,7 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
     challenges,
     log,
     hosts: () => [...live.hosts, ...live.moved.keys()],
+    networkOf,
   })
   await certificates.load(await own.files(config))
   stops.push(systemClock.every(TICKET_KEY_TIME, () => certificates.renewTicketKeys()))
@@ -159,7 +161,7 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
   live.options.publicUrl = (host: string) => publicUrl(host, { url: config.http.url, trial: config.trial, listening })
   live.options.bytestreamProxy = bytestreamsBy(listeners, config, listening)
   stops.push(
-    own.start({
+    await own.start({
       listening,
       servicesOf: (host) => xmpp.servicesOf(host),
       resolves: (name) => network.resolves(name),
@@ -228,7 +230,7 @@ function renewal(
       await network.use(newer.federation)
       const restart = apply()
       xmpp.hostsChanged()
-      own.changed()
+      await own.use(newer)
       log.info('reloaded', { restart })
       return restart
     },

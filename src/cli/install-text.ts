@@ -42,7 +42,7 @@ export interface Ending {
 
 /** The end of an installation: what is left to do. */
 export async function closing({ name, config, steps, invitation, ms }: Ending): Promise<string> {
-  const records = wantedRecords(config).map((one) => formText(config.dns.zone ?? one.host, one))
+  const records = (await wantedRecords(config)).map((one) => formText(config.dns.zone ?? one.host, one))
   return [
     '',
     `The server runs (${steps === 1 ? '1 step' : `${steps} steps`}, ${(ms / 1000).toFixed(0)} s). "${name} status" tells how it is.`,

@@ -69,7 +69,7 @@ async function install(domain: string | undefined, options: InstallOptions): Pro
   const invitation = changed.length > 0 ? await invite() : undefined
   const ms = Math.round(performance.now() - began)
   if (options.json) {
-    const records = wantedRecords(config).flatMap(({ wanted }) => wanted)
+    const records = (await wantedRecords(config)).flatMap(({ wanted }) => wanted)
     say(JSON.stringify({ changed, plan: planValue(plan), records, invitation: invitation ?? null, ms }))
   } else if (changed.length === 0) say('Nothing was changed: 0 steps.')
   else say(await closing({ name: appliance.name, config, steps: changed.length, invitation, ms }))

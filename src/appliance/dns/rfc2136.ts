@@ -7,7 +7,9 @@ import { type DnsProvider, nameIn, normal, ProviderError, type RecordType, type 
 import { MessageReader, nameBytes, u16, u32, u48, type WireRecord } from './wire.ts'
 
 /** RFC 1035 §3.2.2 and others. */
-const TYPE: Readonly<Record<RecordType, number>> = { A: 1, CNAME: 5, TXT: 16, AAAA: 28, SRV: 33, TLSA: 52, CAA: 257 }
+const TYPE: Readonly<Record<RecordType, number>> = {
+  ...{ A: 1, NS: 2, CNAME: 5, TXT: 16, AAAA: 28, SRV: 33, TLSA: 52, CAA: 257 },
+}
 const SOA = 6
 const TSIG = 250
 const CLASS = { IN: 1, NONE: 254, ANY: 255 } as const
@@ -76,7 +78,9 @@ function added(name: string, type: RecordType, ttl: number, value: string): Buff
 async function look(parts: Rfc2136Parts, name: string, type: RecordType): Promise<readonly Rrset[]> {
   const question = Buffer.concat([nameBytes(name), u16(TYPE[type]), u16(CLASS.IN)])
   const answer = await ask(parts, [u16(0), u16(1), u16(0), u16(0)], question)
-  const found = answer.answers.filter((one) => one.name === name && one.type === TYPE[type])
+  // Where a zone begins that others keep, its servers are named beside the answer (RFC 1034 §4.3.2).
+  const records = type === 'NS' ? [...answer.answers, ...answer.authorities] : answer.answers
+  const found = records.filter((one) => one.name === name && one.type === TYPE[type])
   if (found.length === 0) return []
   const text = ({ dataAt, length }: WireRecord): string => normal(type, rdataText(type, answer.bytes, dataAt, length))
   return [{ name, type, ttl: found[0]?.ttl ?? 0, values: found.map((one) => text(one)) }]

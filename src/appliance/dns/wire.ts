@@ -90,6 +90,7 @@ export class MessageReader {
   readonly id: number
   readonly code: number
   readonly answers: readonly WireRecord[]
+  readonly authorities: readonly WireRecord[]
   readonly tsig: Tsig | undefined
   /** What the signature is about: the message without it. */
   readonly signedPart: Buffer
@@ -114,6 +115,7 @@ export class MessageReader {
       at = record.dataAt + record.length
     }
     this.answers = records.slice(0, answers)
+    this.authorities = records.slice(answers, answers + authorities)
     const last = additionals > 0 ? records.at(-1) : undefined
     this.tsig = last?.type === TSIG ? readTsig(bytes, last) : undefined
     this.signedPart = this.tsig ? unsigned(bytes, lastAt, additionals - 1) : bytes
