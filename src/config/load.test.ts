@@ -228,6 +228,14 @@ ${CERTIFICATE}moved:
     '6: federation.allow: must be text',
     '7: federation.queueTime: must be at least 10s',
   ],
+  'a proof in the DNS by nobody': [
+    'domain: a.example.org\nacme:\n  challenge: dns-01',
+    '3: acme.challenge: dns-01 takes somebody who keeps the zone: see dns.provider',
+  ],
+  'a key of an account that is none': [
+    'domain: a.example.org\nacme:\n  eab: { kid: a, key: short }',
+    '3: acme.eab.key: must be a key in base64url',
+  ],
   'half a certificate': ['domain: a.example\ncertificate:\n  cert: a', '2: certificate.key: is missing'],
 }
 

@@ -11,6 +11,7 @@ import {
   componentMistakes,
   domainKey,
   movedMistakes,
+  proofMistakes,
   readHosts,
 } from './domains.ts'
 import { explain } from './explain.ts'
@@ -89,6 +90,7 @@ function load(source: Source, { file, features }: LoadOptions): Config {
     ...(whole.success ? [] : explain(whole.error.issues, z.strictObject({ ...baseShape, ...shape }), raw, source)),
     ...hostMistakes,
     ...certificateMistakes(raw as Record<string, unknown>, hosts, source),
+    ...proofMistakes(raw as Record<string, unknown>, source),
     ...movedMistakes(raw as Record<string, unknown>, hosts, source),
     ...componentMistakes(raw as Record<string, unknown>, hosts, source),
   ]

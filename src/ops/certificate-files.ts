@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { domainToASCII } from 'node:url'
 import { newKey } from '../appliance/acme/library.ts'
 import type { CertificateFiles } from '../net/tls.ts'
-import { writeWhole } from './pem-files.ts'
+import { textIn, writeWhole } from './pem-files.ts'
 
 /** Where they are below the data directory. */
 export function certificateFolder(data: string): string {
@@ -45,7 +45,7 @@ export class CertificateStore {
 
   /** The key of the next certificate, if that is known already (RFC 7671 §8.1: it is announced before it is used). */
   nextKey(host: string): Promise<string | undefined> {
-    return readFile(this.#next(host), 'utf8').catch(() => undefined)
+    return textIn(this.#next(host))
   }
 
   /** Makes the key of the one after this, or, where keys are kept, forgets it. */
@@ -57,7 +57,7 @@ export class CertificateStore {
   /** The key of our account, made if there is none; one for each authority: what one knows of us is nobody else's business. */
   async accountKey(directory: string): Promise<string> {
     const file = this.#account(directory, 'key')
-    const known = await readFile(file, 'utf8').catch(() => undefined)
+    const known = await textIn(file)
     if (known !== undefined) return known
     const key = await newKey()
     await mkdir(this.#directory, { recursive: true, mode: 0o700 })

@@ -131,8 +131,7 @@ const nothing = { type: 'http-01', answer: () => Promise.resolve(() => undefined
 
 /** A keeper whose certificate is due, and an authority that does what a test says. */
 async function due(t: TestContext, more: Partial<KeeperParts> = {}) {
-  const authority = await FakeAuthority.start()
-  t.after(() => authority.stop())
+  const authority = await FakeAuthority.start(t, () => Date.now())
   const rules = { directory: authority.directory, keepKey: false }
   const kit = keeper(t, { rules, answerers: () => [nothing], ...more })
   const before = await kept(kit.directory, ['example.org', 'rooms.example.org'], [-80, 10])
@@ -144,16 +143,16 @@ async function due(t: TestContext, more: Partial<KeeperParts> = {}) {
 
 test('an authority that sends a certificate for another key or no certificate at all destroys nothing', async (t) => {
   const { made, authority, clock, assertUntouched } = await due(t)
-  authority.vices = { certificate: (await issue({ dns: ['example.org', 'rooms.example.org'] })).cert }
+  authority.mood.certificate = (await issue({ dns: ['example.org', 'rooms.example.org'] })).cert
   await made.look()
   assert.match(made.states()[0]?.failure?.why ?? '', /another key/)
   assertUntouched()
-  authority.vices = { names: ['elsewhere.example'] }
+  Object.assign(authority.mood, { certificate: undefined, names: ['elsewhere.example'] })
   clock.advance(DAY)
   await made.look()
   assert.match(made.states()[0]?.failure?.why ?? '', /not for example\.org/)
   assertUntouched()
-  authority.vices = { certificate: '<html>Sorry</html>' }
+  authority.mood.certificate = '<html>Sorry</html>'
   clock.advance(DAY)
   await made.look()
   assert.match(made.states()[0]?.failure?.why ?? '', /no certificate/)
@@ -173,7 +172,7 @@ test('a new certificate that could not be put in force is put in force later, an
     assert.deepEqual([made.states()[0]?.failure, made.states()[0]?.provisional], [undefined, false])
     clock.advance(600_000)
   }
-  assert.equal(authority.asked.filter((path) => path === '/order').length, 1)
+  assert.equal(authority.asked.filter((path) => path === 'order').length, 1)
   assert.equal(tries.length, 2)
 })
 
@@ -188,11 +187,9 @@ test('a domain that has no address gets no certificate for its services alone', 
 test('an authority that never comes to an end keeps no server from stopping', async (t) => {
   const { made, clock, authority } = await due(t)
   const asked = Promise.withResolvers<void>()
-  authority.vices = {
-    instead() {
-      asked.resolve()
-      return true
-    },
+  authority.mood.instead = () => {
+    asked.resolve()
+    return true
   }
   made.start()
   await asked.promise

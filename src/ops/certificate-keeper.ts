@@ -125,7 +125,9 @@ export class CertificateKeeper {
   async files(): Promise<ReadonlyMap<string, CertificateFiles>> {
     const all = new Map<string, CertificateFiles>()
     for (const host of this.#parts.hosts()) {
-      await this.#load(host)
+      const [kept, pair] = [this.#kept.get(host), await this.#pair(host)]
+      const isKnown = kept && pair && kept.from === pair.from && kept.until === pair.until
+      if (!isKnown) await this.#load(host)
       all.set(host, this.#store.filesOf(host))
     }
     return all

@@ -72,11 +72,9 @@ async function untilShown(config: Settings, { name }: Place, text: string, signa
     if (heard.length > 0 && lacking.length === 0) return
     signal.throwIfAborted()
     if (performance.now() > end) {
-      if (heard.length > lacking.length) return // some show it: the authority may be luckier
-      const who = lacking.map(({ server }) => server.name)
-      throw new ProviderError(
-        who.length > 0 ? `${who.join(', ')} did not show the record.` : 'No server of the zone answers.',
-      )
+      // Where some show it, or nobody can be asked from here, the authority may be luckier.
+      if (heard.length > lacking.length || heard.length === 0) return
+      throw new ProviderError(`${lacking.map(({ server }) => server.name).join(', ')} did not show the record.`)
     }
     await pause(wait, undefined, { signal })
   }

@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which records a server needs, and what is said of those that are there: a name server on the loopback interface answers.
 import assert from 'node:assert/strict'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import type { Answer } from 'dns-packet'
 import { FakeDns } from '../../test/support/fake-dns.ts'
 import { zoneText } from '../appliance/dns/text.ts'
+import type { Config } from '../config/config.ts'
 import { loadConfig } from '../config/load.ts'
+import { CertificateStore, certificateFolder } from './certificate-files.ts'
 import { checkedRecords, wantedRecords } from './dns.ts'
 import { isSound } from './dns-check.ts'
 import { recordsFor } from './dns-records.ts'
@@ -154,4 +159,41 @@ test('who gives the certificates may give them', async () => {
   const [records] = await wantedRecords(config, { addresses: ADDRESSES })
   const caa = records?.wanted.find(({ type }) => type === 'CAA')
   assert.deepEqual([caa?.values, caa?.optional], [['0 issue "letsencrypt.org"', '0 issue "sectigo.com"'], true])
+})
+
+test('our account at the authority is named once it is known; a record without it does as well', async (t) => {
+  const data = mkdtempSync(join(tmpdir(), 'aenigma-dns-'))
+  t.after(() => rmSync(data, { recursive: true }))
+  const config = loadConfig(`domain: example.org\ndata: ${data}`, { file: '/etc/aenigma/aenigma.yaml', features: [] })
+  mkdirSync(certificateFolder(data))
+  await new CertificateStore(certificateFolder(data)).setAccount(config.acme?.directory ?? '', 'https://ca.example/7')
+  const dns = await goodZone()
+  const check = async (...values: string[]): Promise<string | undefined> => {
+    const answers = values.map((value) => answer('CAA', 'example.org', { flags: 0, tag: 'issue', value }))
+    dns.put('CAA', 'example.org', { answers })
+    const [checked] = await checkedRecords(config, { addresses: ADDRESSES, servers: [dns.server] })
+    const verdict = checked?.dns.verdicts.find(({ type }) => type === 'CAA')
+    return `${verdict?.state} ${verdict?.wanted}`
+  }
+  const wanted = '0 issue "letsencrypt.org; accounturi=https://ca.example/7"'
+  assert.equal(await check(), `missing ${wanted}`)
+  assert.equal(await check('letsencrypt.org'), `missing ${wanted}`)
+  assert.equal(await check('letsencrypt.org; accounturi=https://ca.example/7'), `right ${wanted}`)
+  assert.equal(await check('letsencrypt.org; accounturi=https://ca.example/8'), `wrong ${wanted}`)
+})
+
+test('delegated proofs take one alias and one delegation', async () => {
+  const text = 'dns: { target: chat.example.org }\nacme: { challenge: delegated }'
+  const config = loadConfig(`domain: example.org\n${text}`, { file: '/etc/aenigma/aenigma.yaml', features: [] })
+  const proofs = async (of: Config): Promise<readonly string[]> => {
+    const [records] = await wantedRecords(of, { addresses: ADDRESSES })
+    const lines = zoneText(records?.wanted ?? []).split('\n')
+    return lines.filter((line) => /acme/.test(line)).map((line) => line.replace(/ [0-9a-f]{16}\./, ' LABEL.'))
+  }
+  assert.deepEqual(await proofs(config), [
+    'acme.chat.example.org. 3600 IN NS chat.example.org.',
+    '_acme-challenge.example.org. 3600 IN CNAME LABEL.acme.chat.example.org.',
+  ])
+  const each = { ...config, acme: config.acme && { ...config.acme, wildcard: false } }
+  assert.equal((await proofs(each)).length, 6)
 })

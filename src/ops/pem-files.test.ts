@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The program is killed at any moment while it puts a new certificate in place of an old one.
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { issue } from '../../test/support/certificates.ts'
+import { CertificateStore } from './certificate-files.ts'
 import { assertAsWished, readPair, writePair } from './pem-files.ts'
 
 const DAY = 86_400_000
@@ -43,6 +44,17 @@ test('what cannot be read at the moment is not missing: nobody makes another one
   symlinkSync(key, key)
   writeFileSync(cert, old.cert)
   await assert.rejects(readPair(cert, key), /ELOOP/)
+})
+
+test('an account whose key cannot be read at the moment is not thrown away: CAA records name it', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'aenigma-account-'))
+  t.after(() => rmSync(directory, { recursive: true }))
+  const store = new CertificateStore(directory)
+  await store.accountKey('https://ca.example/')
+  const [file = ''] = readdirSync(directory)
+  rmSync(join(directory, file))
+  symlinkSync(file, join(directory, file))
+  await assert.rejects(store.accountKey('https://ca.example/'), /ELOOP/)
 })
 
 test('what an authority sends is looked at before it takes the place of what is good', () => {

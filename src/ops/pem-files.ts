@@ -37,7 +37,8 @@ function pairOf(cert: string | undefined, key: string | undefined): KeptPair | u
   }
 }
 
-async function textIn(file: string): Promise<string | undefined> {
+/** The text of a file; undefined if there is none. Rejects if it is there but cannot be read: another one in its place would be a loss. */
+export async function textIn(file: string): Promise<string | undefined> {
   try {
     return await readFile(file, 'utf8')
   } catch (error) {

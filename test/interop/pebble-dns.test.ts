@@ -52,6 +52,23 @@ test('several names in several zones are proved by records, none of which stays'
   assert.equal(gone.length, 10, 'before, what somebody left; after, ours')
 })
 
+test('a domain and what is right below it are proved at one name', async (t) => {
+  const { bind, says, certificate } = await stage(t, {}, { wildcard: true })
+  await says('certificate fetched')
+  assert.deepEqual(certificate().subjectAltName?.split(', ').sort(), [`DNS:*.${HOST}`, `DNS:${HOST}`])
+  assert.equal(
+    new Set(bind.child.output.match(/adding an RR at '_acme-challenge[^']*' TXT \S+ "[^"]*"/g)).size <= 2,
+    true,
+  )
+  assert.match(
+    bind.child.output
+      .trim()
+      .split(/updating zone/)
+      .at(-1) ?? '',
+    /deleting rrset at '_acme-challenge/,
+  )
+})
+
 test('where its alias leads, there the record is put', async (t) => {
   const { bind, says } = await stage(t, {}, {}, {}, [`_acme-challenge IN CNAME proof.${OTHER}.`])
   await says('certificate fetched')

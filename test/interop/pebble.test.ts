@@ -2,9 +2,10 @@
 // Certificates from an authority that speaks ACME: pebble, of the people who make Let's Encrypt. It rejects good nonces now and
 // then, as is its habit, and really looks at the ports; the DNS is its companion pebble-challtestsrv.
 import assert from 'node:assert/strict'
-import { readdirSync, statSync } from 'node:fs'
+import { readdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { issue } from '../support/certificates.ts'
 import { HOST, shown, startPebble, startWith } from '../support/pebble.ts'
 import { bench, freePorts } from '../support/process.ts'
 
@@ -68,4 +69,24 @@ test('a challenge that fails is told in the words of the authority, and the acco
   assert.match(failure.why, /connect/i)
   const accounts = readdirSync(join(of.directory, 'data/tls')).filter((name) => name.startsWith('account-'))
   assert.equal(accounts.length, 1)
+})
+
+test('a reload changes who cares for the certificates, without a restart', async (t) => {
+  const of = bench(t)
+  const ports = await freePorts()
+  const pebble = await startPebble(of, { look: ports })
+  const { says, run, status, write } = startWith(of, pebble, { ports })
+  await says('certificate fetched')
+  const given = await issue({ dns: [HOST], commonName: 'given' })
+  for (const [name, text] of Object.entries({ 'own.pem': given.cert, 'own.key': given.key }))
+    writeFileSync(join(of.directory, name), text)
+  write({ certificate: { cert: 'own.pem', key: 'own.key' } })
+  const reloaded = async (): Promise<readonly string[]> => JSON.parse(await run('reload', '--json').succeeds()).restart
+  assert.deepEqual(await reloaded(), [])
+  assert.equal((await shown(ports.tls, HOST)).issuer, 'given')
+  assert.equal(await status(), undefined)
+  write()
+  assert.deepEqual(await reloaded(), [])
+  assert.match((await shown(ports.tls, HOST)).issuer, /Pebble/)
+  assert.equal((await status()).provisional, false)
 })

@@ -46,8 +46,6 @@ export interface Wish {
   /** An RSA key of so many bits; one of ECDSA if not said. */
   readonly rsa?: number
   readonly extensions?: readonly Extension[]
-  /** The public key that it is for; one of its own if not said. */
-  readonly holder?: webcrypto.CryptoKey
   /** PEM certificates that are shown behind it. */
   readonly chain?: readonly Issued[]
 }
@@ -78,7 +76,7 @@ export async function issue(wish: Wish): Promise<Issued> {
     issuer: wish.by?.certificate.subjectName ?? subject,
     notBefore: new Date(Date.now() + from * DAY),
     notAfter: new Date(Date.now() + to * DAY),
-    publicKey: wish.holder ?? keys.publicKey,
+    publicKey: keys.publicKey,
     signingKey: (wish.by?.keys ?? keys).privateKey,
     signingAlgorithm: { ...(wish.by?.keys ?? keys).privateKey.algorithm, hash: wish.hash ?? 'SHA-256' },
     extensions: [

@@ -33,13 +33,14 @@ export interface DnsAnswerParts {
 /** Answers in the DNS. */
 export function byDns(parts: DnsAnswerParts): Answerer {
   const texts = new Map<string, Texts>()
+  const turn = new Turn()
   return {
     type: 'dns-01',
     async answer({ name, keyAuthorization: text, signal }) {
       const place = await parts.place(`_acme-challenge.${name}`)
       const provider = await parts.provider()
       const key = `${place.zone} ${place.name}`
-      const there = texts.get(key) ?? new Texts(provider, place)
+      const there = texts.get(key) ?? new Texts(provider, place, turn)
       texts.set(key, there)
       const end = async (): Promise<void> => {
         await persistently(() => there.change({ without: text }), parts).catch(parts.left)
@@ -62,24 +63,23 @@ class Texts {
   readonly #provider: DnsProvider
   readonly #place: Place
   readonly #texts = new Set<string>()
-  #turn: Promise<void> = Promise.resolve()
+  readonly #turn: Turn
 
-  constructor(provider: DnsProvider, place: Place) {
+  constructor(provider: DnsProvider, place: Place, turn: Turn) {
     this.#provider = provider
     this.#place = place
+    this.#turn = turn
   }
 
   get isEmpty(): boolean {
     return this.#texts.size === 0
   }
 
-  /** One change after the other, each with what is wanted by then. */
+  /** Writes what is wanted by the time of its turn. */
   change(what: { readonly with?: string; readonly without?: string }): Promise<void> {
     if (what.with !== undefined) this.#texts.add(what.with)
     if (what.without !== undefined) this.#texts.delete(what.without)
-    const turn = this.#turn.then(() => this.#write())
-    this.#turn = turn.catch(() => undefined) // whoever asked for it hears of it
-    return turn
+    return this.#turn.take(() => this.#write())
   }
 
   async #write(): Promise<void> {
@@ -87,6 +87,17 @@ class Texts {
     const values = [...this.#texts]
     if (values.length > 0) await this.#provider.set(zone, { name, type: 'TXT', ttl: TTL, values })
     else await this.#provider.remove(zone, { name, type: 'TXT' })
+  }
+}
+
+/** One change after the other: providers count how many come at once. */
+class Turn {
+  #last: Promise<unknown> = Promise.resolve()
+
+  take(what: () => Promise<void>): Promise<void> {
+    const mine = this.#last.then(what)
+    this.#last = mine.catch(() => undefined) // whoever asked for it hears of it
+    return mine
   }
 }
 

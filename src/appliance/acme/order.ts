@@ -134,17 +134,22 @@ type Open = Omit<OpenChallenge, 'signal'> & { readonly type: string }
 /** The answers of one order. */
 class Answers {
   readonly #answerers: readonly Answerer[]
+  /** An authority may ask about others, which are none of its business. */
+  readonly #names: ReadonlySet<string>
   readonly #signal: AbortSignal
   readonly #open = new Map<string, Promise<() => void | Promise<void>>>()
 
-  constructor({ answerers }: Pick<Wanted, 'answerers'>, signal: AbortSignal) {
+  constructor({ answerers, names }: Pick<Wanted, 'answerers' | 'names'>, signal: AbortSignal) {
     this.#answerers = answerers
+    this.#names = new Set(names.map((name) => name.replace(/^\*\./, '')))
     this.#signal = signal
   }
 
   /** Answers, at a URL of a challenge. */
   async open(url: string, { type, ...challenge }: Open): Promise<void> {
     this.#signal.throwIfAborted()
+    if (!this.#names.has(challenge.name))
+      throw new Error(`the authority asks about ${challenge.name}, which nobody ordered`)
     const answerer = this.#answerers.find((one) => one.type === type)
     if (!answerer) throw new Error(`${challenge.name} cannot be proved in any way that the authority takes`)
     const answering = answerer.answer({ ...challenge, signal: this.#signal })

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // When an authority wishes a certificate to be renewed (ARI, RFC 9773), which may be earlier than we would: before it is revoked.
+import { X509Certificate } from 'node:crypto'
 import { library } from './library.ts'
 
 const MINUTE = 60_000
@@ -23,16 +24,35 @@ export interface RenewalInfo {
 const NOTHING: RenewalInfo = { window: undefined, askAfter: ASK_AGAIN, replaces: undefined }
 
 /** The name of a certificate: its authority's key and its serial number (RFC 9773 §4.1). @param pem the certificate, perhaps with its chain */
-export async function certificateId(pem: string): Promise<string | undefined> {
-  const { X509Certificate, AuthorityKeyIdentifierExtension } = await import('@peculiar/x509')
-  const first = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/.exec(pem)?.[0]
-  const certificate = new X509Certificate(first ?? pem)
-  const issuer = certificate.getExtension(AuthorityKeyIdentifierExtension)?.keyId
-  if (issuer === undefined) return undefined
-  const serial = Buffer.from(certificate.serialNumber, 'hex')
+export function certificateId(pem: string): string | undefined {
+  const { raw, serialNumber } = new X509Certificate(pem)
+  const issuer = authorityKey(raw)
+  if (!issuer) return undefined
+  const serial = Buffer.from(serialNumber.length % 2 ? `0${serialNumber}` : serialNumber, 'hex')
   // As DER has it: positive, so with a zero in front of a high bit.
   const der = ((serial[0] ?? 0) & 0x80) === 0 ? serial : Buffer.concat([Buffer.of(0), serial])
-  return `${Buffer.from(issuer, 'hex').toString('base64url')}.${der.toString('base64url')}`
+  return `${issuer.toString('base64url')}.${der.toString('base64url')}`
+}
+
+/** The object identifier of the extension, with its tag (RFC 5280 §4.2.1.1). */
+const AUTHORITY_KEY = Buffer.from('0603551d23', 'hex')
+
+/** The authority's key identifier, which is the first field of its extension. */
+function authorityKey(raw: Buffer): Buffer | undefined {
+  const at = raw.indexOf(AUTHORITY_KEY)
+  if (at < 0) return undefined
+  let rest: Buffer | undefined = raw.subarray(at + AUTHORITY_KEY.length)
+  for (const tag of [0x04, 0x30, 0x80]) rest = rest && inside(rest, tag)
+  return rest
+}
+
+/** What is in the value that something begins with, if that has this tag. */
+function inside(der: Buffer, tag: number): Buffer | undefined {
+  const [found, short = 0] = der
+  const more = short & 0x80 ? short & 0x7f : 0
+  if (found !== tag || more > 2 || der.length < 2 + more) return undefined
+  const length = more > 0 ? der.readUIntBE(2, more) : short
+  return der.subarray(2 + more, 2 + more + length)
 }
 
 /** Asks. Never rejects: whoever does not answer has no wish. @param now in ms since 1970 */
@@ -42,7 +62,7 @@ export async function renewalInfo(directory: string, pem: string, now: number): 
     const get = (url: string) => axios.get<unknown>(url, { validateStatus: null })
     const { data: known } = await get(directory)
     const base = textIn(known, 'renewalInfo')
-    const id = base === undefined ? undefined : await certificateId(pem)
+    const id = base === undefined ? undefined : certificateId(pem)
     if (base === undefined || id === undefined) return NOTHING
     const { status, data, headers } = await get(`${base.replace(/\/$/, '')}/${id}`)
     if (status !== 200) return { ...NOTHING, replaces: id }
