@@ -88,6 +88,11 @@ export class OwnCertificates {
     return this.#keeper?.states() ?? []
   }
 
+  /** Where the DNS can ask at this moment. */
+  listening(): readonly ListenInfo[] {
+    return (this.#responder?.places ?? []).map((place) => ({ kind: 'dns', ...place, wanted: place.port }))
+  }
+
   async #begin(config: Config): Promise<void> {
     this.#watchThoseOf(config)
     this.#responder = await this.#responderFor(config)

@@ -10,7 +10,7 @@ import { bad, check, ok, type Seen, type Subject, type Ward } from './subject.ts
 
 /** What others connect to. */
 const FOR_OTHERS: ReadonlySet<ListenInfo['kind']> = new Set([
-  ...(['starttls', 'tls', 'shared', 'redirect', 'https', 'servers', 'serversTls', 'proxy'] as const),
+  ...(['starttls', 'tls', 'shared', 'redirect', 'https', 'servers', 'serversTls', 'proxy', 'dns'] as const),
 ])
 
 /** The checks. */
