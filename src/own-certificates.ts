@@ -154,8 +154,8 @@ export class OwnCertificates {
 }
 
 /** What getting them depends on. */
-function rulesOf({ acme, dns, hosts, listen }: Config): string {
-  return acme ? JSON.stringify([acme, dns, hosts[0], listen.dns]) : ''
+function rulesOf({ acme, dns, hosts, listen, federation: { resolvers } }: Config): string {
+  return acme ? JSON.stringify([acme, dns, hosts[0], listen.dns, resolvers]) : ''
 }
 
 function isInDns({ challenge }: AcmeOptions): boolean {

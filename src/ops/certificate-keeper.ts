@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Certificates that nobody has to care for: fetched when a domain has none, renewed in time, put in force while everything runs.
 // Until the first one is there, one of our own making is shown, so that the server runs and can be asked what is wrong.
-import { createHash, X509Certificate } from 'node:crypto'
+import { createHash, createPrivateKey, X509Certificate } from 'node:crypto'
 import { domainToASCII } from 'node:url'
 import { newKey } from '../appliance/acme/library.ts'
 import { type Answerer, type Ordered, orderCertificate, Unanswered } from '../appliance/acme/order.ts'
@@ -223,6 +223,7 @@ export class CertificateKeeper {
       const replaces = directory === origin ? kept.wish.replaces : undefined
       return { names, key, answerers, replaces, signal: this.#stopping.signal }
     })
+    assertFits(cert, key, names, this.#parts.clock.now())
     const files = this.#store.filesOf(host)
     await writePair(files.cert, cert, files.key, key)
     await this.#load(host)
@@ -286,10 +287,9 @@ export class CertificateKeeper {
     }
     if (!pair) throw new Error(`the certificate of ${host} cannot be read`)
     const parsed = new X509Certificate(pair.cert)
-    const names = (parsed.subjectAltName ?? '').split(', ').map((name) => name.replace(/^DNS:/, ''))
     const provisional = parsed.issuer === parsed.subject
     const kept: Kept = {
-      names,
+      names: namesIn(parsed),
       missing: [],
       provisional,
       from: pair.from,
@@ -306,6 +306,19 @@ export class CertificateKeeper {
     const { cert, key } = this.#store.filesOf(host)
     return readPair(cert, key)
   }
+}
+
+/** What does not fit must not take the place of one that does. @throws Error */
+function assertFits(cert: string, key: string, names: readonly string[], now: number): void {
+  const parsed = new X509Certificate(cert)
+  const its = namesIn(parsed)
+  const fits = parsed.checkPrivateKey(createPrivateKey(key)) && names.every((name) => its.includes(name))
+  if (!fits || Date.parse(parsed.validTo) <= now)
+    throw new Error('the certificate authority gave a certificate that is not the one that was ordered')
+}
+
+function namesIn({ subjectAltName = '' }: X509Certificate): readonly string[] {
+  return subjectAltName.split(', ').map((name) => name.replace(/^DNS:/, ''))
 }
 
 /** When it is to be renewed. */

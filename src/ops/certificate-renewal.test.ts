@@ -2,7 +2,7 @@
 // One certificate after the other, by an authority that a test makes friendly or not; its wishes (RFC 9773), its failures, keys and accounts.
 import assert from 'node:assert/strict'
 import { X509Certificate } from 'node:crypto'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
@@ -160,6 +160,33 @@ test('after a failure, what there is for trying is asked first; now and then it 
   await later((state()?.next ?? 0) - clock.now())
   assert.equal(state()?.failure, undefined)
   assert.equal(staging.orders.length, 1)
+})
+
+test('what was not ordered does not take the place of what is in force', async (t) => {
+  const { fake, later, state, pem } = await stage(t)
+  const first = pem()
+  for (const mood of [{ gives: 'another one' }, { gives: 'the right one', days: [-90, -1] }] as const) {
+    Object.assign(fake.mood, mood)
+    await later(mood.gives === 'another one' ? 65 * DAY : HOUR)
+    assert.match(state()?.failure?.why ?? '', /not the one that was ordered/)
+    assert.equal(pem(), first)
+    assert.equal(state()?.provisional, false)
+  }
+})
+
+test('a crash between the key and the certificate loses neither', async (t) => {
+  const { directory, keeper, pem, later } = await stage(t)
+  const [cert, key] = ['cert.pem', 'key.pem'].map((name) => join(directory, HOST, name))
+  assert.ok(cert && key)
+  const first = { cert: pem(), key: readFileSync(key, 'utf8') }
+  await later(65 * DAY)
+  const second = pem()
+  assert.notEqual(second, first.cert)
+  writeFileSync(`${cert}.new`, second)
+  writeFileSync(cert, first.cert)
+  await keeper.files()
+  assert.equal(pem(), second)
+  assert.ok(!existsSync(`${cert}.new`))
 })
 
 test('an authority that is down for days is asked less and less, and a certificate comes when it is back', async (t) => {

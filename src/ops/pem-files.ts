@@ -13,6 +13,15 @@ export interface KeptPair {
 
 /** Reads both. @returns undefined if one is missing or damaged, or if they do not belong together */
 export async function readPair(certFile: string, keyFile: string): Promise<KeptPair | undefined> {
+  const pair = await pairIn(certFile, keyFile)
+  if (pair) return pair
+  // A crash between the two names of `writePair`: the new certificate is there, but not by its name yet.
+  const fresh = await pairIn(freshOf(certFile), keyFile)
+  if (fresh) await rename(freshOf(certFile), certFile)
+  return fresh
+}
+
+async function pairIn(certFile: string, keyFile: string): Promise<KeptPair | undefined> {
   const [cert, key] = await Promise.all(
     [certFile, keyFile].map((file) => readFile(file, 'utf8').catch(() => undefined)),
   )
@@ -26,16 +35,26 @@ export async function readPair(certFile: string, keyFile: string): Promise<KeptP
   }
 }
 
-/** The key first: a certificate without its key would be renewed at the next start, the other way round is the same. */
+/** Both are on the disk before either gets its name: a full disk leaves the old ones, and after a crash `readPair` goes on. */
 export async function writePair(certFile: string, cert: string, keyFile: string, key: string): Promise<void> {
-  await writeWhole(keyFile, key, 0o600)
-  await writeWhole(certFile, cert, 0o644)
+  await writeFresh(keyFile, key, 0o600)
+  await writeFresh(certFile, cert, 0o644)
+  await rename(freshOf(keyFile), keyFile)
+  await rename(freshOf(certFile), certFile)
 }
 
 /** Either the whole new file is there after a crash, or the old one. */
 export async function writeWhole(file: string, text: string, mode: number): Promise<void> {
-  const fresh = `${file}.new`
-  const handle = await open(fresh, 'w', mode)
+  await writeFresh(file, text, mode)
+  await rename(freshOf(file), file)
+}
+
+function freshOf(file: string): string {
+  return `${file}.new`
+}
+
+async function writeFresh(file: string, text: string, mode: number): Promise<void> {
+  const handle = await open(freshOf(file), 'w', mode)
   try {
     await handle.chmod(mode)
     await handle.writeFile(text)
@@ -43,5 +62,4 @@ export async function writeWhole(file: string, text: string, mode: number): Prom
   } finally {
     await handle.close()
   }
-  await rename(fresh, file)
 }

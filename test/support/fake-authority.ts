@@ -6,7 +6,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import 'reflect-metadata'
 import { AuthorityKeyIdentifierExtension, Pkcs10CertificateRequest, X509CertificateGenerator } from '@peculiar/x509'
-import { authority, type Signer } from './certificates.ts'
+import { authority, issue, type Signer } from './certificates.ts'
 import type { Owner } from './process.ts'
 
 const DAY = 86_400_000
@@ -22,6 +22,8 @@ export interface Mood {
   retryAfter: string | undefined
   /** Whether it takes orders that name what they replace. */
   takesReplacements: boolean
+  /** Whether its certificates are for the key and the names that were asked for. */
+  gives: 'the right one' | 'another one'
   /** The days from today in which its certificates are good. */
   days: readonly [number, number]
 }
@@ -29,7 +31,14 @@ export interface Mood {
 /** One. */
 export class FakeAuthority {
   readonly mood: Mood = {
-    ...{ directory: 200, window: undefined, retryAfter: '21600', takesReplacements: true, days: [0, 90] },
+    ...{
+      directory: 200,
+      window: undefined,
+      retryAfter: '21600',
+      takesReplacements: true,
+      gives: 'the right one',
+      days: [0, 90],
+    },
   }
   /** The payloads of new orders. */
   readonly orders: Readonly<Record<string, unknown>>[] = []
@@ -107,6 +116,10 @@ export class FakeAuthority {
   }
 
   async #issue(csr: string): Promise<void> {
+    if (this.mood.gives === 'another one') {
+      this.#certificate = (await issue({ dns: ['example.org', 'rooms.example.org'] })).cert
+      return
+    }
     const { publicKey, extensions } = new Pkcs10CertificateRequest(Buffer.from(csr, 'base64url'))
     const { keys } = this.#signer
     const [from, until] = this.mood.days.map((days) => new Date(this.#now() + days * DAY))
