@@ -198,7 +198,7 @@ function controlOf(parts: Parts, { own, others, sweeper, listening, stop }: Behi
     status: async () => ({
       ...vitals(parts),
       accounts: await accounts.count(),
-      listening,
+      listening: [...listening, ...own.listening()],
       certificates: own.states(),
     }),
     sessions: () => [...xmpp.sessions()].map(sessionInfo),

@@ -92,6 +92,11 @@ export class OwnCertificates {
     return this.#keeper?.states() ?? []
   }
 
+  /** Where the DNS can ask at this moment. */
+  listening(): readonly ListenInfo[] {
+    return (this.#responder?.places ?? []).map((place) => ({ kind: 'dns', ...place, wanted: place.port }))
+  }
+
   async #begin(config: Config): Promise<void> {
     this.#watchThoseOf(config)
     this.#responder = await this.#responderFor(config)
@@ -155,8 +160,8 @@ export class OwnCertificates {
 }
 
 /** What getting them depends on. */
-function rulesOf({ acme, dns, hosts, listen }: Config): string {
-  return acme ? JSON.stringify([acme, dns, hosts[0], listen.dns]) : ''
+function rulesOf({ acme, dns, hosts, listen, federation: { resolvers } }: Config): string {
+  return acme ? JSON.stringify([acme, dns, hosts[0], listen.dns, resolvers]) : ''
 }
 
 function isInDns({ challenge }: AcmeOptions): boolean {

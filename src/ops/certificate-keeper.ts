@@ -324,10 +324,9 @@ export class CertificateKeeper {
     }
     if (!pair) throw new Error(`the certificate of ${host} cannot be read`)
     const parsed = new X509Certificate(pair.cert)
-    const names = (parsed.subjectAltName ?? '').split(', ').map((name) => name.replace(/^DNS:/, ''))
     const provisional = parsed.issuer === parsed.subject
     const kept: Kept = {
-      names,
+      names: namesIn(parsed),
       missing: [],
       provisional,
       from: pair.from,
@@ -344,6 +343,10 @@ export class CertificateKeeper {
     const { cert, key } = this.#store.filesOf(host)
     return readPair(cert, key)
   }
+}
+
+function namesIn({ subjectAltName = '' }: X509Certificate): readonly string[] {
+  return subjectAltName.split(', ').map((name) => name.replace(/^DNS:/, ''))
 }
 
 /** When it is to be renewed. */

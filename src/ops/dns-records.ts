@@ -67,7 +67,7 @@ function hostRecords(host: string, wish: DnsWish): HostRecords {
       ...servicePorts(services, target, wish),
       ...(wish.issuers?.length ? [caa(host, wish.issuers)] : []),
       ...tlsa(host, target, places, wish),
-      ...(wish.delegation ? delegated(host, services, wish.delegation) : []),
+      ...(wish.delegation ? delegated(host, services, wish.delegation, wish.config.hosts) : []),
     ],
     unwanted: [
       ...list.filter((one) => one.ports.length === 0).map(({ name }) => notServed(name)),
@@ -183,11 +183,21 @@ function delegated(
   host: string,
   services: readonly string[],
   { zone, server, wildcard }: Delegation,
+  hosts: readonly string[],
 ): readonly Wanted[] {
   const names = wildcard ? [host, ...services.filter((name) => !isRightBelow(host, name))] : [host, ...services]
   const why = 'certificates, by this server alone'
+  // Where the domain that the machine's name is in is one of ours, it is told with that one.
+  const above = hosts.map(ascii).find((one) => server === one || server.endsWith(`.${one}`))
+  const ns: Wanted = {
+    name: zone,
+    type: 'NS',
+    ttl: TTL,
+    values: [`${server}.`],
+    why: 'this server answers for the proofs',
+  }
   return [
-    { name: zone, type: 'NS', ttl: TTL, values: [`${server}.`], why: 'this server answers for the proofs' },
+    ...(above === undefined || above === host ? [ns] : []),
     ...names.map((name) => ({
       ...{ name: `_acme-challenge.${name}`, type: 'CNAME' as const, ttl: TTL },
       ...{ values: [`${delegatedLabel(name)}.${zone}.`], why },

@@ -25,6 +25,7 @@ export interface ListenInfo {
     | 'proxy'
     | 'servers'
     | 'serversTls'
+    | 'dns'
   readonly host: string
   readonly port: number
   /** The port that was wanted; another one if that was taken. */
