@@ -55,11 +55,11 @@ function judged(certificate: ShownCertificate, host: string, now: number): Seen 
     return bad('error', `It is for ${names.join(', ') || 'no name at all'}.`, RENEW, host)
   }
   if (selfSigned) return bad('error', 'It is self-signed: nobody trusts it.', RENEW, 'one by a public authority')
-  if (distrust !== undefined)
-    return bad('error', WHY[distrust] ?? `It is not trusted: ${distrust}.`, FIX[distrust] ?? RENEW)
   if (weakness !== undefined) {
     return bad('error', `It is weak: ${weakness}.`, RENEW, 'a key of ECDSA, or of RSA with 2048 bits; SHA-256')
   }
+  if (distrust !== undefined)
+    return bad('error', WHY[distrust] ?? `It is not trusted: ${distrust}.`, FIX[distrust] ?? RENEW)
   const left = Math.floor((until - now) / DAY)
   const found = `By ${issuer}; ${left} days left.`
   if (left < VERY_SOON) return bad('error', found, 'It should have been renewed: look into the log for why not.')
@@ -101,6 +101,7 @@ function namesCheck(subject: Subject, probes: Probes, host: string, port: Listen
     if (!port || subject.config.trial || isOutside(host)) return na('Nobody asks for them here.')
     if (isAwaited(subject, host)) return na('It has no certificate by an authority yet.')
     const { certificate } = await probes.tls(port, host)
+    if (certificate && !certificate.covers(domainToASCII(host))) return na('It is not even for the domain.')
     const names = servicesBelow(domainToASCII(host), subject)
     const missing = names.filter((name) => certificate && !certificate.covers(name))
     if (missing.length === 0) return ok(`The certificate is for ${names.length} services, too.`)

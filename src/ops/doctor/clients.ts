@@ -1,35 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 // What clients do, done by two throw-away accounts: logging in by each mechanism, archive, upload, a room, a relay for calls.
-import { randomBytes } from 'node:crypto'
-import { existsSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import type { Check } from '../../appliance/check.ts'
 import type { Ward } from '../../appliance/examine.ts'
-import type { Dial } from '../../net/client-socket.ts'
 import { authoritiesOf } from '../../net/tls-probe.ts'
 import { archive } from '../compliance/checks/chat.ts'
-import { leaveRoom, rooms } from '../compliance/checks/rooms.ts'
+import { rooms } from '../compliance/checks/rooms.ts'
 import { abuseContact, slotOf, upload, uploadFromPages } from '../compliance/checks/services.ts'
 import { fast, registration, sasl2 } from '../compliance/checks/streams.ts'
 import { bosh, websocket } from '../compliance/checks/web.ts'
 import type { Client } from '../compliance/client.ts'
-import { Lab, type Target, type Transport } from '../compliance/lab.ts'
-import {
-  authenticate,
-  authenticateByToken,
-  authenticateQuickly,
-  type Credentials,
-  MECHANISMS,
-  type Way,
-} from '../compliance/login.ts'
+import type { Lab, Transport } from '../compliance/lab.ts'
+import { authenticate, authenticateByToken, authenticateQuickly, MECHANISMS, type Way } from '../compliance/login.ts'
 import { Missing, Unseen } from '../compliance/missing.ts'
-import { ownSource, placesOf, webOf } from '../own-places.ts'
+import { placesOf, webOf } from '../own-places.ts'
 import { relayChecks } from './relays.ts'
-import { bad, check, na, ok, type Seen, type Subject } from './subject.ts'
+import { check, na, ok, type Subject } from './subject.ts'
+import { loggedInOnce, seen, Visit } from './visit.ts'
 
-/** How long all of it may take, in ms. */
-const TIME = 60_000
 const NS_SASL = 'urn:ietf:params:xml:ns:xmpp-sasl'
 const NS_BINDING = 'urn:xmpp:sasl-cb:0'
 const BINDINGS = ['tls-exporter', 'tls-server-end-point'] as const
@@ -118,107 +105,6 @@ async function isDone(look: () => Promise<string>): Promise<boolean> {
   }
 }
 
-/** One look with two accounts, which are made when the first check wants them. */
-class Visit {
-  readonly #subject: Subject
-  readonly #made: string[] = []
-  #lab: Promise<Lab> | undefined
-  #told = false
-
-  constructor(subject: Subject) {
-    this.#subject = subject
-  }
-
-  /** Rejects with the reason if there are no accounts to look with, and from then on with an `Unseen`: one of all checks tells it. */
-  async lab(): Promise<Lab> {
-    this.#lab ??= this.#begin()
-    try {
-      return await this.#lab
-    } catch (error) {
-      if (this.#told) throw new Unseen('there are no accounts to look with')
-      this.#told = true
-      throw error
-    }
-  }
-
-  /** A check with these accounts. */
-  looks(id: string, about: string, look: (lab: Lab) => Promise<Seen>): Check {
-    return check(id, about, async () => {
-      try {
-        return await look(await this.lab())
-      } catch (error) {
-        if (error instanceof Unseen) return na(sentence(error.message))
-        throw error
-      }
-    })
-  }
-
-  /** A check of `aenigma compliance`, for who is logged in: why nobody could is told by the logins. */
-  check(id: string, about: string, look: (lab: Lab) => Promise<string>, fix: string): Check {
-    return this.looks(id, about, async (lab) => {
-      await loggedInOnce(lab)
-      return seen(() => look(lab), fix)
-    })
-  }
-
-  /** Both accounts go, whatever happened. */
-  async end(): Promise<void> {
-    const lab = await this.#lab?.catch(() => undefined) // why there is none was told by each check
-    if (lab) await leaveRoom(lab).catch(() => undefined) // it goes with its owner's account at the latest
-    lab?.close()
-    const gone = await Promise.allSettled(this.#made.map((jid) => this.#subject.ask('user.rm', { jid })))
-    const left = gone.find((one) => one.status === 'rejected')
-    if (left) throw left.reason
-  }
-
-  async #begin(): Promise<Lab> {
-    const { config, status } = this.#subject
-    if (Object.keys(placesOf(status.listening, { domain: '' })).length === 0) {
-      this.#told = true
-      throw new Unseen('nothing listens for clients')
-    }
-    const domain = status.hosts[0] ?? 'localhost'
-    const [first, second] = [await this.#account(domain), await this.#account(domain)]
-    const file = join(config.data, 'tls', 'ca.crt')
-    const authority = config.trial && existsSync(file) ? { authority: await readFile(file, 'utf8') } : {}
-    const common = { domain, lenient: true, ...authority } // certificates are looked at by themselves
-    const web = webOf(status.listening)
-    const places = fromOneSource(placesOf(status.listening, common))
-    return new Lab({ domain, places, announced: undefined, web, first, second }, AbortSignal.timeout(TIME))
-  }
-
-  async #account(domain: string): Promise<Credentials> {
-    const [username, password] = [`doctor-${randomBytes(8).toString('hex')}`, randomBytes(18).toString('base64url')]
-    await this.#subject.ask('user.add', { jid: `${username}@${domain}`, password })
-    this.#made.push(`${username}@${domain}`)
-    return { username, password }
-  }
-}
-
-/** Throw-away clients must not use up what real ones from the same address may do in a minute. */
-function fromOneSource(places: Target['places']): Target['places'] {
-  const from = (place: Dial | undefined): Dial | undefined => place && { ...place, ...ownSource(place.host) }
-  const [starttls, tls] = [from(places.starttls), from(places.tls)]
-  return { ...(starttls ? { starttls } : {}), ...(tls ? { tls } : {}) }
-}
-
-async function loggedInOnce(lab: Lab): Promise<void> {
-  await lab.main().catch(() => {
-    throw new Unseen('nobody can log in')
-  })
-}
-
-async function seen(look: () => Promise<string>, fix: string): Promise<Seen> {
-  try {
-    return ok(sentence(await look()))
-  } catch (error) {
-    if (error instanceof Unseen) return na(sentence(error.message))
-    if (!(error instanceof Error)) throw error
-    const cause = error.cause instanceof Error && error.cause.message !== '' ? `: ${error.cause.message}` : ''
-    return bad('error', sentence(`${error.message}${cause}`), fix)
-  }
-}
-
 function transportCheck(visit: Visit, subject: Subject, way: Transport): Check {
   const about = way === 'tls' ? 'a login with TLS from the start' : 'a login with STARTTLS'
   return visit.looks(`login.${way}`, about, async (lab) => {
@@ -284,8 +170,4 @@ function mechanismsOf({ features }: Client): readonly string[] {
       ?.childrenNamed('mechanism')
       .map(({ text }) => text) ?? []
   )
-}
-
-function sentence(text: string): string {
-  return `${text.charAt(0).toUpperCase()}${text.slice(1).replace(/\.$/, '')}.`
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The database: whether what it keeps is sound, and whether what it says that it has is on disk.
 import type { PostgresState } from '../../store/inspect-postgres.ts'
+import { Unseen } from '../compliance/missing.ts'
 import { bad, na, ok, type Seen, type Space, type Subject } from './subject.ts'
 
 const MIB = 1024 * 1024
@@ -68,7 +69,9 @@ function judged(state: PostgresState): Seen {
 /** The disk of a database server on this machine; others have to look after their own. */
 export async function databaseDisk({ config, postgres, space }: Subject, judge: (space: Space) => Seen): Promise<Seen> {
   if (config.store.kind === 'sqlite') return na('It is in the directory of the server.')
-  const { directory } = await postgres()
+  const { directory } = await postgres().catch(() => {
+    throw new Unseen('the database cannot be reached')
+  })
   if (directory === undefined) return na('The database does not say where its disk is.')
   const found = await space(directory).catch(() => undefined) // another root, or we may not look
   return found ? judge(found) : na(`${directory} cannot be looked at from here.`)

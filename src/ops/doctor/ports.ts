@@ -4,6 +4,7 @@ import type { Check } from '../../appliance/check.ts'
 import type { Ward } from '../../appliance/examine.ts'
 import { isPublic, publicAddresses } from '../../net/public-addresses.ts'
 import { probePort } from '../../net/tls-probe.ts'
+import { Unseen } from '../compliance/missing.ts'
 import { ownAddresses } from '../dns.ts'
 import { reachable } from '../own-places.ts'
 import type { ListenInfo } from '../running-server.ts'
@@ -18,20 +19,22 @@ const FOR_OTHERS: ReadonlySet<ListenInfo['kind']> = new Set([
 /** The checks. */
 export function portWard(subject: Subject, probes = new Probes(subject)): Ward {
   const { listening } = subject.status
-  const inside = listening.map((one) => insideCheck(one))
+  const inside = listening.map((one) => insideCheck(probes, one))
   const addresses = subject.config.trial ? [] : ownAddresses(subject.config, subject.request.addresses)
   const outward = listening.filter(({ kind, host }) => FOR_OTHERS.has(kind) && !isLoopback(host))
   const seen = new Map<string, ListenInfo>(outward.map((one) => [`${one.port}`, one]))
   const domain = subject.config.hosts[0] ?? 'localhost'
   const outside = addresses.flatMap((address) =>
-    [...seen.values()].map((one) => outsideCheck(address, one, () => sameCertificate(probes, one, domain, address))),
+    [...seen.values()].map((one) =>
+      outsideCheck(probes, address, one, () => sameCertificate(probes, one, domain, address)),
+    ),
   )
   return { title: 'Ports', checks: [...inside, ...wanted(listening), ...outside, ...families(subject, addresses)] }
 }
 
-function insideCheck({ kind, host, port }: ListenInfo): Check {
+function insideCheck(probes: Probes, { kind, host, port }: ListenInfo): Check {
   return check(`listener.${kind}.${host}.${port}`, `${kind} at port ${port}, from this machine`, async () => {
-    const failed = await probePort(reachable(host), port)
+    const failed = await probes.answers({ host, port })
     if (failed === undefined) return ok('It answers.')
     return bad(
       'error',
@@ -72,6 +75,7 @@ async function sameCertificate(
 }
 
 function outsideCheck(
+  probes: Probes,
   address: string,
   { kind, host, port }: ListenInfo,
   isSame: () => Promise<boolean | undefined>,
@@ -81,6 +85,8 @@ function outsideCheck(
     `reach.${family}.${address}.${port}`,
     `port ${port} (${kind}) through ${address}`,
     async (): Promise<Seen> => {
+      if ((await probes.answers({ host, port })) !== undefined)
+        throw new Unseen('it does not answer from inside either')
       const failed = await probePort(address, port)
       if (failed === undefined) {
         if ((await isSame()) !== false) return ok('It answers.')

@@ -3,7 +3,8 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { domainToASCII } from 'node:url'
-import { authoritiesOf, probeTls, type TlsOutcome, type TlsPlace } from '../../net/tls-probe.ts'
+import { authoritiesOf, probePort, probeTls, type TlsOutcome, type TlsPlace } from '../../net/tls-probe.ts'
+import { Unseen } from '../compliance/missing.ts'
 import { ownSource, reachable } from '../own-places.ts'
 import type { ListenInfo } from '../running-server.ts'
 import type { Subject } from './subject.ts'
@@ -21,6 +22,7 @@ const KINDS: Readonly<Partial<Record<ListenInfo['kind'], Pick<TlsPlace, 'starttl
 /** Remembers for one look. */
 export class Probes {
   readonly #subject: Subject
+  readonly #answers = new Map<string, Promise<string | undefined>>()
   readonly #seen = new Map<string, Promise<TlsOutcome>>()
 
   constructor(subject: Subject) {
@@ -48,8 +50,19 @@ export class Probes {
     }
   }
 
-  /** What is shown at a port to who asks for a domain. */
-  tls(port: ListenInfo, domain: string, address?: string): Promise<TlsOutcome> {
+  /** Whether a port answers from here. @returns why not */
+  answers({ host, port }: Pick<ListenInfo, 'host' | 'port'>): Promise<string | undefined> {
+    const key = `${reachable(host)} ${port}`
+    const known = this.#answers.get(key)
+    if (known) return known
+    const answer = probePort(reachable(host), port)
+    this.#answers.set(key, answer)
+    return answer
+  }
+
+  /** What is shown at a port to who asks for a domain. Rejects with an `Unseen` if nobody listens there at all. */
+  async tls(port: ListenInfo, domain: string, address?: string): Promise<TlsOutcome> {
+    if ((await this.answers(port)) !== undefined) throw new Unseen('nobody answers there')
     const key = `${port.kind} ${port.port} ${domain} ${address ?? ''}`
     const known = this.#seen.get(key)
     if (known) return known

@@ -4,6 +4,7 @@ import type { Check, Finding, Level } from '../../appliance/check.ts'
 import type { Machine } from '../../appliance/machine.ts'
 import type { Config } from '../../config/config.ts'
 import type { PostgresState } from '../../store/inspect-postgres.ts'
+import { Unseen } from '../compliance/missing.ts'
 import type { DnsRequest } from '../dns.ts'
 import type { Status } from '../running-server.ts'
 
@@ -51,7 +52,23 @@ export function bad(level: Extract<Level, 'warn' | 'error'>, found: string, fix:
   return { level, found, fix, ...(wanted === undefined ? {} : { wanted }) }
 }
 
-/** A check from what it looks at. What goes wrong while looking is an error of what is looked at. */
+/** A text with a capital letter and a full stop. */
+export function sentence(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1).replace(/\.$/, '')}.`
+}
+
+/** A check from what it looks at. What goes wrong while looking is an error of what is looked at, but for an `Unseen`: why is told by another check. */
 export function check(id: string, about: string, look: () => Promise<Seen>): Check {
-  return { id, about, run: async () => ({ id, ...(await look()) }) }
+  return {
+    id,
+    about,
+    async run() {
+      try {
+        return { id, ...(await look()) }
+      } catch (error) {
+        if (error instanceof Unseen) return { id, ...na(sentence(error.message)) }
+        throw error
+      }
+    },
+  }
 }
