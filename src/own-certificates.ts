@@ -5,6 +5,7 @@ import type { Answerer } from './appliance/acme/order.ts'
 import { systemClock } from './clock.ts'
 import type { AcmeOptions } from './config/acme.ts'
 import type { Config } from './config/config.ts'
+import { isOnion } from './config/domains.ts'
 import type { Log } from './log.ts'
 import type { Challenges } from './net/challenges.ts'
 import type { CertificateFiles, Certificates } from './net/tls.ts'
@@ -32,6 +33,8 @@ export interface CertificateSurroundings {
 export class OwnCertificates {
   readonly #parts: OwnCertificatesParts
   readonly #keeper: CertificateKeeper | undefined
+  /** Those of our own making for onion services. */
+  #onions: ReadonlyMap<string, CertificateFiles> = new Map()
   #surroundings: CertificateSurroundings = {
     listening: [],
     servicesOf: () => [],
@@ -46,6 +49,15 @@ export class OwnCertificates {
 
   /** The files to be put in force; what is missing is made where it is ours to make. */
   async files(config: Config): Promise<ReadonlyMap<string, CertificateFiles>> {
+    const others = await this.#others(config)
+    const onions = config.hosts.filter((host) => isOnion(host) && !others.has(host))
+    if (onions.length === 0) return others
+    const { onionCertificates } = await import('./ops/onion-certificates.ts')
+    this.#onions = await onionCertificates(onions, join(config.data, 'tls'), systemClock.now())
+    return new Map([...others, ...this.#onions])
+  }
+
+  async #others(config: Config): Promise<ReadonlyMap<string, CertificateFiles>> {
     if (this.#keeper && config.acme) return this.#keeper.files()
     if (!config.trial) return config.certificates
     const { trialCertificate } = await import('./ops/trial-certificate.ts')
@@ -75,11 +87,11 @@ export class OwnCertificates {
     return new CertificateKeeper({
       rules,
       directory: join(config.data, 'tls'),
-      hosts,
+      hosts: () => hosts().filter((host) => !isOnion(host)),
       namesOf: (host) => [host, ...this.#surroundings.servicesOf(host)],
       resolves: (name) => this.#surroundings.resolves(name),
       answerers: () => answerersFor(rules, challenges, this.#surroundings.listening),
-      install: (files) => certificates.load(files),
+      install: (files) => certificates.load(new Map([...files, ...this.#onions])),
       clock: systemClock,
       log,
     })

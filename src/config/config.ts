@@ -139,6 +139,8 @@ export interface Config {
     /** For browsers that come without TLS. */
     readonly redirect: readonly Address[]
     readonly metrics: readonly Address[]
+    /** Where Tor hands over what comes to an onion service, if one of `hosts` is one. */
+    readonly onion: readonly Address[]
     /** Whether the next free port is used where one is taken. */
     readonly nextFreePort: boolean
   }
@@ -156,6 +158,7 @@ export interface Config {
   readonly acme: AcmeOptions | undefined
   /** Servers of other kinds that share `listen.shared`. */
   readonly behind: { readonly ssh?: Address | undefined; readonly turn?: Address | undefined }
+  /** Those that are given; an onion service may have none, and gets one of our own making. */
   readonly certificates: ReadonlyMap<string, CertificateFiles>
   readonly store: StoreChoice
   readonly log: { readonly level: LogLevel }

@@ -120,7 +120,7 @@ export class OnePort {
     if (word.startsWith('SSH-')) return ssh ? () => this.#passOn(socket, ssh) : () => this.#refuse(socket)
     if ('SSH-'.startsWith(word)) return undefined
     if (word.startsWith('<')) return () => client(socket, false)
-    if (/^[A-Z]{3,7} /.test(word)) return () => plainWeb(socket)
+    if (/^[A-Z]{3,7} /.test(word)) return () => resumed(socket, plainWeb)
     return word.length < 8 && /^[A-Z]+$/.test(word) ? undefined : () => this.#refuse(socket)
   }
 
@@ -143,7 +143,7 @@ export class OnePort {
       const socket = await secure(plain)
       socket.on('error', ignoreReset)
       this.#listen(socket, FIRST_WORDS, (bytes) =>
-        bytes[0] === 0x3c ? () => secured.client(socket) : () => secured.web(socket),
+        bytes[0] === 0x3c ? () => secured.client(socket) : () => resumed(socket, secured.web),
       )
     } catch (error) {
       log.debug('tls handshake failed', { error })
@@ -169,6 +169,12 @@ export class OnePort {
     this.#parts.log.debug('connection refused', { reason: 'it speaks nothing that we know' })
     socket.destroy()
   }
+}
+
+/** HTTP servers read by listening alone, as it is enough with connections that nobody has read from. */
+function resumed<T extends Socket>(socket: T, take: (socket: T) => void): void {
+  take(socket)
+  socket.resume()
 }
 
 /** A connection that breaks is noticed by whoever reads it. */

@@ -25,6 +25,7 @@ export interface ListenInfo {
     | 'proxy'
     | 'servers'
     | 'serversTls'
+    | 'onion'
   readonly host: string
   readonly port: number
   /** The port that was wanted; another one if that was taken. */

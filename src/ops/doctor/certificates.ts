@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { domainToASCII } from 'node:url'
 import type { Check } from '../../appliance/check.ts'
+import { isOnion } from '../../config/domains.ts'
 import { authoritiesOf, probeTls, type ShownCertificate, type TlsPlace } from '../../net/tls-probe.ts'
 import { isOutside, servicesBelow } from '../dns-records.ts'
 import { reachable } from '../own-places.ts'
@@ -69,6 +70,7 @@ function certificateCheck(subject: Subject, host: string, port: ListenInfo): Che
   return check(`certificate.${host}.${port.port}`, about, async () => {
     const { certificate } = await probeTls(placeOf(subject, port, host))
     if (!certificate) return bad('error', 'No certificate is shown.', RENEW)
+    if (isOnion(host) && certificate.selfSigned && certificate.covers(host)) return ok('Its own: its name is its key.')
     const seen = judged(certificate, domainToASCII(host), subject.now())
     return seen.level === 'ok' ? seen : withReason(seen, subject, host)
   })

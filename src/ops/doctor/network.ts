@@ -2,6 +2,7 @@
 // The DNS, and the way to ourselves as other servers go it.
 import type { Check } from '../../appliance/check.ts'
 import type { Verdict } from '../../appliance/dns/compare.ts'
+import { isOnion } from '../../config/domains.ts'
 import { type Checked, checkedRecords, ownAddresses } from '../dns.ts'
 import { isOutside } from '../dns-records.ts'
 import type { FederationReport } from '../federation.ts'
@@ -64,6 +65,7 @@ const FOR_TWO = new Set(['external', 'dialback', 'ping'])
 function federationCheck({ config, ask }: Subject, host: string): Check {
   return check(`federation.${host}`, `${host} as other servers find it`, async () => {
     if (!config.federation.enabled) return na('This server does not talk to others.')
+    if (isOnion(host)) return na('Other servers come to it by Tor.')
     const report = (await ask('federation.test', { domain: host, from: host, self: true })) as FederationReport
     const failed = report.steps.find(({ id, result }) => result === 'failed' && !FOR_TWO.has(id))
     if (!failed) return ok('They find it, and its certificate proves it.')
