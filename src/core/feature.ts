@@ -145,11 +145,13 @@ export interface Hooks {
   readonly nonzas?: Readonly<Record<string, (element: Element, client: Session) => MaybeAsync<void>>>
   /** A client is gone. */
   onEnd?(client: Session): void
-  /** Elements to be put into the stream features. @param bound false before login */
+  /** Elements to be put into the stream features. */
   streamFeatures?(stream: {
     readonly host: string
     readonly encrypted: boolean
     readonly authenticated: boolean
+    /** Undefined as long as there is no resource. */
+    readonly session?: Session | undefined
   }): readonly Element[]
   /**
    * A logged-in stream that has no resource yet wants to go on as a session that exists (XEP-0198 §5), by a top-level

@@ -14,6 +14,11 @@ import { readPair, writePair, writeWhole } from './pem-files.ts'
 
 /** How often it is looked whether something is to be done, in ms. */
 const LOOK_EVERY = 10 * 60_000
+/** How soon it is looked again for a domain without an address, in ms: somebody has just set it up, and no authority is asked. */
+const ADDRESS_AGAIN = 30_000
+
+/** There is nothing to ask a certificate for. */
+class NoAddress extends Error {}
 
 /** How certificates are got. */
 export interface AcmeRules {
@@ -80,6 +85,7 @@ export class CertificateKeeper {
   readonly #parts: KeeperParts
   readonly #kept = new Map<string, Kept>()
   #cancel: Cancel | undefined
+  #again: Cancel | undefined
   #working: Promise<void> | undefined
   #stopped = false
 
@@ -107,6 +113,7 @@ export class CertificateKeeper {
   async stop(): Promise<void> {
     this.#stopped = true
     this.#cancel?.()
+    this.#again?.()
     await this.#working
   }
 
@@ -152,7 +159,7 @@ export class CertificateKeeper {
     const there = await Promise.all(all.map((name) => this.#parts.resolves(name)))
     const names = all.filter((_, index) => there[index])
     const missing = all.filter((_, index) => !there[index])
-    if (names.length === 0) throw new Error(`${all[0]} has no address in the DNS`)
+    if (names.length === 0) throw new NoAddress(`${all[0]} has no address in the DNS`)
     return { names, missing }
   }
 
@@ -167,7 +174,7 @@ export class CertificateKeeper {
         { directory, accountKey: await this.#accountKey(directory), email: rules.email },
         { names, key, answerers },
       )
-    if (kept.failure && rules.staging !== undefined) await order(rules.staging)
+    if (kept.failure?.times && rules.staging !== undefined) await order(rules.staging)
     const cert = await order(rules.directory).catch((error: unknown) => {
       if (rules.fallback === undefined) throw error
       log.warn('certificate authority failed, another one is asked', { reason: reasonOf(error) })
@@ -184,11 +191,19 @@ export class CertificateKeeper {
     const { clock, log, random = Math.random } = this.#parts
     const kept = this.#kept.get(host)
     if (!kept) return
-    const times = (kept.failure?.times ?? 0) + 1
+    const why = reasonOf(error)
     const now = clock.now()
-    kept.failure = { why: reasonOf(error), at: now, times }
+    if (error instanceof NoAddress) {
+      if (kept.failure?.why !== why) log.error('certificate not fetched', { reason: why })
+      kept.failure = { why, at: now, times: kept.failure?.times ?? 0 }
+      kept.pause = now + ADDRESS_AGAIN
+      if (!this.#stopped) this.#again = clock.after(ADDRESS_AGAIN, () => void this.look())
+      return
+    }
+    const times = (kept.failure?.times ?? 0) + 1
+    kept.failure = { why, at: now, times }
     kept.pause = now + pauseAfter(times, random())
-    log.error('certificate not fetched', { reason: kept.failure.why, attempt: times })
+    log.error('certificate not fetched', { reason: why, attempt: times })
   }
 
   async #install(): Promise<void> {
