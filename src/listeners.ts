@@ -86,17 +86,11 @@ function onionPortOf(
 ): OnionPort {
   const counted = (by: ClientListener, take: (socket: Socket) => void) => (socket: Socket) =>
     void (by.admits(socket) && take(socket))
-  // These two read by listening alone, as it is enough with connections that nobody has read from.
-  const resumed = (take: (socket: Socket) => void) =>
-    counted(clients, (socket) => {
-      take(socket)
-      socket.resume()
-    })
-  const shared = resumed((socket) => onePort.take(socket))
+  const shared = counted(clients, (socket) => onePort.take(socket))
   const others = (direct: boolean) => counted(servers, (socket) => servers.begin(socket, direct))
   return new OnionPort(
     new Map([
-      [80, resumed((socket) => site.take(socket))],
+      [80, counted(clients, (socket) => site.take(socket))],
       [443, shared],
       [5222, counted(clients, (socket) => clients.begin(socket, false))],
       [5223, shared],

@@ -100,6 +100,7 @@ export class OnePort {
     const cancel = this.#parts.clock.after(time, () => socket.destroy())
     socket.once('close', cancel)
     socket.on('data', read)
+    socket.resume() // somebody before us may have read from it
     return {
       end,
       get silent() {
@@ -120,7 +121,7 @@ export class OnePort {
     if (word.startsWith('SSH-')) return ssh ? () => this.#passOn(socket, ssh) : () => this.#refuse(socket)
     if ('SSH-'.startsWith(word)) return undefined
     if (word.startsWith('<')) return () => client(socket, false)
-    if (/^[A-Z]{3,7} /.test(word)) return () => resumed(socket, plainWeb)
+    if (/^[A-Z]{3,7} /.test(word)) return () => plainWeb(socket)
     return word.length < 8 && /^[A-Z]+$/.test(word) ? undefined : () => this.#refuse(socket)
   }
 
@@ -143,7 +144,7 @@ export class OnePort {
       const socket = await secure(plain)
       socket.on('error', ignoreReset)
       this.#listen(socket, FIRST_WORDS, (bytes) =>
-        bytes[0] === 0x3c ? () => secured.client(socket) : () => resumed(socket, secured.web),
+        bytes[0] === 0x3c ? () => secured.client(socket) : () => secured.web(socket),
       )
     } catch (error) {
       log.debug('tls handshake failed', { error })
@@ -169,12 +170,6 @@ export class OnePort {
     this.#parts.log.debug('connection refused', { reason: 'it speaks nothing that we know' })
     socket.destroy()
   }
-}
-
-/** HTTP servers read by listening alone, as it is enough with connections that nobody has read from. */
-function resumed<T extends Socket>(socket: T, take: (socket: T) => void): void {
-  take(socket)
-  socket.resume()
 }
 
 /** A connection that breaks is noticed by whoever reads it. */
