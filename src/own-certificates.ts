@@ -4,6 +4,7 @@ import type { Answerer } from './appliance/acme/order.ts'
 import { systemClock } from './clock.ts'
 import type { AcmeOptions } from './config/acme.ts'
 import type { Config } from './config/config.ts'
+import { isOnion } from './config/domains.ts'
 import type { Log } from './log.ts'
 import type { Challenges } from './net/challenges.ts'
 import type { DnsResponder } from './net/dns-responder.ts'
@@ -40,6 +41,8 @@ export class OwnCertificates {
   #responder: DnsResponder | undefined
   /** What that was made of. */
   #rules: string
+  /** Those of our own making for onion services. */
+  #onions: ReadonlyMap<string, CertificateFiles> = new Map()
   #surroundings: CertificateSurroundings | undefined
 
   private constructor(parts: OwnCertificatesParts) {
@@ -57,6 +60,16 @@ export class OwnCertificates {
 
   /** The files to be put in force; what is missing is made where it is ours to make. Changes nothing else. */
   async files(config: Config): Promise<ReadonlyMap<string, CertificateFiles>> {
+    const others = await this.#others(config)
+    const onions = config.hosts.filter((host) => isOnion(host) && !others.has(host))
+    if (onions.length === 0) return others
+    const { onionCertificates } = await import('./ops/onion-certificates.ts')
+    const { certificateFolder } = await import('./ops/certificate-files.ts')
+    this.#onions = await onionCertificates(onions, certificateFolder(config.data), systemClock.now())
+    return new Map([...others, ...this.#onions])
+  }
+
+  async #others(config: Config): Promise<ReadonlyMap<string, CertificateFiles>> {
     const keeper = this.#keeper ?? (await this.#keeperFor(config))
     if (config.acme && keeper) return keeper.files()
     if (!config.trial) return config.certificates
@@ -139,12 +152,12 @@ export class OwnCertificates {
     return new CertificateKeeper({
       rules,
       directory: certificateFolder(data),
-      hosts,
+      hosts: () => hosts().filter((host) => !isOnion(host)),
       namesOf: (host) => namesOf(host, this.#surroundings?.servicesOf(host) ?? [], rules.wildcard),
       // Where the DNS proves a name, nobody looks where it leads.
       resolves: async (name) => isInDns(rules) || (await this.#surroundings?.resolves(name)) === true,
       answerers: () => this.#answerers(config, rules),
-      install: (files) => certificates.load(files),
+      install: (files) => certificates.load(new Map([...files, ...this.#onions])),
       clock: systemClock,
       log,
     })

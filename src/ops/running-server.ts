@@ -26,6 +26,7 @@ export interface ListenInfo {
     | 'servers'
     | 'serversTls'
     | 'dns'
+    | 'onion'
   readonly host: string
   readonly port: number
   /** The port that was wanted; another one if that was taken. */
