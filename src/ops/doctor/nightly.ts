@@ -3,10 +3,10 @@
 // which nothing changed is a quiet one.
 import { readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { z } from 'zod'
 import type { Level } from '../../appliance/check.ts'
 import type { Cancel, Clock } from '../../clock.ts'
 import type { Log } from '../../log.ts'
+import * as z from '../../shape.ts'
 import type { DoctorReport, Result } from './run.ts'
 
 const DAY = 86_400_000
@@ -31,7 +31,7 @@ export interface NightlyParts {
   readonly random?: () => number
 }
 
-const remembered = z.record(z.string(), z.enum(['ok', 'info', 'warn', 'error', 'na']))
+const remembered = z.record(z.oneOf(['ok', 'info', 'warn', 'error', 'na']))
 /** The level of each check. */
 type Memory = Readonly<Record<string, Level>>
 
