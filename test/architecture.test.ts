@@ -44,7 +44,6 @@ const ONLY_IN: Readonly<Record<string, readonly string[]>> = {
   '@hono/node-server': ['web'],
   yaml: ['config'],
   'prom-client': ['metrics.ts'],
-  pino: ['log.ts'],
   commander: ['cli'],
 }
 
