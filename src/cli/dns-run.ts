@@ -13,7 +13,7 @@ import { result, say } from './output.ts'
 
 /** Does what `aenigma dns` was asked for. */
 export async function show(options: DnsOptions, config: Config, request: DnsRequest): Promise<void> {
-  const records = wantedRecords(config, request)
+  const records = await wantedRecords(config, request)
   assertSome(records.length, config, request)
   if (options.zone)
     return result(options.json, records, () => zoneText(records.flatMap(({ wanted }) => wanted)).trimEnd())

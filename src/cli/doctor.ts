@@ -5,7 +5,7 @@ import type { CheckReport, Result, Ward } from '../appliance/examine.ts'
 import { isIpAddress } from '../config/units.ts'
 import { withServer } from './connection.ts'
 import { Failure } from './failure.ts'
-import { result, say } from './output.ts'
+import { printable, result, say } from './output.ts'
 import { type CommonOptions, configOf, withCommonOptions } from './where.ts'
 
 const EXAMPLES = `
@@ -85,9 +85,9 @@ const LAST_WORDS = 1_000
 const MARKS: Readonly<Record<Result['level'], string>> = { ok: '✓', info: 'i', warn: '!', error: '✗', na: '·' }
 
 function resultText({ level, about, found, wanted, fix }: Result): string {
-  const lines = [`  ${MARKS[level]} ${about}: ${found}`]
+  const lines = [`  ${MARKS[level]} ${about}: ${printable(found)}`]
   if (wanted !== undefined) lines.push(`      wanted: ${wanted}`)
-  if (fix !== undefined) lines.push(`      → ${fix}`)
+  if (fix !== undefined) lines.push(`      → ${printable(fix)}`)
   return lines.join('\n')
 }
 

@@ -52,16 +52,16 @@ export async function closing({ name, config, steps, checks, invitation, ms }: E
     '',
     `The server runs (${steps === 1 ? '1 step' : `${steps} steps`}, ${(ms / 1000).toFixed(0)} s). "${name} status" tells how it is.`,
     '',
-    ...recordLines(name, config, checks),
+    ...(await recordLines(name, config, checks)),
     ...(invitation ? await invitationLines(invitation) : []),
   ].join('\n')
 }
 
 /** Not where all of them are right already. */
-function recordLines(name: string, config: Config, checks: CheckReport | undefined): readonly string[] {
+async function recordLines(name: string, config: Config, checks: CheckReport | undefined): Promise<readonly string[]> {
   const seen = checks?.findings.filter(({ id }) => id.startsWith('dns.')) ?? []
   if (seen.length > 0 && seen.every(({ level }) => level === 'ok')) return []
-  const records = wantedRecords(config).map((one) => formText(config.dns.zone ?? one.host, one))
+  const records = (await wantedRecords(config)).map((one) => formText(config.dns.zone ?? one.host, one))
   return [
     `Put these records where your domain lives; "${name} dns" tells whether they are right, and "${name} doctor" looks at everything.`,
     '',

@@ -20,7 +20,7 @@ const HELP = `
 The plan is shown first. What is so already is left alone, so it can be called again at any time: after a failure it goes on
 where it stopped, and from a newer checkout it upgrades. "aenigma uninstall" undoes it.
 
-Steps that are done only when asked for: --ssh-keys-only, --time-zone, --locale, --time-sync.
+Steps that are done only when asked for: --tor, --ssh-keys-only, --time-zone, --locale, --time-sync.
 
 Examples:
   $ aenigma install example.org
@@ -40,6 +40,7 @@ export function addInstall(program: Command): void {
     .option('--certificate <file>', 'a certificate with its chain (PEM), instead of one that is fetched')
     .option('--key <file>', 'its private key (PEM)')
     .option('--without <step>', 'leave a step out; may be given several times', gather, [])
+    .option('--tor', 'let the server be reached by an onion name, too')
     .option('--ssh-keys-only', 'switch passwords off for SSH, if a key is known to work')
     .option('--time-zone <zone>', 'set the time zone, such as Europe/Rome')
     .option('--locale <locale>', 'set the language of the system, such as en_US.UTF-8')
@@ -73,7 +74,7 @@ async function install(domain: string | undefined, options: InstallOptions): Pro
   const invitation = changed.length > 0 ? await invite() : undefined
   const ms = Math.round(performance.now() - began)
   if (options.json) {
-    const records = wantedRecords(config).flatMap(({ wanted }) => wanted)
+    const records = (await wantedRecords(config)).flatMap(({ wanted }) => wanted)
     say(
       JSON.stringify({
         changed,

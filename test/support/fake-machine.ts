@@ -30,6 +30,8 @@ export class FakeMachine implements Machine {
   readonly memory: Memory
   /** Every command that was run, as one line each. */
   readonly ran: string[]
+  /** Whether nothing can be written. */
+  readonly disk: { full: boolean }
   readonly #nodes: Map<string, Node>
   readonly #programs: (line: string) => Answer | undefined
 
@@ -41,6 +43,7 @@ export class FakeMachine implements Machine {
     this.#programs = programs
     this.#nodes = shared ? shared.#nodes : new Map([['/', directory()]])
     this.ran = shared ? shared.ran : []
+    this.disk = shared ? shared.disk : { full: false }
     this.memory = memory
   }
 
@@ -81,6 +84,7 @@ export class FakeMachine implements Machine {
   }
 
   async write(path: string, text: string, { mode, owner = ROOT }: Rights): Promise<void> {
+    if (this.disk.full) throw new Error(`ENOSPC: no space left on device, write ${path}`)
     if (this.#nodes.get(above(path))?.kind !== 'directory') throw new Error(`ENOENT: ${path}`)
     this.#nodes.set(path, { kind: 'file', text, mode, owner })
   }

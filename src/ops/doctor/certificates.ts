@@ -3,6 +3,7 @@
 import { domainToASCII } from 'node:url'
 import type { Check } from '../../appliance/check.ts'
 import type { Ward } from '../../appliance/examine.ts'
+import { isOnion } from '../../config/domains.ts'
 import type { ShownCertificate } from '../../net/tls-probe.ts'
 import { isOutside, servicesBelow } from '../dns-records.ts'
 import type { ListenInfo } from '../running-server.ts'
@@ -34,6 +35,7 @@ function certificateCheck(subject: Subject, probes: Probes, host: string, port: 
   return check(`certificate.${host}.${port.port}`, about, async () => {
     const { certificate } = await probes.tls(port, host)
     if (!certificate) return bad('error', 'No certificate is shown.', RENEW)
+    if (isOnion(host) && certificate.selfSigned && certificate.covers(host)) return ok('Its own: its name is its key.')
     const seen = judged(certificate, domainToASCII(host), subject.now())
     if (seen.level === 'ok') return seen
     return isAwaited(subject, host) ? awaited(subject, host) : withReason(seen, subject, host)

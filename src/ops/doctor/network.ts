@@ -3,6 +3,7 @@
 import type { Check } from '../../appliance/check.ts'
 import type { Verdict } from '../../appliance/dns/compare.ts'
 import type { Ward } from '../../appliance/examine.ts'
+import { isOnion } from '../../config/domains.ts'
 import { type Checked, checkedRecords, ownAddresses } from '../dns.ts'
 import { isOutside } from '../dns-records.ts'
 import type { FederationInfo, FederationReport } from '../federation.ts'
@@ -116,6 +117,7 @@ function federationCheck(subject: Subject, host: string): Check {
   const { config, ask, request } = subject
   return check(`federation.${host}`, `${host} as other servers find it`, async () => {
     if (!config.federation.enabled) return na('This server does not talk to others.')
+    if (isOnion(host)) return na('Other servers come to it by Tor.')
     const report = (await ask('federation.test', { domain: host, from: host, self: true })) as FederationReport
     const failed = report.steps.find(({ result }) => result === 'failed')
     if (!failed) return ok('They find it, its certificate proves it, and lets it in elsewhere.')

@@ -83,5 +83,6 @@ function lineOf({ level, about, found, fix }: Result, last: boolean): string {
   const often = last
     ? ' (This comes and goes: you will not be told of it again before it stays the same for a week.)'
     : ''
-  return `${MARKS[level] ?? '✓'} ${about}: ${found}${advice}${often}`
+  // What others said is quoted in it, and XML does not take every character.
+  return `${MARKS[level] ?? '✓'} ${about}: ${found}${advice}${often}`.replace(/[\p{C}\p{Z}]+/gu, ' ')
 }

@@ -9,6 +9,7 @@ import { FakeClock } from '../../../test/support/fake-clock.ts'
 import type { Level } from '../../appliance/check.ts'
 import { worst } from '../../appliance/examine.ts'
 import { silentLog } from '../../log.ts'
+import { NOTHING_KNOWN, newsOf } from './news.ts'
 import { Nightly } from './nightly.ts'
 
 type Levels = Readonly<Record<string, Level>>
@@ -139,4 +140,10 @@ test('each night has its look, whenever the server starts', async (t) => {
   clock.advance(70 * MINUTE)
   await settles(late)
   assert.equal(house.looks, 2, 'a night was missed: soon')
+})
+
+test('what others said is told without characters that XML does not take', () => {
+  const found = 'CAA is "\u001b[2J\u0000\ud800\ufffe"'
+  const finding = { id: 'dns', level: 'error', found, about: 'the records', group: 'DNS' } as const
+  assert.doesNotMatch(newsOf(NOTHING_KNOWN, [finding], 0).text ?? '', /[^\P{C}\n]/u)
 })

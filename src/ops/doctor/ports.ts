@@ -13,7 +13,7 @@ import { bad, check, ok, type Seen, type Subject } from './subject.ts'
 
 /** What others connect to. */
 const FOR_OTHERS: ReadonlySet<ListenInfo['kind']> = new Set([
-  ...(['starttls', 'tls', 'shared', 'redirect', 'https', 'servers', 'serversTls', 'proxy'] as const),
+  ...(['starttls', 'tls', 'shared', 'redirect', 'https', 'servers', 'serversTls', 'proxy', 'dns'] as const),
 ])
 
 /** The checks. */
