@@ -31,9 +31,9 @@ const CONTESTANTS: Readonly<Record<string, Contestant>> = {
   floor,
 }
 
-function measured({ pid, port, shared, web, protocol, domain, ca, metrics }: Server): Measured {
-  const more = { ...(metrics === undefined ? {} : { metrics }), ...(web === undefined ? {} : { web }) }
-  return { pid, port, protocol, domain, ca, ...more, ...(shared === undefined ? {} : { shared }) }
+function measured({ pid, port, web, shared, protocol, domain, ca, metrics }: Server): Measured {
+  const more = { ...(metrics && { metrics }), ...(web && { web }), ...(shared && { shared }) }
+  return { pid, port, protocol, domain, ca, ...more }
 }
 
 /** Lets the load process do a job. */

@@ -59,7 +59,7 @@ export function hashesOf(config: Config): readonly ScramHash[] {
 
 /** Where the pages of a domain will be when a server runs with this configuration. */
 export function publicUrlOf({ http: { url }, trial, listen }: Config): (host: string) => string | undefined {
-  const listening = (['shared', 'https', 'http'] as const).flatMap((kind) =>
+  const listening = (['shared', 'https', 'http', 'onion'] as const).flatMap((kind) =>
     listen[kind].map(({ port }) => ({ kind, port })),
   )
   return (host) => publicUrl(host, { url, trial, listening })
@@ -113,7 +113,7 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
   stops.push(() => metrics.stop())
   const certificates = new Certificates()
   const challenges = new Challenges()
-  const own = new OwnCertificates({
+  const own = await OwnCertificates.open({
     config,
     certificates,
     challenges,
@@ -152,6 +152,7 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
   const listeners = makeListeners(parts, files)
   stops.push(() => {
     listeners.onePort.stop()
+    listeners.onionPort.stop()
     for (const one of Object.values(listeners.webs)) one.stop() // as above: streams end before their connections
   })
   stops.push(() => xmpp.stop())
@@ -198,7 +199,7 @@ function controlOf(parts: Parts, { own, others, sweeper, listening, stop }: Behi
     status: async () => ({
       ...vitals(parts),
       accounts: await accounts.count(),
-      listening,
+      listening: [...listening, ...own.listening()],
       certificates: own.states(),
     }),
     sessions: () => [...xmpp.sessions()].map(sessionInfo),

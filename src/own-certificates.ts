@@ -4,14 +4,13 @@ import type { Answerer } from './appliance/acme/order.ts'
 import { systemClock } from './clock.ts'
 import type { AcmeOptions } from './config/acme.ts'
 import type { Config } from './config/config.ts'
+import { isOnion } from './config/domains.ts'
 import type { Log } from './log.ts'
 import type { Challenges } from './net/challenges.ts'
 import type { DnsResponder } from './net/dns-responder.ts'
 import type { CertificateFiles, Certificates } from './net/tls.ts'
-import { certificateFolder } from './ops/certificate-files.ts'
-import { CertificateKeeper, type CertificateState } from './ops/certificate-keeper.ts'
-import { delegationOf } from './ops/delegation.ts'
-import { isRightBelow } from './ops/dns-records.ts'
+import type { CertificateKeeper, CertificateState } from './ops/certificate-keeper.ts'
+import { delegationOf, isRightBelow } from './ops/delegation.ts'
 import type { ListenInfo } from './ops/running-server.ts'
 import { WatchedCertificates } from './ops/watched-certificates.ts'
 
@@ -42,18 +41,36 @@ export class OwnCertificates {
   #responder: DnsResponder | undefined
   /** What that was made of. */
   #rules: string
+  /** Those of our own making for onion services. */
+  #onions: ReadonlyMap<string, CertificateFiles> = new Map()
   #surroundings: CertificateSurroundings | undefined
 
-  constructor(parts: OwnCertificatesParts) {
+  private constructor(parts: OwnCertificatesParts) {
     this.#parts = parts
     this.#watch = new WatchedCertificates({ certificates: parts.certificates, clock: systemClock, log: parts.log })
-    this.#keeper = this.#keeperFor(parts.config)
     this.#rules = rulesOf(parts.config)
+  }
+
+  /** Makes it; what gets certificates is loaded only where they are ours to get. */
+  static async open(parts: OwnCertificatesParts): Promise<OwnCertificates> {
+    const own = new OwnCertificates(parts)
+    own.#keeper = await own.#keeperFor(parts.config)
+    return own
   }
 
   /** The files to be put in force; what is missing is made where it is ours to make. Changes nothing else. */
   async files(config: Config): Promise<ReadonlyMap<string, CertificateFiles>> {
-    const keeper = this.#keeper ?? this.#keeperFor(config)
+    const others = await this.#others(config)
+    const onions = config.hosts.filter((host) => isOnion(host) && !others.has(host))
+    if (onions.length === 0) return others
+    const { onionCertificates } = await import('./ops/onion-certificates.ts')
+    const { certificateFolder } = await import('./ops/certificate-files.ts')
+    this.#onions = await onionCertificates(onions, certificateFolder(config.data), systemClock.now())
+    return new Map([...others, ...this.#onions])
+  }
+
+  async #others(config: Config): Promise<ReadonlyMap<string, CertificateFiles>> {
+    const keeper = this.#keeper ?? (await this.#keeperFor(config))
     if (config.acme && keeper) return keeper.files()
     if (!config.trial) return config.certificates
     const { trialCertificate } = await import('./ops/trial-certificate.ts')
@@ -78,7 +95,7 @@ export class OwnCertificates {
     }
     await this.#end()
     this.#rules = rules
-    this.#keeper = this.#keeperFor(config)
+    this.#keeper = await this.#keeperFor(config)
     await this.#keeper?.files()
     await this.#begin(config)
   }
@@ -86,6 +103,11 @@ export class OwnCertificates {
   /** How they are, where they are ours to get. */
   states(): readonly CertificateState[] {
     return this.#keeper?.states() ?? []
+  }
+
+  /** Where the DNS can ask at this moment. */
+  listening(): readonly ListenInfo[] {
+    return (this.#responder?.places ?? []).map((place) => ({ kind: 'dns', ...place, wanted: place.port }))
   }
 
   async #begin(config: Config): Promise<void> {
@@ -121,19 +143,21 @@ export class OwnCertificates {
     return responder
   }
 
-  #keeperFor(config: Config): CertificateKeeper | undefined {
+  async #keeperFor(config: Config): Promise<CertificateKeeper | undefined> {
     const { acme: rules, data } = config
     if (!rules) return undefined
+    const { certificateFolder } = await import('./ops/certificate-files.ts')
+    const { CertificateKeeper } = await import('./ops/certificate-keeper.ts')
     const { certificates, log, hosts } = this.#parts
     return new CertificateKeeper({
       rules,
       directory: certificateFolder(data),
-      hosts,
+      hosts: () => hosts().filter((host) => !isOnion(host)),
       namesOf: (host) => namesOf(host, this.#surroundings?.servicesOf(host) ?? [], rules.wildcard),
       // Where the DNS proves a name, nobody looks where it leads.
       resolves: async (name) => isInDns(rules) || (await this.#surroundings?.resolves(name)) === true,
       answerers: () => this.#answerers(config, rules),
-      install: (files) => certificates.load(files),
+      install: (files) => certificates.load(new Map([...files, ...this.#onions])),
       clock: systemClock,
       log,
     })
@@ -149,8 +173,8 @@ export class OwnCertificates {
 }
 
 /** What getting them depends on. */
-function rulesOf({ acme, dns, hosts, listen }: Config): string {
-  return acme ? JSON.stringify([acme, dns, hosts[0], listen.dns]) : ''
+function rulesOf({ acme, dns, hosts, listen, federation: { resolvers } }: Config): string {
+  return acme ? JSON.stringify([acme, dns, hosts[0], listen.dns, resolvers]) : ''
 }
 
 function isInDns({ challenge }: AcmeOptions): boolean {

@@ -35,7 +35,7 @@ async function configure(
   dir: string,
   options: ServerOptions,
   store: Store,
-): Promise<{ file: string; tls: number; shared: number; https: number; metrics: number }> {
+): Promise<{ file: string; tls: number; https: number; shared: number; metrics: number }> {
   const [starttls, tls, https, metrics] = [await freePort(), await freePort(), await freePort(), await freePort()]
   const [http, shared] = [await freePort(), await freePort()]
   const config = {
@@ -45,9 +45,9 @@ async function configure(
     listen: {
       starttls: [`127.0.0.1:${starttls}`],
       tls: [`127.0.0.1:${tls}`],
-      shared: [`127.0.0.1:${shared}`],
       https: [`127.0.0.1:${https}`],
       http: [`127.0.0.1:${http}`],
+      shared: [`127.0.0.1:${shared}`],
       proxy: [],
       metrics: [`127.0.0.1:${metrics}`],
       servers: options.federation ? [`127.0.0.1:${options.federation.port}`] : [],
@@ -72,7 +72,7 @@ async function configure(
   mkdirSync(dir, { recursive: true })
   const file = join(dir, 'aenigma.yaml')
   writeFileSync(file, stringify(config))
-  return { file, tls, shared, https, metrics }
+  return { file, tls, https, shared, metrics }
 }
 
 function federationOf({ federation, certificate }: ServerOptions) {
@@ -114,12 +114,12 @@ async function fillArchive(dir: string, messages: number): Promise<void> {
 }
 
 async function start(dir: string, options: ServerOptions, store: Store): Promise<Server> {
-  const { file, tls, shared, https, metrics } = await configure(dir, options, store)
+  const { file, tls, https, shared, metrics } = await configure(dir, options, store)
   const target = {
     protocol: 'xmpp',
     port: tls,
-    shared,
     web: https,
+    shared,
     domain: options.domain,
     ca: options.certificate.cert,
   } as const

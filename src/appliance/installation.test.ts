@@ -27,7 +27,7 @@ function webHost(version: string, sshPort?: number, confirm = async () => true):
     needs: { memory: 1 << 28, disk: 1 << 28, ports: [80] },
     data: ['/var/lib/webhost'],
     records: '/opt/webhost/installation',
-    checks: [],
+    wards: async () => [],
     steps: [
       systemUser({ name: 'webhost', home: '/var/lib/webhost' }),
       directories('directories', 'Pages go there.', [

@@ -25,6 +25,7 @@ export interface InstallOptions {
   readonly timeZone?: string
   readonly locale?: string
   readonly timeSync?: boolean
+  readonly tor?: boolean
 }
 
 /** Asks the installed server. */
@@ -55,8 +56,13 @@ export async function wantedHere(asked: string | undefined, options: InstallOpti
     ssh: sshConnection(),
     confirm: quiet ? async () => true : stillReachable,
     answers,
+    onionAddress: onionAddressOf(config),
     timeZone: options.timeZone ?? 'Etc/UTC',
     locale: options.locale ?? 'C.UTF-8',
+    wards: async () => {
+      const { freshSubject, wardsFor } = await import('../ops/doctor/doctor.ts')
+      return wardsFor(await freshSubject(config, askInstalled))
+    },
   })
   return { appliance, config }
 }
@@ -74,8 +80,10 @@ export function applianceToUndo(): Appliance {
     ssh: undefined,
     confirm: async () => true,
     answers,
+    onionAddress: '',
     timeZone: 'Etc/UTC',
     locale: 'C.UTF-8',
+    wards: async () => [],
   })
 }
 
@@ -91,6 +99,7 @@ export async function wantedSteps({ steps }: Appliance, options: InstallOptions)
     )
   }
   const wanted: readonly (readonly [OptionalStep, boolean])[] = [
+    ['tor', options.tor === true],
     ['ssh-keys-only', options.sshKeysOnly === true],
     ['time-sync', options.timeSync === true],
     ['time-zone', options.timeZone !== undefined],
@@ -162,6 +171,10 @@ function portsOf({ listen, components }: Config): readonly number[] {
   const all = [starttls, tls, servers, serversTls, shared, redirect, dns, https, http, proxy, inner].flat()
   const local = (host: string): boolean => host === 'localhost' || host === '::1' || host.startsWith('127.')
   return [...new Set(all.filter(({ host }) => !local(host)).map(({ port }) => port))].sort((a, b) => a - b)
+}
+
+function onionAddressOf({ listen: { onion } }: Config): string {
+  return onion.slice(0, 1).map(({ host, port }) => `${host.includes(':') ? `[${host}]` : host}:${port}`)[0] ?? ''
 }
 
 async function answers(): Promise<boolean> {

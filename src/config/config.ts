@@ -143,6 +143,8 @@ export interface Config {
     /** For the DNS, where domains are proved by aliases that lead here. */
     readonly dns: readonly Address[]
     readonly metrics: readonly Address[]
+    /** Where Tor hands over what comes to an onion service, if one of `hosts` is one. */
+    readonly onion: readonly Address[]
     /** Whether the next free port is used where one is taken. */
     readonly nextFreePort: boolean
   }
@@ -160,6 +162,7 @@ export interface Config {
   readonly acme: AcmeOptions | undefined
   /** Servers of other kinds that share `listen.shared`. */
   readonly behind: { readonly ssh?: Address | undefined; readonly turn?: Address | undefined }
+  /** Those that are given; an onion service may have none, and gets one of our own making. */
   readonly certificates: ReadonlyMap<string, CertificateFiles>
   readonly store: StoreChoice
   readonly log: { readonly level: LogLevel }

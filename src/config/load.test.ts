@@ -44,6 +44,7 @@ test('one line and a certificate are a whole configuration', () => {
     https: [{ host: '::', port: 5443 }],
     http: [{ host: '127.0.0.1', port: 5280 }],
     metrics: [{ host: '127.0.0.1', port: 5281 }],
+    onion: [{ host: '127.0.0.1', port: 5282 }],
     nextFreePort: false,
   })
   assert.deepEqual(config.store, { kind: 'sqlite' })
@@ -53,6 +54,20 @@ test('one line and a certificate are a whole configuration', () => {
   assert.deepEqual(config.features, { registration: 'closed' })
   assert.equal(config.trial, false)
   assert.equal(config.moved.size, 0)
+})
+
+test('an onion service needs no certificate, and gets none that is for all domains', () => {
+  const given = '{cert: x.crt, key: x.key}'
+  for (const more of [
+    '',
+    `certificate: ${given}\n`,
+    `certificates: {example.org: ${given}}\n`,
+    `certificates: {example.org: ${given}, abc.onion: ${given}}\n`,
+  ]) {
+    const { certificates } = loadConfig(`hosts: [example.org, abc.onion]\n${more}`, options)
+    assert.equal(certificates.has('abc.onion'), more.includes('abc.onion'), more)
+    assert.equal(certificates.has('example.org'), more !== '', more)
+  }
 })
 
 test('one line is a whole configuration: certificates are got by the ports that this takes', () => {

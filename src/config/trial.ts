@@ -34,6 +34,7 @@ export function trialConfig(directory: string, features: readonly OptionSource[]
       shared: [],
       redirect: [],
       dns: [],
+      onion: [],
       nextFreePort: true,
     },
     acme: undefined,

@@ -105,6 +105,7 @@ export class OnePort {
     const cancel = this.#parts.clock.after(time, () => socket.destroy())
     socket.once('close', cancel)
     socket.on('data', read)
+    socket.resume() // somebody before us may have read from it
     return {
       end,
       get silent() {

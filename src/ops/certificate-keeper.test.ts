@@ -105,6 +105,20 @@ test('what failed is tried again later, not at every look, and the old one stays
   assert.equal(readFileSync(join(directory, 'example.org', 'cert.pem'), 'utf8'), before)
 })
 
+test('a domain that has no address yet is looked for again soon, and that is no failure of the authority', async (t) => {
+  const there = new Set<string>()
+  const { made, clock } = keeper(t, { resolves: async (name) => there.has(name) })
+  await made.files()
+  await made.look()
+  assert.deepEqual(made.states()[0]?.failure?.why, 'example.org has no address in the DNS')
+  assert.equal(made.states()[0]?.failure?.times, 0)
+  there.add('example.org')
+  clock.advance(31_000)
+  await made.look()
+  assert.match(made.states()[0]?.failure?.why ?? '', /no way to prove/)
+  await made.stop()
+})
+
 test('an authority that cannot be reached is no reason to fall over', async (t) => {
   const nothing = { type: 'http-01', answer: () => Promise.resolve(() => undefined) } as const
   const { made } = keeper(t, { answerers: () => [nothing] })

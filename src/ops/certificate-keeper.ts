@@ -16,10 +16,15 @@ import { assertAsWished, type KeptPair, readPair, writePair } from './pem-files.
 
 /** How often it is looked whether something is to be done, in ms. */
 const LOOK_EVERY = 10 * 60_000
-/** How long the end of the server waits for what is being taken back, in ms: what is left of it is whole at any time. */
+/** How long the end of the server waits for an order that it has given up, in ms: what it leaves is whole at any time. */
 const PATIENCE = 3_000
 /** After so many failures the authority itself is asked once without trying before: what is for trying may be wrong, too. */
 const TRIALS = 4
+/** How soon it is looked again for a domain without an address, in ms: somebody has just set it up, and no authority is asked. */
+const ADDRESS_AGAIN = 30_000
+
+/** There is nothing to ask a certificate for. */
+class NoAddress extends Error {}
 
 /** How certificates are got. */
 export interface AcmeRules {
@@ -106,6 +111,7 @@ export class CertificateKeeper {
   readonly #store: CertificateStore
   readonly #stopping = new AbortController()
   #cancel: Cancel | undefined
+  #again: Cancel | undefined
   #working: Promise<void> | undefined
   /** Whether files are there that are not in force. */
   #waiting = false
@@ -133,10 +139,11 @@ export class CertificateKeeper {
     void this.look()
   }
 
-  /** Gives up what it is doing, leaves nothing of it behind, and does nothing any more; but nobody keeps it waiting for long. */
+  /** Gives up what it is doing, leaves nothing of it behind, and does nothing any more; an authority keeps nobody waiting for long. */
   async stop(): Promise<void> {
     this.#stopping.abort()
     this.#cancel?.()
+    this.#again?.()
     if (!this.#working) return
     const { promise, resolve } = Promise.withResolvers<void>()
     const cancel = this.#parts.clock.after(PATIENCE, resolve)
@@ -217,7 +224,7 @@ export class CertificateKeeper {
     const there = await Promise.all(all.map((name) => this.#parts.resolves(name)))
     const names = all.filter((_, index) => there[index])
     const missing = all.filter((_, index) => !there[index])
-    if (!there[0]) throw new Error(`${all[0]} has no address in the DNS`)
+    if (!there[0]) throw new NoAddress(`${all[0]} has no address in the DNS`)
     return { names, missing }
   }
 
@@ -247,17 +254,17 @@ export class CertificateKeeper {
     { failure }: Kept,
     wanted: (directory: string) => Parameters<typeof orderCertificate>[1],
   ): Promise<Ordered & { readonly from: string }> {
-    const { rules, log } = this.#parts
+    const { rules, clock, log } = this.#parts
     const order = async (directory: string, eab: Binding | undefined) => {
       const accountKey = await this.#store.accountKey(directory)
       const wish = wanted(directory)
       const ordered = await orderCertificate({ directory, accountKey, email: rules.email, eab }, wish)
-      assertAsWished(ordered.cert, { ...wish, now: this.#parts.clock.now() })
+      assertAsWished(ordered.cert, { key: wish.key, names: wish.names, now: clock.now() })
       await this.#store.setAccount(directory, ordered.account)
       return { ...ordered, from: directory }
     }
     const { staging } = rules
-    if (failure && staging !== undefined && failure.times % TRIALS !== 0) {
+    if (failure?.times && staging !== undefined && failure.times % TRIALS !== 0) {
       await order(staging, undefined).catch((error: unknown) => {
         if (!saysNothing(error)) throw error
       })
@@ -272,16 +279,24 @@ export class CertificateKeeper {
   #failed(host: string, error: unknown): void {
     const { clock, log, random = Math.random } = this.#parts
     const kept = this.#kept.get(host)
-    if (this.#stopping.signal.aborted) return
     if (!kept) {
       log.error('certificate not read', { reason: reasonOf(error) })
       return
     }
-    const times = (kept.failure?.times ?? 0) + 1
+    if (this.#stopping.signal.aborted) return
+    const why = reasonOf(error)
     const now = clock.now()
-    kept.failure = { why: reasonOf(error), at: now, times }
+    if (error instanceof NoAddress) {
+      if (kept.failure?.why !== why) log.error('certificate not fetched', { reason: why })
+      kept.failure = { why, at: now, times: kept.failure?.times ?? 0 }
+      kept.pause = now + ADDRESS_AGAIN
+      this.#again = clock.after(ADDRESS_AGAIN, () => void this.look())
+      return
+    }
+    const times = (kept.failure?.times ?? 0) + 1
+    kept.failure = { why, at: now, times }
     kept.pause = now + pauseAfter(times, random())
-    log.error('certificate not fetched', { reason: kept.failure.why, attempt: times })
+    log.error('certificate not fetched', { reason: why, attempt: times })
   }
 
   /** Puts all in force. What cannot be put there now is tried again at the next look. */
@@ -309,10 +324,9 @@ export class CertificateKeeper {
     }
     if (!pair) throw new Error(`the certificate of ${host} cannot be read`)
     const parsed = new X509Certificate(pair.cert)
-    const names = (parsed.subjectAltName ?? '').split(', ').map((name) => name.replace(/^DNS:/, ''))
     const provisional = parsed.issuer === parsed.subject
     const kept: Kept = {
-      names,
+      names: namesIn(parsed),
       missing: [],
       provisional,
       from: pair.from,
@@ -329,6 +343,10 @@ export class CertificateKeeper {
     const { cert, key } = this.#store.filesOf(host)
     return readPair(cert, key)
   }
+}
+
+function namesIn({ subjectAltName = '' }: X509Certificate): readonly string[] {
+  return subjectAltName.split(', ').map((name) => name.replace(/^DNS:/, ''))
 }
 
 /** When it is to be renewed. */

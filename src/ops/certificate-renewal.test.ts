@@ -2,7 +2,7 @@
 // One certificate after the other, by an authority that a test makes friendly or not; its wishes (RFC 9773), its failures, keys and accounts.
 import assert from 'node:assert/strict'
 import { X509Certificate } from 'node:crypto'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
@@ -160,6 +160,21 @@ test('after a failure, what there is for trying is asked first; now and then it 
   await later((state()?.next ?? 0) - clock.now())
   assert.equal(state()?.failure, undefined)
   assert.equal(staging.orders.length, 1)
+})
+
+test('a crash between the key and the certificate loses neither', async (t) => {
+  const { directory, keeper, pem, later } = await stage(t)
+  const [cert, key] = ['cert.pem', 'key.pem'].map((name) => join(directory, HOST, name))
+  assert.ok(cert && key)
+  const first = { cert: pem(), key: readFileSync(key, 'utf8') }
+  await later(65 * DAY)
+  const second = pem()
+  assert.notEqual(second, first.cert)
+  writeFileSync(`${cert}.new`, second)
+  writeFileSync(cert, first.cert)
+  await keeper.files()
+  assert.equal(pem(), second)
+  assert.ok(!existsSync(`${cert}.new`))
 })
 
 test('an authority that is down for days is asked less and less, and a certificate comes when it is back', async (t) => {

@@ -25,3 +25,8 @@ export function delegationOf({ acme, dns, hosts }: Pick<Config, 'acme' | 'dns' |
 export function delegatedLabel(name: string): string {
   return createHash('sha256').update(name).digest('hex').slice(0, 16)
 }
+
+/** Whether `*.` before a domain stands for a name (RFC 6125 §6.4.3). */
+export function isRightBelow(host: string, name: string): boolean {
+  return name.endsWith(`.${host}`) && !name.slice(0, -host.length - 1).includes('.')
+}

@@ -4,7 +4,7 @@ import { domainToASCII } from 'node:url'
 import type { Unwanted, Wanted } from '../appliance/dns/compare.ts'
 import { normal } from '../appliance/dns/record.ts'
 import type { Config } from '../config/config.ts'
-import { type Delegation, delegatedLabel } from './delegation.ts'
+import { type Delegation, delegatedLabel, isRightBelow } from './delegation.ts'
 
 /** In seconds: an hour, so that a move is over soon. */
 const TTL = 3600
@@ -67,7 +67,7 @@ function hostRecords(host: string, wish: DnsWish): HostRecords {
       ...servicePorts(services, target, wish),
       ...(wish.issuers?.length ? [caa(host, wish.issuers)] : []),
       ...tlsa(host, target, places, wish),
-      ...(wish.delegation ? delegated(host, services, wish.delegation) : []),
+      ...(wish.delegation ? delegated(host, services, wish.delegation, wish.config.hosts) : []),
     ],
     unwanted: [
       ...list.filter((one) => one.ports.length === 0).map(({ name }) => notServed(name)),
@@ -183,21 +183,26 @@ function delegated(
   host: string,
   services: readonly string[],
   { zone, server, wildcard }: Delegation,
+  hosts: readonly string[],
 ): readonly Wanted[] {
   const names = wildcard ? [host, ...services.filter((name) => !isRightBelow(host, name))] : [host, ...services]
   const why = 'certificates, by this server alone'
+  // Where the domain that the machine's name is in is one of ours, it is told with that one.
+  const above = hosts.map(ascii).find((one) => server === one || server.endsWith(`.${one}`))
+  const ns: Wanted = {
+    name: zone,
+    type: 'NS',
+    ttl: TTL,
+    values: [`${server}.`],
+    why: 'this server answers for the proofs',
+  }
   return [
-    { name: zone, type: 'NS', ttl: TTL, values: [`${server}.`], why: 'this server answers for the proofs' },
+    ...(above === undefined || above === host ? [ns] : []),
     ...names.map((name) => ({
       ...{ name: `_acme-challenge.${name}`, type: 'CNAME' as const, ttl: TTL },
       ...{ values: [`${delegatedLabel(name)}.${zone}.`], why },
     })),
   ]
-}
-
-/** Whether `*.` before a domain stands for a name (RFC 6125 §6.4.3). */
-export function isRightBelow(host: string, name: string): boolean {
-  return name.endsWith(`.${host}`) && !name.slice(0, -host.length - 1).includes('.')
 }
 
 function ascii(name: string): string {

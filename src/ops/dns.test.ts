@@ -194,6 +194,12 @@ test('delegated proofs take one alias and one delegation', async () => {
     'acme.chat.example.org. 3600 IN NS chat.example.org.',
     '_acme-challenge.example.org. 3600 IN CNAME LABEL.acme.chat.example.org.',
   ])
+  const both = { ...config, hosts: ['example.org', 'example.net'] }
+  const [, other] = await wantedRecords(both, { addresses: ADDRESSES })
+  assert.deepEqual(
+    other?.wanted.filter(({ name }) => /acme/.test(name)).map(({ type }) => type),
+    ['CNAME'],
+  )
   const each = { ...config, acme: config.acme && { ...config.acme, wildcard: false } }
   assert.equal((await proofs(each)).length, 6)
 })

@@ -161,18 +161,20 @@ export class ClientStream implements LinkEvents {
   #offer(host: string): void {
     const { encrypted } = this.#link
     const authenticated = this.#username !== undefined
+    const session = this.#session
     if (encrypted && !authenticated && !this.#login) this.#beginLogin(host)
     const mechanisms = this.#login?.mechanisms ?? []
     const state = {
       host,
       encrypted,
       authenticated,
-      bound: this.#session !== undefined,
+      bound: session !== undefined,
       mechanisms,
       bindings: this.#login?.bindings ?? [],
       authentication: authenticated ? undefined : this.#login2?.offer(mechanisms),
     }
-    const more = this.#parts.hooks.flatMap((hook) => hook.streamFeatures?.({ host, encrypted, authenticated }) ?? [])
+    const stream = { host, encrypted, authenticated, session }
+    const more = this.#parts.hooks.flatMap((hook) => hook.streamFeatures?.(stream) ?? [])
     this.#link.send(streamFeatures(state, more))
   }
 

@@ -54,6 +54,25 @@ test('anything else is not found', async (t) => {
   assert.equal((await get(t, '/etc/passwd', true)).status, 404)
 })
 
+test('a request is answered whose first words somebody has read and put back', async (t) => {
+  const web = new WebServer({ trust, app: hello })
+  const server = createServer((socket) =>
+    socket.once('data', (words) => {
+      socket.pause()
+      socket.unshift(words)
+      web.take(Object.assign(socket, { alpnProtocol: 'http/1.1' }))
+    }),
+  ).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.after(() => {
+    web.stop()
+    server.close()
+  })
+  const address = server.address()
+  const response = await fetch(`http://127.0.0.1:${typeof address === 'object' && address ? address.port : 0}/`)
+  assert.equal(await response.text(), 'hello')
+})
+
 test('headers that are too long are refused', async (t) => {
   const port = await serve(t, new WebServer({ trust, app: hello }))
   const socket = connect(port, '127.0.0.1')

@@ -59,10 +59,10 @@ export class WebServer {
     if (isSecond(socket)) {
       this.#http2.emit('connection', socket)
       socket.emit('secureConnect') // Node waits for this, which comes by itself to clients and to sockets of its own servers only
-    } else {
-      this.#http1.emit('connection', socket)
-      socket.resume() // whoever found out who it is for paused it, and Node does not do this for what is paused
+      return
     }
+    this.#http1.emit('connection', socket)
+    socket.resume() // whoever read what it says first has stopped it
   }
 
   /** Ends all connections but those that became something else, after what is being said. */

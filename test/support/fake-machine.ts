@@ -21,8 +21,8 @@ interface Node {
 /** Its owner, as numbers. */
 const ROOT = '0:0'
 
-/** What a program prints; a number is its status. */
-export type Answer = string | number
+/** What a program prints; a number is its status; an error is what it complains of. */
+export type Answer = string | number | Error
 
 /** Files and programs of a machine that does not exist. */
 export class FakeMachine implements Machine {
@@ -70,9 +70,9 @@ export class FakeMachine implements Machine {
     this.ran.push(line)
     const answer = this.#programs(line) ?? ''
     const ran = {
-      status: typeof answer === 'number' ? answer : 0,
-      stdout: typeof answer === 'number' ? '' : answer,
-      stderr: '',
+      status: typeof answer === 'number' ? answer : Number(answer instanceof Error),
+      stdout: typeof answer === 'string' ? answer : '',
+      stderr: answer instanceof Error ? answer.message : '',
     }
     if (ran.status !== 0 && !options.mayFail) throw new CommandError(command, args, ran)
     return ran

@@ -27,7 +27,9 @@ export const streamManagement: Feature = {
   setup(ctx) {
     const streams = new ManagedStreams(ctx)
     return {
-      streamFeatures: ({ authenticated }) => (authenticated ? [el('sm', NS)] : []),
+      // Not where it is in use, after SASL2: some clients take that for an invitation to resume or enable once more.
+      streamFeatures: ({ authenticated, session }) =>
+        authenticated && !(session && streams.has(session)) ? [el('sm', NS)] : [],
       nonzas: {
         [nonzaKey(NS, 'enable')]: (element, client) => client.sendNonza(streams.enable(element, client)),
         [nonzaKey(NS, 'resume')]: (_, client) => client.sendNonza(failed('unexpected-request')),
@@ -63,6 +65,10 @@ class ManagedStreams {
     this.#asker = new Asker(ctx.clock)
     this.resumptions = new Resumptions(ctx)
     this.#journal = new Journal(ctx, this.moments)
+  }
+
+  has(client: Session): boolean {
+    return this.#managed.has(client)
   }
 
   of(client: Session): Managed {

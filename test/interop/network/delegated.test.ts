@@ -44,6 +44,11 @@ withNetwork(() => {
       ),
       [`NS acme.${MACHINE} right`, `CNAME _acme-challenge.${HOST} right`],
     )
+    const { listening } = JSON.parse(await server.run('status', '--json').succeeds())
+    assert.deepEqual(
+      listening.map(({ kind, host: at, port }: Record<string, string>) => `${kind} ${at} ${port}`).sort(),
+      [`dns ${host.address} 53`, `dns ${host.address6} 53`],
+    )
     rmSync(file)
     await server.run('reload').succeeds()
     await server.says('certificate fetched', 2)
