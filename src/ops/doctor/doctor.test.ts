@@ -128,8 +128,9 @@ test('a certificate of tomorrow, or a clock of yesterday', async () => {
 })
 
 test('a certificate that is not renewed', async () => {
-  assert.match((await illsOfTls({ days: [-1, 15] })).join(), /^warn certificate.*; 1[45] days left\.$/)
-  assert.match((await illsOfTls({ days: [-1, 5] })).join(), /^error certificate.*; [45] days left\.$/)
+  assert.match((await illsOfTls({ days: [-75, 15] })).join(), /^warn certificate.*; 1[45] days left\.$/)
+  assert.match((await illsOfTls({ days: [-85, 5] })).join(), /^error certificate.*; [45] days left\.$/)
+  assert.deepEqual(await illsOfTls({ days: [-4, 3] }), [], 'one of a week is renewed later')
 })
 
 test('a certificate for another name', async () => {
