@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is worth telling after a look: what changed since somebody was told last. What comes and goes is told a few times, and
 // then once more when it has stayed the same for long.
-import { z } from 'zod'
 import type { Level } from '../../appliance/check.ts'
 import type { Result } from '../../appliance/examine.ts'
 
@@ -11,28 +10,42 @@ const WINDOW = 7 * DAY
 /** So many changes are told in it; then it is one that comes and goes. */
 const TOLD = 3
 
-const level = z.enum(['ok', 'info', 'warn', 'error', 'na'])
-const remembered = z.object({
+/** What is known of one check. */
+interface Remembered {
   /** What was told last, or taken for granted. */
-  told: level,
+  readonly told: Level
   /** How it was at the last look. */
-  last: level,
+  readonly last: Level
   /** When it changed lately, in ms since 1970. */
-  changes: z.array(z.number()),
-})
+  readonly changes: readonly number[]
+}
 
 /** What is known of the looks before. */
-export const memory = z.object({
+export interface Memory {
   /** When the last one was, in ms since 1970. */
-  at: z.number(),
-  checks: z.record(z.string(), remembered),
-})
-/** The same, as a value. */
-export type Memory = z.output<typeof memory>
-type Remembered = z.output<typeof remembered>
+  readonly at: number
+  readonly checks: Readonly<Record<string, Remembered>>
+}
 
 /** Before the first look. */
 export const NOTHING_KNOWN: Memory = { at: 0, checks: {} }
+
+const LEVELS: readonly unknown[] = ['ok', 'info', 'warn', 'error', 'na'] satisfies readonly Level[]
+
+/** What was read from a file; undefined if it is something else. */
+export function memoryOf(value: unknown): Memory | undefined {
+  if (!isRecord(value) || !Number.isFinite(value.at) || !isRecord(value.checks)) return undefined
+  return Object.values(value.checks).every(isRemembered) ? (value as unknown as Memory) : undefined
+}
+
+function isRemembered(value: unknown): value is Remembered {
+  if (!isRecord(value) || !LEVELS.includes(value.told) || !LEVELS.includes(value.last)) return false
+  return Array.isArray(value.changes) && value.changes.every(Number.isFinite)
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null
+}
 
 /** What is told, and what is to be remembered. */
 export interface News {
