@@ -98,6 +98,9 @@ fault(
     listening: listeningAt(await served(), 'tls', 5223),
   }),
 )
+fault('nobody behind the shared port', /^error behind\.ssh: 127\.0\.0\.1 port \d+: refuses connections/, async () => ({
+  config: configOf(`behind: { ssh: "127.0.0.1:${await closedPort()}" }\n`),
+}))
 fault('a port that is closed to others', /^error reach\.v4\.127\.0\.0\.9\.PORT: .*refuses connections/, () =>
   elsewhere('127.0.0.9'),
 )
