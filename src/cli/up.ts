@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // `aenigma up`: the server itself, until a signal or `aenigma stop` ends it.
 import { mkdir } from 'node:fs/promises'
+import { flushCompileCache } from 'node:module'
 import { setFlagsFromString } from 'node:v8'
 import type { Command } from 'commander'
 import { adminSocketOf, type Config } from '../config/config.ts'
@@ -25,6 +26,9 @@ Examples:
   $ aenigma up --data /tmp/trial
   $ aenigma up --config /etc/aenigma/aenigma.yaml
 `
+
+/** After this long a start is over, in ms. */
+const SETTLED = 15_000
 
 /** A second Ctrl-C counts only after this time, in ms: npm and the terminal may both pass on the first one. */
 const SECOND_SIGNAL = 500
@@ -57,6 +61,7 @@ async function up(options: CommonOptions & { readonly service?: boolean }): Prom
     const control = controlOf(options, server, end, quiet)
     answer = await commandsOf(server, control)
     const forgetSignals = onSignals(control, log)
+    setTimeout(() => void flushCompileCache(), SETTLED).unref() // the next start may come without an orderly end of this one
     // in a system's log everybody who administers the machine would read it
     const link = options.service ? undefined : linkText(server.info, await server.firstAccount.issue())
     const first = { ...(password ? { password } : {}), ...(link ? { link } : {}) }

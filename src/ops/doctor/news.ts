@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is worth telling after a look: what changed since somebody was told last. What comes and goes is told a few times, and
 // then once more when it has stayed the same for long.
+
 import type { Level } from '../../appliance/check.ts'
 import type { Result } from '../../appliance/examine.ts'
+import * as z from '../../shape.ts'
 
 const DAY = 86_400_000
 /** Changes within this time are counted, in ms. */
@@ -10,42 +12,28 @@ const WINDOW = 7 * DAY
 /** So many changes are told in it; then it is one that comes and goes. */
 const TOLD = 3
 
-/** What is known of one check. */
-interface Remembered {
+const level = z.oneOf(['ok', 'info', 'warn', 'error', 'na'])
+const remembered = z.object({
   /** What was told last, or taken for granted. */
-  readonly told: Level
+  told: level,
   /** How it was at the last look. */
-  readonly last: Level
+  last: level,
   /** When it changed lately, in ms since 1970. */
-  readonly changes: readonly number[]
-}
+  changes: z.array(z.number()),
+})
 
 /** What is known of the looks before. */
-export interface Memory {
+export const memory = z.object({
   /** When the last one was, in ms since 1970. */
-  readonly at: number
-  readonly checks: Readonly<Record<string, Remembered>>
-}
+  at: z.number(),
+  checks: z.record(remembered),
+})
+/** The same, as a value. */
+export type Memory = z.output<typeof memory>
+type Remembered = z.output<typeof remembered>
 
 /** Before the first look. */
 export const NOTHING_KNOWN: Memory = { at: 0, checks: {} }
-
-const LEVELS: readonly unknown[] = ['ok', 'info', 'warn', 'error', 'na'] satisfies readonly Level[]
-
-/** What was read from a file; undefined if it is something else. */
-export function memoryOf(value: unknown): Memory | undefined {
-  if (!isRecord(value) || !Number.isFinite(value.at) || !isRecord(value.checks)) return undefined
-  return Object.values(value.checks).every(isRemembered) ? (value as unknown as Memory) : undefined
-}
-
-function isRemembered(value: unknown): value is Remembered {
-  if (!isRecord(value) || !LEVELS.includes(value.told) || !LEVELS.includes(value.last)) return false
-  return Array.isArray(value.changes) && value.changes.every(Number.isFinite)
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null
-}
 
 /** What is told, and what is to be remembered. */
 export interface News {

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import type { CheckReport } from '../../appliance/examine.ts'
 import type { Cancel, Clock } from '../../clock.ts'
 import type { Log } from '../../log.ts'
-import { type Memory, memoryOf, NOTHING_KNOWN, newsOf } from './news.ts'
+import { type Memory, memory, NOTHING_KNOWN, newsOf } from './news.ts'
 
 const DAY = 86_400_000
 /** The hour at which nights are quietest, in the time of this machine; spread over the hour so that not all machines ask at once. */
@@ -135,7 +135,7 @@ export class Nightly {
 
 async function recall(file: string): Promise<Memory> {
   try {
-    return memoryOf(JSON.parse(await readFile(file, 'utf8'))) ?? NOTHING_KNOWN
+    return memory.parse(JSON.parse(await readFile(file, 'utf8')))
   } catch {
     return NOTHING_KNOWN // the first night, or a file that cannot be read: then all that is bad is told again
   }
