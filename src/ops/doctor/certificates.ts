@@ -61,8 +61,7 @@ function judged(certificate: ShownCertificate, host: string, now: number): Seen 
   if (weakness !== undefined) {
     return bad('error', `It is weak: ${weakness}.`, RENEW, 'a key of ECDSA, or of RSA with 2048 bits; SHA-256')
   }
-  if (distrust !== undefined)
-    return bad('error', WHY[distrust] ?? `It is not trusted: ${distrust}.`, FIX[distrust] ?? RENEW)
+  if (distrust !== undefined) return bad('error', distrustOf(distrust, issuer), FIX[distrust] ?? RENEW)
   const left = Math.floor((until - now) / DAY)
   const found = `By ${issuer}; ${left} days left.`
   const part = Math.min(1, (until - from) / DAY / LIFE)
@@ -90,13 +89,22 @@ function withReason(seen: Seen, { status }: Subject, host: string): Seen {
   return { ...seen, found, fix: 'Do away with that reason; the server tries again by itself.' }
 }
 
-const WHY: Readonly<Record<string, string>> = {
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'The chain is not whole: the certificate between it and the authority is missing.',
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'It is by an authority that is not trusted, or the chain is not whole.',
-  SELF_SIGNED_CERT_IN_CHAIN: 'It is by an authority that nobody else trusts.',
+function distrustOf(code: string, issuer: string): string {
+  return WHY[code] === undefined ? `It is not trusted: ${code}.` : `It is by ${issuer}, ${WHY[code]}`
 }
+
+/** OpenSSL cannot tell the first two from each other: who signed it is unknown. */
+const UNKNOWN = 'whom nobody here knows: the chain is not whole, or it is no public authority.'
+const WHY: Readonly<Record<string, string>> = {
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNKNOWN,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNKNOWN,
+  SELF_SIGNED_CERT_IN_CHAIN: 'an authority that nobody else trusts.',
+}
+const CHAIN =
+  'Put the whole chain into the file of the certificate, and call "aenigma reload"; an authority of your own goes into `federation.authorities`.'
 const FIX: Readonly<Record<string, string>> = {
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'Put the whole chain into the file of the certificate, and call "aenigma reload".',
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: CHAIN,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: CHAIN,
 }
 
 /** Other servers prove rooms by a certificate for their name. */
