@@ -11,7 +11,7 @@ const ROOT = resolve(import.meta.dirname, '../..')
 const CACHE = join(ROOT, '.cache', 'machine')
 const BASE = ['systemd', 'systemd-sysv', 'dbus', 'iproute2', 'ca-certificates', 'openssh-server']
 /** What an installation asks apt for. */
-const LATER = ['nodejs', 'npm', 'libatomic1', 'nftables', 'unattended-upgrades']
+const LATER = ['libatomic1', 'nftables', 'unattended-upgrades']
 
 /** Programs that are needed, with their packages. */
 const TOOLS = [
