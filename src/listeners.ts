@@ -3,12 +3,14 @@
 import { networkOf } from './accounts/throttle.ts'
 import { systemClock } from './clock.ts'
 import type { Address, Config, FederationRules, Limits } from './config/config.ts'
+import { isOnion } from './config/domains.ts'
 import { type LiveConfig, urlFrom } from './live-config.ts'
 import type { Log } from './log.ts'
 import type { Metrics } from './metrics.ts'
 import type { Challenges } from './net/challenges.ts'
 import { ClientListener, type Listening, withFreePort } from './net/listen.ts'
 import { OnePort } from './net/one-port.ts'
+import { OnionPort } from './net/onion-port.ts'
 import { addressesIn } from './net/proxies.ts'
 import type { ServerNetwork } from './net/server-network.ts'
 import { SocksProxy } from './net/socks-proxy.ts'
@@ -28,11 +30,16 @@ import type { ReaderLimits } from './xml/reader.ts'
 
 /** This machine. */
 const LOOPBACK = ['127.0.0.0/8', '::1']
+/** Circuits of Tor to our onion service, as Tor writes them. */
+const CIRCUITS = 'fc00:dead:beef:4dad::/96'
+/** Connections to the onion service, whichever circuit they come by. */
+const ONION_CONNECTIONS = 2_000
 /** Connections without TLS, of which reverse proxies have many. */
 const PROXY_CONNECTIONS = 10_000
 /** Connections of those who watch. */
 const MONITOR_CONNECTIONS = 100
 
+type Socket = Parameters<ClientListener['begin']>[0]
 type Connection = Parameters<WebServer['take']>[0]
 
 /** What stands behind the listeners. */
@@ -58,13 +65,45 @@ export interface Listeners {
   readonly webs: Webs
   readonly proxy: SocksProxy
   readonly onePort: OnePort
+  readonly onionPort: OnionPort
 }
 
 /** Makes all listeners. @param files where uploads are */
 export function makeListeners(behind: Behind, files: UploadFiles): Listeners {
   const streams = streamListeners(behind)
   const webs = websOf(behind, streams.clients, files)
-  return { ...streams, webs, proxy: bytestreamProxy(behind), onePort: onePortOf(behind, streams, webs) }
+  const onePort = onePortOf(behind, streams, webs)
+  const onionPort = onionPortOf(behind, streams, webs, onePort)
+  return { ...streams, webs, proxy: bytestreamProxy(behind), onePort, onionPort }
+}
+
+/** Who gets what comes to which port of the onion service. */
+function onionPortOf(
+  { config, log }: Behind,
+  { clients, servers }: Pick<Listeners, 'clients' | 'servers'>,
+  { site }: Webs,
+  onePort: OnePort,
+): OnionPort {
+  const counted = (by: ClientListener, take: (socket: Socket) => void) => (socket: Socket) =>
+    void (by.admits(socket) && take(socket))
+  const shared = counted(clients, (socket) => onePort.take(socket))
+  const others = (direct: boolean) => counted(servers, (socket) => servers.begin(socket, direct))
+  return new OnionPort(
+    new Map([
+      [80, counted(clients, (socket) => site.take(socket))],
+      [443, shared],
+      [5222, counted(clients, (socket) => clients.begin(socket, false))],
+      [5223, shared],
+      ...(config.federation.enabled
+        ? ([
+            [5269, others(false)],
+            [5270, others(true)],
+          ] as const)
+        : []),
+    ]),
+    systemClock,
+    log,
+  )
 }
 
 /** Who gets what comes to the one port. */
@@ -218,19 +257,19 @@ function websOf(
 }
 
 function trustOf({ http }: Config): Trust {
-  return { isProxy: addressesIn([...LOOPBACK, ...http.proxies]), isLocal: addressesIn(LOOPBACK) }
+  return { isProxy: addressesIn([...LOOPBACK, ...http.proxies]), isLocal: addressesIn([...LOOPBACK, CIRCUITS]) }
 }
 
 /** Puts them on their ports. Rejects if one cannot be had. @param begun told of those that listen, as they begin to */
 export async function listenAtAll(
   config: Config,
-  { clients, components, servers, webs: { site, monitor, front }, proxy, onePort }: Listeners,
+  { clients, components, servers, webs: { site, monitor, front }, proxy, onePort, onionPort }: Listeners,
   begun: (listening: readonly Listening[]) => void,
 ): Promise<readonly ListenInfo[]> {
   const { isProxy } = trustOf(config)
   const forSite = { take: (socket: Connection) => site.take(socket), isProxy }
   const forMonitor = { take: (socket: Connection) => monitor.take(socket), isProxy, most: MONITOR_CONNECTIONS }
-  const ways: Readonly<Record<ListenInfo['kind'], (addresses: readonly Address[]) => Promise<readonly Listening[]>>> = {
+  const ways: Readonly<Record<Kind, (addresses: readonly Address[]) => Promise<readonly Listening[]>>> = {
     starttls: (addresses) => clients.listen(addresses, false),
     tls: (addresses) => clients.listen(addresses, true),
     https: (addresses) => clients.listenWeb(addresses, true, forSite),
@@ -238,6 +277,12 @@ export async function listenAtAll(
     metrics: (addresses) => clients.listenWeb(addresses, false, forMonitor),
     shared: (addresses) => clients.listenWeb(addresses, false, { take: (socket) => onePort.take(socket), isProxy }),
     redirect: (addresses) => clients.listenWeb(addresses, false, { take: (socket) => front.take(socket), isProxy }),
+    onion: (addresses) =>
+      clients.listenWeb(addresses, false, {
+        take: (socket) => onionPort.take(socket),
+        isProxy: () => true, // counted when it is known which circuit it is
+        most: ONION_CONNECTIONS,
+      }),
     proxy: (addresses) => proxy.listen(addresses),
     components: (addresses) => components.listen(addresses, false),
     servers: (addresses) => servers.listen(addresses, false),
@@ -254,6 +299,9 @@ export async function listenAtAll(
   return all
 }
 
+/** `own-certificates.ts` answers the DNS, as long as that is wanted. */
+type Kind = Exclude<ListenInfo['kind'], 'dns'>
+
 /** In this order they begin to listen. */
 const KINDS = [
   'starttls',
@@ -267,11 +315,13 @@ const KINDS = [
   'metrics',
   'components',
   'proxy',
+  'onion',
 ] as const
 
 /** Whether nobody may come there. */
-function isIdle(kind: ListenInfo['kind'], { components, federation }: Config): boolean {
+function isIdle(kind: Kind, { components, federation, hosts }: Config): boolean {
   if (kind === 'servers' || kind === 'serversTls') return !federation.enabled
+  if (kind === 'onion') return !hosts.some(isOnion)
   return kind === 'components' && components.size === 0
 }
 

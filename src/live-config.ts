@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a reload may change while the server runs: the parts hold these objects and read them anew each time.
 import type { Config, FederationRules, Limits } from './config/config.ts'
+import { isOnion } from './config/domains.ts'
 import { Jid } from './xmpp/jid.ts'
 
 type Changeable<T> = { -readonly [K in keyof T]: T[K] }
@@ -24,8 +25,9 @@ export class LiveConfig {
   #config: Config
   /** Whether there was a reason to listen for components at the start. */
   readonly #hadComponents: boolean
-  /** Whether there was one to listen for other servers. */
+  /** Whether there was one to listen for other servers, and for Tor. */
   readonly #federated: boolean
+  readonly #hadOnion: boolean
 
   constructor(config: Config) {
     this.limits = { ...config.limits }
@@ -34,6 +36,7 @@ export class LiveConfig {
     this.#config = config
     this.#hadComponents = config.components.size > 0
     this.#federated = config.federation.enabled
+    this.#hadOnion = config.hosts.some(isOnion)
     this.apply(config)
   }
 
@@ -55,11 +58,11 @@ export class LiveConfig {
     const components = [...config.components].map(([name, one]) => [addressOf(name).domain, one] as const)
     return () => {
       const restart: string[] = (
-        ['data', 'store', 'accounts', 'acme', 'listen', 'behind', 'http', 'proxy', 'log'] as const
+        ['data', 'store', 'accounts', 'listen', 'behind', 'http', 'proxy', 'log'] as const
       ).filter((key) => JSON.stringify(config[key]) !== JSON.stringify(this.#config[key]))
-      if ((config.acme === undefined) !== (this.#config.acme === undefined)) restart.push('certificate')
       if (components.length > 0 && !this.#hadComponents) restart.push('components')
       if (config.federation.enabled && !this.#federated) restart.push('federation.enabled')
+      if (config.hosts.some(isOnion) && !this.#hadOnion) restart.push('hosts')
       this.components.clear()
       for (const [name, one] of components) this.components.set(name, one)
       replace(this.hosts, hosts)

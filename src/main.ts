@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Accounts, createAccounts } from './accounts/accounts.ts'
+import { networkOf } from './accounts/throttle.ts'
 import { systemClock } from './clock.ts'
 import type { Config } from './config/config.ts'
 import type { Software } from './core/feature.ts'
@@ -58,7 +59,7 @@ export function hashesOf(config: Config): readonly ScramHash[] {
 
 /** Where the pages of a domain will be when a server runs with this configuration. */
 export function publicUrlOf({ http: { url }, trial, listen }: Config): (host: string) => string | undefined {
-  const listening = (['shared', 'https', 'http'] as const).flatMap((kind) =>
+  const listening = (['shared', 'https', 'http', 'onion'] as const).flatMap((kind) =>
     listen[kind].map(({ port }) => ({ kind, port })),
   )
   return (host) => publicUrl(host, { url, trial, listening })
@@ -112,12 +113,13 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
   stops.push(() => metrics.stop())
   const certificates = new Certificates()
   const challenges = new Challenges()
-  const own = new OwnCertificates({
+  const own = await OwnCertificates.open({
     config,
     certificates,
     challenges,
     log,
     hosts: () => [...live.hosts, ...live.moved.keys()],
+    networkOf,
   })
   await certificates.load(await own.files(config))
   stops.push(systemClock.every(TICKET_KEY_TIME, () => certificates.renewTicketKeys()))
@@ -150,6 +152,7 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
   const listeners = makeListeners(parts, files)
   stops.push(() => {
     listeners.onePort.stop()
+    listeners.onionPort.stop()
     for (const one of Object.values(listeners.webs)) one.stop() // as above: streams end before their connections
   })
   stops.push(() => xmpp.stop())
@@ -159,7 +162,7 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
   live.options.publicUrl = (host: string) => publicUrl(host, { url: config.http.url, trial: config.trial, listening })
   live.options.bytestreamProxy = bytestreamsBy(listeners, config, listening)
   stops.push(
-    own.start({
+    await own.start({
       listening,
       servicesOf: (host) => xmpp.servicesOf(host),
       resolves: (name) => network.resolves(name),
@@ -196,7 +199,7 @@ function controlOf(parts: Parts, { own, others, sweeper, listening, stop }: Behi
     status: async () => ({
       ...vitals(parts),
       accounts: await accounts.count(),
-      listening,
+      listening: [...listening, ...own.listening()],
       certificates: own.states(),
     }),
     sessions: () => [...xmpp.sessions()].map(sessionInfo),
@@ -228,7 +231,7 @@ function renewal(
       await network.use(newer.federation)
       const restart = apply()
       xmpp.hostsChanged()
-      own.changed()
+      await own.use(newer)
       log.info('reloaded', { restart })
       return restart
     },

@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { examine } from '../src/appliance/examine.ts'
 import type { Config } from '../src/config/config.ts'
 import { trialConfig } from '../src/config/trial.ts'
 import { silentLog } from '../src/log.ts'
@@ -12,7 +13,6 @@ import { startServer } from '../src/main.ts'
 import { answerFrom, serverCommands } from '../src/ops/admin.ts'
 import { clientWard } from '../src/ops/doctor/clients.ts'
 import { subjectOf } from '../src/ops/doctor/doctor.ts'
-import { examine } from '../src/ops/doctor/run.ts'
 import { features } from '../src/xep/index.ts'
 
 /** What clients find: the bad, and what does not apply. */
@@ -37,7 +37,10 @@ async function look(change: (config: Config) => Config): Promise<Record<'bad' | 
 
 test('a server that is well; what it does not have is no mistake', async () => {
   const found = await look((config) => ({ ...config, accounts: { ...config.accounts, sha1: false } }))
-  assert.deepEqual(found, { bad: [], na: ['login.scram-sha-1: It is not offered.', 'turn: None is named.'] })
+  const unoffered = ['scram-sha-1-plus', 'scram-sha-1', 'plain'].map((name) => `login.${name}: It is not offered.`)
+  assert.deepEqual(found, { bad: [], na: [...unoffered, 'stun: None is named.', 'turn: None is named.'] })
+  const old = await look((config) => ({ ...config, accounts: { ...config.accounts, sha1: true, plain: true } }))
+  assert.deepEqual(old, { bad: [], na: ['stun: None is named.', 'turn: None is named.'] })
 })
 
 test('uploads that are refused, and ones that are turned off', async () => {

@@ -84,7 +84,7 @@ test('a login forgives the failures of that network on that account', () => {
   assert.equal(throttle.delayBefore(JULIET, HOME), 0)
 })
 
-test('networks: IPv6 by /64, IPv4 as it is', () => {
+test('networks: IPv6 by /64, IPv4 as it is, Tor by circuit', () => {
   const table: readonly (readonly [string, string])[] = [
     ['192.0.2.1', '192.0.2.1'],
     ['::ffff:192.0.2.1', '192.0.2.1'],
@@ -94,6 +94,8 @@ test('networks: IPv6 by /64, IPv4 as it is', () => {
     ['fe80::1%eth0', 'fe80:0:0:0::/64'],
     ['::1', '0:0:0:0::/64'],
     ['64:ff9b::192.0.2.33', '64:ff9b:0:0::/64'],
+    ['fc00:dead:beef:4dad::0:1f', 'fc00:dead:beef:4dad:0:0:0:1f'],
+    ['fc00:dead:beef:4dad::1:1f', 'fc00:dead:beef:4dad:0:0:1:1f'],
   ]
   for (const [address, network] of table) assert.equal(networkOf(address), network)
   const { throttle } = fixture()

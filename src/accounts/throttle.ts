@@ -91,9 +91,12 @@ export class Throttle {
   }
 }
 
+/** How Tor writes the circuits to our onion service as addresses (`net/onion-port.ts`). */
+const CIRCUITS = 'fc00:dead:beef:4dad'
+
 /**
  * The network an address belongs to: for IPv6 its /64, which is what one customer has at least (RFC 6177 §2); IPv4 as it
- * is, also when it is written as IPv6 (RFC 4291 §2.5.5.2).
+ * is, also when it is written as IPv6 (RFC 4291 §2.5.5.2). A circuit of Tor is one by itself.
  */
 export function networkOf(address: string): string {
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)
@@ -104,7 +107,8 @@ export function networkOf(address: string): string {
   const [before, after] = [groups(head), groups(tail ?? '')]
   const zeros = Array.from({ length: Math.max(0, 8 - before.length - after.length) }, () => '0')
   const all = tail === undefined ? before : [...before, ...zeros, ...after]
-  return `${all.slice(0, 4).join(':')}::/64`
+  const network = all.slice(0, 4).join(':')
+  return network === CIRCUITS ? all.join(':') : `${network}::/64`
 }
 
 function groups(text: string): readonly string[] {

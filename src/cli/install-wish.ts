@@ -25,6 +25,7 @@ export interface InstallOptions {
   readonly timeZone?: string
   readonly locale?: string
   readonly timeSync?: boolean
+  readonly tor?: boolean
 }
 
 /** Asks the installed server. */
@@ -48,15 +49,20 @@ export async function wantedHere(asked: string | undefined, options: InstallOpti
   const appliance = aenigma({
     configText: text,
     domain: config.hosts[0] ?? '',
-    ports: { tcp: portsOf(config), udp: [] },
+    ports: { tcp: portsOf(config), udp: [...new Set(config.listen.dns.map(({ port }) => port))] },
     version: await programVersion(PROGRAM_SOURCE),
     source: PROGRAM_SOURCE,
     brought: await broughtPackages(),
     ssh: sshConnection(),
     confirm: quiet ? async () => true : stillReachable,
     answers,
+    onionAddress: onionAddressOf(config),
     timeZone: options.timeZone ?? 'Etc/UTC',
     locale: options.locale ?? 'C.UTF-8',
+    wards: async () => {
+      const { freshSubject, wardsFor } = await import('../ops/doctor/doctor.ts')
+      return wardsFor(await freshSubject(config, askInstalled))
+    },
   })
   return { appliance, config }
 }
@@ -74,8 +80,10 @@ export function applianceToUndo(): Appliance {
     ssh: undefined,
     confirm: async () => true,
     answers,
+    onionAddress: '',
     timeZone: 'Etc/UTC',
     locale: 'C.UTF-8',
+    wards: async () => [],
   })
 }
 
@@ -91,6 +99,7 @@ export async function wantedSteps({ steps }: Appliance, options: InstallOptions)
     )
   }
   const wanted: readonly (readonly [OptionalStep, boolean])[] = [
+    ['tor', options.tor === true],
     ['ssh-keys-only', options.sshKeysOnly === true],
     ['time-sync', options.timeSync === true],
     ['time-zone', options.timeZone !== undefined],
@@ -157,11 +166,15 @@ async function askDomain({ yes, json }: InstallOptions): Promise<string> {
 
 /** Those that others reach. */
 function portsOf({ listen, components }: Config): readonly number[] {
-  const { starttls, tls, servers, serversTls, shared, redirect, https, http, proxy } = listen
+  const { starttls, tls, servers, serversTls, shared, redirect, dns, https, http, proxy } = listen
   const inner = components.size > 0 ? listen.components : []
-  const all = [starttls, tls, servers, serversTls, shared, redirect, https, http, proxy, inner].flat()
+  const all = [starttls, tls, servers, serversTls, shared, redirect, dns, https, http, proxy, inner].flat()
   const local = (host: string): boolean => host === 'localhost' || host === '::1' || host.startsWith('127.')
   return [...new Set(all.filter(({ host }) => !local(host)).map(({ port }) => port))].sort((a, b) => a - b)
+}
+
+function onionAddressOf({ listen: { onion } }: Config): string {
+  return onion.slice(0, 1).map(({ host, port }) => `${host.includes(':') ? `[${host}]` : host}:${port}`)[0] ?? ''
 }
 
 async function answers(): Promise<boolean> {

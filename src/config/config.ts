@@ -91,6 +91,8 @@ export interface DnsRules {
   readonly tokenFile?: string | undefined
   readonly addresses: readonly string[]
   readonly target?: string | undefined
+  /** Who is asked what the zones say; none: those that the DNS names. */
+  readonly servers: readonly Address[]
 }
 
 /** How passwords are kept and proved. */
@@ -138,7 +140,11 @@ export interface Config {
     readonly shared: readonly Address[]
     /** For browsers that come without TLS. */
     readonly redirect: readonly Address[]
+    /** For the DNS, where domains are proved by aliases that lead here. */
+    readonly dns: readonly Address[]
     readonly metrics: readonly Address[]
+    /** Where Tor hands over what comes to an onion service, if one of `hosts` is one. */
+    readonly onion: readonly Address[]
     /** Whether the next free port is used where one is taken. */
     readonly nextFreePort: boolean
   }
@@ -156,6 +162,7 @@ export interface Config {
   readonly acme: AcmeOptions | undefined
   /** Servers of other kinds that share `listen.shared`. */
   readonly behind: { readonly ssh?: Address | undefined; readonly turn?: Address | undefined }
+  /** Those that are given; an onion service may have none, and gets one of our own making. */
   readonly certificates: ReadonlyMap<string, CertificateFiles>
   readonly store: StoreChoice
   readonly log: { readonly level: LogLevel }

@@ -58,19 +58,29 @@ export function certificateMistakes(raw: Raw, hosts: readonly string[], source: 
     return [source.mistake(['certificates'], 'give either certificate or certificates, not both')]
   }
   if (certificate !== undefined || hosts.length === 0) return []
-  if (certificates === undefined)
-    return hosts.filter((host) => !canBeGot(host, raw)).map((host) => source.mistake([], noneFor(host)))
+  if (certificates === undefined) {
+    const without = hosts.filter((host) => !isOnion(host) && !canBeGot(host, raw))
+    return without.map((host) => source.mistake([], noneFor(host)))
+  }
   if (certificates === null || typeof certificates !== 'object') return []
   const named = new Set(Object.keys(certificates).map(domainKey))
   const ours = new Set(hosts.map(domainKey))
   return [
     ...hosts
-      .filter((host) => !named.has(domainKey(host)))
+      .filter((host) => !isOnion(host) && !named.has(domainKey(host)))
       .map((host) => source.mistake(['certificates'], `the certificate of ${host} is missing`)),
     ...Object.keys(certificates)
       .filter((name) => !ours.has(domainKey(name)))
       .map((name) => source.mistake(['certificates', name], noneOfOurs(name, hosts))),
   ]
+}
+
+/** What proving a domain in the DNS takes. */
+export function proofMistakes({ acme, dns }: Raw, source: Source): readonly Mistake[] {
+  const of = (section: unknown, key: string): unknown =>
+    section !== null && typeof section === 'object' ? (section as Raw)[key] : undefined
+  if (of(acme, 'challenge') !== 'dns-01' || of(dns, 'provider') !== undefined) return []
+  return [source.mistake(['acme', 'challenge'], 'dns-01 takes somebody who keeps the zone: see dns.provider')]
 }
 
 /** Whether there may be an authority that gives a certificate for it: one that everybody trusts, or one of somebody's own. */
@@ -116,7 +126,12 @@ export function componentMistakes({ components }: Raw, hosts: readonly string[],
   })
 }
 
-/** The certificate of each domain, once everything has been checked. */
+/** Whether this is an onion service of Tor (RFC 7686): its name is its key, so it needs nobody who vouches for it. */
+export function isOnion(host: string): boolean {
+  return host.endsWith('.onion')
+}
+
+/** The certificate of each domain, once everything has been checked. The one for all is none for an onion service, whose name it does not have. */
 export function certificatesOf(
   hosts: readonly string[],
   one: CertificateFiles | undefined,
@@ -125,7 +140,7 @@ export function certificatesOf(
   const byName = new Map(Object.entries(each ?? {}).map(([name, files]) => [domainKey(name), files]))
   return new Map(
     hosts.flatMap((host) => {
-      const files = one ?? byName.get(domainKey(host))
+      const files = isOnion(host) ? byName.get(domainKey(host)) : (one ?? byName.get(domainKey(host)))
       return files ? [[host, files] as const] : []
     }),
   )

@@ -40,9 +40,11 @@ test('one line and a certificate are a whole configuration', () => {
     serversTls: [{ host: '::', port: 5270 }],
     shared: [],
     redirect: [],
+    dns: [],
     https: [{ host: '::', port: 5443 }],
     http: [{ host: '127.0.0.1', port: 5280 }],
     metrics: [{ host: '127.0.0.1', port: 5281 }],
+    onion: [{ host: '127.0.0.1', port: 5282 }],
     nextFreePort: false,
   })
   assert.deepEqual(config.store, { kind: 'sqlite' })
@@ -54,12 +56,28 @@ test('one line and a certificate are a whole configuration', () => {
   assert.equal(config.moved.size, 0)
 })
 
+test('an onion service needs no certificate, and gets none that is for all domains', () => {
+  const given = '{cert: x.crt, key: x.key}'
+  for (const more of [
+    '',
+    `certificate: ${given}\n`,
+    `certificates: {example.org: ${given}}\n`,
+    `certificates: {example.org: ${given}, abc.onion: ${given}}\n`,
+  ]) {
+    const { certificates } = loadConfig(`hosts: [example.org, abc.onion]\n${more}`, options)
+    assert.equal(certificates.has('abc.onion'), more.includes('abc.onion'), more)
+    assert.equal(certificates.has('example.org'), more !== '', more)
+  }
+})
+
 test('one line is a whole configuration: certificates are got by the ports that this takes', () => {
   const { acme, certificates, listen } = loadConfig('domain: example.org', options)
   assert.deepEqual([...certificates], [])
   assert.deepEqual([listen.shared, listen.redirect], [[{ host: '::', port: 443 }], [{ host: '::', port: 80 }]])
   assert.equal(acme?.directory, 'https://acme-v02.api.letsencrypt.org/directory')
   assert.equal(acme?.staging, 'https://acme-staging-v02.api.letsencrypt.org/directory')
+  const delegated = loadConfig('domain: example.org\nacme: {challenge: delegated}', options)
+  assert.deepEqual([delegated.listen.dns, delegated.acme?.wildcard], [[{ host: '::', port: 53 }], true])
   const own = loadConfig('domain: a.test\nlisten: {shared: []}\nacme: {authority: https://ca.test/dir}', options)
   assert.deepEqual([own.listen.shared, own.acme?.directory, own.acme?.staging], [[], 'https://ca.test/dir', undefined])
   assert.equal(loadConfig(`domain: example.org\n${CERTIFICATE}`, options).acme, undefined)
@@ -224,6 +242,14 @@ ${CERTIFICATE}moved:
     '5: federation.block[2]: must be a domain such as example.org, or *.example.org for all below it',
     '6: federation.allow: must be text',
     '7: federation.queueTime: must be at least 10s',
+  ],
+  'a proof in the DNS by nobody': [
+    'domain: a.example.org\nacme:\n  challenge: dns-01',
+    '3: acme.challenge: dns-01 takes somebody who keeps the zone: see dns.provider',
+  ],
+  'a key of an account that is none': [
+    'domain: a.example.org\nacme:\n  eab: { kid: a, key: short }',
+    '3: acme.eab.key: must be a key in base64url',
   ],
   'half a certificate': ['domain: a.example\ncertificate:\n  cert: a', '2: certificate.key: is missing'],
 }

@@ -37,6 +37,10 @@ const listen = section(
       default: [],
       help: 'Where browsers that come without TLS are sent to the pages with it, usually `[::]:80`.',
     }),
+    dns: addresses({
+      default: [],
+      help: 'Where the DNS asks for what proves our domains, if `acme.challenge` is `delegated`; then `[::]:53` unless said otherwise.',
+    }),
     servers: addresses({
       default: ['[::]:5269'],
       help: 'Where other servers connect and then switch to TLS.',
@@ -55,6 +59,10 @@ const listen = section(
       help: 'The same without TLS, for a reverse proxy; clients behind it must have used `https`.',
     }),
     metrics: addresses({ default: ['127.0.0.1:5281'], help: 'Where `/healthz` and `/metrics` answer, without TLS.' }),
+    onion: addresses({
+      default: ['127.0.0.1:5282'],
+      help: 'Where Tor hands over what comes to an onion service of ours (`HiddenServiceExportCircuitID haproxy`): see docs/onion.md. Nothing listens as long as none of our domains is one.',
+    }),
     proxy: addresses({
       default: ['[::]:7777'],
       help: 'Where clients that cannot reach each other meet to transfer files (XEP-0065).',

@@ -121,7 +121,7 @@ export class ClientListener {
     this.#begin(socket, this.#streams(direct))
   }
 
-  /** The same for a web server. */
+  /** The same for a web server, with TLS. */
   beginWeb(socket: Socket, parts: WebListenParts): void {
     this.#begin(socket, this.#web(true, parts))
   }
@@ -167,18 +167,18 @@ export class ClientListener {
     socket.on('error', ignoreReset)
     socket.setNoDelay(true)
     socket.setKeepAlive(true, KEEPALIVE)
-    const address = socket.remoteAddress ?? ''
-    if (!uncounted?.(address)) {
-      const network = this.#parts.networkOf(address)
-      const refused = this.admission.admit(network)
-      if (refused) {
-        this.#parts.log.debug('connection refused', { reason: refused })
-        socket.destroy()
-        return
-      }
-      socket.once('close', () => this.admission.left(network))
-    }
-    this.#begin(socket, way)
+    if (uncounted?.(socket.remoteAddress ?? '') || this.admits(socket)) this.#begin(socket, way)
+  }
+
+  /** Counts a connection; cuts it off if its network has too many. For one that came uncounted, since nobody knew then whose it is. */
+  admits(socket: Socket): boolean {
+    const network = this.#parts.networkOf(socket.remoteAddress ?? '')
+    const refused = this.admission.admit(network)
+    if (refused) {
+      this.#parts.log.debug('connection refused', { reason: refused })
+      socket.destroy()
+    } else socket.once('close', () => this.admission.left(network))
+    return refused === undefined
   }
 
   #begin(socket: Socket, { secure, take }: Way): void {

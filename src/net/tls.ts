@@ -6,6 +6,7 @@ import type { Socket } from 'node:net'
 import { connect, createSecureContext, type SecureContext, TLSSocket, type TLSSocketOptions } from 'node:tls'
 import { domainToASCII } from 'node:url'
 import { readable } from './authorities.ts'
+import { retell } from './peer-address.ts'
 
 /** AEAD with forward secrecy only (RFC 9325 §4.2). */
 const CIPHERS = [
@@ -67,6 +68,12 @@ export class Certificates {
       pems.set(host, { cert: chain, key: secret })
     }
     this.#use(pems)
+  }
+
+  /** Reads those of one domain anew. Throws, and changes nothing, as `load`. */
+  async renew(host: string, { cert, key }: CertificateFiles): Promise<void> {
+    const [chain, secret] = await Promise.all([readFile(cert), readFile(key)])
+    this.#use(new Map(this.#pems).set(host, { cert: chain, key: secret }))
   }
 
   /**
@@ -204,7 +211,9 @@ function ignoreReset(): void {}
 
 /** Negotiates TLS as the server. Rejects if that fails or takes too long; the socket is destroyed then. */
 export function handshake(socket: Socket, options: TLSSocketOptions): Promise<TLSSocket> {
-  return shaken(new TLSSocket(socket, { ...options, isServer: true }), 'secure')
+  const secured = new TLSSocket(socket, { ...options, isServer: true })
+  retell(socket, secured)
+  return shaken(secured, 'secure')
 }
 
 /** When the handshake is over. Rejects if it fails or takes too long; the socket is destroyed then. */

@@ -7,6 +7,7 @@ import { directories } from '../appliance/steps/directories.ts'
 import { firewall } from '../appliance/steps/firewall.ts'
 import { journalLimits } from '../appliance/steps/journal-limits.ts'
 import { locale } from '../appliance/steps/locale.ts'
+import { onionService } from '../appliance/steps/onion-service.ts'
 import { packages } from '../appliance/steps/packages.ts'
 import { type Release, release } from '../appliance/steps/release.ts'
 import { securityUpgrades } from '../appliance/steps/security-upgrades.ts'
@@ -17,6 +18,7 @@ import { timeZone } from '../appliance/steps/time-zone.ts'
 import { systemUser } from '../appliance/steps/user.ts'
 import { INSTALLED_CONFIG, INSTALLED_DATA } from '../config/installed.ts'
 import { configuration } from './configuration-step.ts'
+import { dropOnion, knowsOnion, takeOnion } from './onion-host.ts'
 
 const NAME = 'aenigma'
 const PROGRAM = `/opt/${NAME}`
@@ -39,12 +41,23 @@ export interface InstallWish {
   readonly answers: () => Promise<boolean>
   /** Packages of the distribution that came for this installation just before. */
   readonly brought: readonly string[]
+  /** Where the server listens for Tor. */
+  readonly onionAddress: string
   readonly locale: string
   readonly timeZone: string
+  /** What is looked at afterwards. */
+  readonly wards: Appliance['wards']
 }
 
 /** Where root keeps what was done. The service's own directories are no place for it: an undoing believes what it says. */
 export const RECORDS = `${PROGRAM}/installation`
+
+/** Where the keys of the onion service outlive Tor: not with the server's data, since root reads them and the server need not. */
+const ONION_KEYS = `/var/lib/${NAME}-onion`
+/** What clients, other servers and browsers know by themselves. */
+const ONION_PORTS = [80, 443, 5222, 5223, 5269, 5270] as const
+/** Where Debian's Tor is a proxy. */
+const TOR_PROXY = '127.0.0.1:9050'
 
 /** The appliance. */
 export function aenigma(wish: InstallWish): Appliance {
@@ -53,10 +66,10 @@ export function aenigma(wish: InstallWish): Appliance {
     author: 'the aenigma authors',
     source: PROGRAM,
     needs: { memory: 512 * MIB, disk: 1024 * MIB, ports: wish.ports.tcp },
-    data: [INSTALLED_DATA],
+    data: [INSTALLED_DATA, ONION_KEYS],
     records: RECORDS,
     steps: stepsFor(wish),
-    checks: [],
+    wards: wish.wards,
   }
 }
 
@@ -92,10 +105,10 @@ function stepsFor(wish: InstallWish): readonly Step[] {
         lowPorts: true,
       },
       current: isCurrent,
-      restart: async (machine) =>
-        void (await machine.run(`/usr/local/bin/${NAME}`, ['restart', '--config', INSTALLED_CONFIG])),
+      restart,
       answers: wish.answers,
     }),
+    onion(wish),
     securityUpgrades(NAME),
     journalLimits(NAME),
     timeSync(),
@@ -105,8 +118,25 @@ function stepsFor(wish: InstallWish): readonly Step[] {
   ]
 }
 
+async function restart(machine: Machine): Promise<void> {
+  await machine.run(`/usr/local/bin/${NAME}`, ['restart', '--config', INSTALLED_CONFIG])
+}
+
+function onion({ onionAddress }: InstallWish): Step {
+  const file = { path: INSTALLED_CONFIG, proxy: TOR_PROXY }
+  return onionService({
+    ...{ name: NAME, ports: ONION_PORTS, to: onionAddress, keep: ONION_KEYS },
+    knows: (machine, host) => knowsOnion(machine, file, host),
+    async take(machine, host) {
+      await takeOnion(machine, file, host)
+      await restart(machine)
+    },
+    drop: (machine, host) => dropOnion(machine, file, host), // the service goes next
+  })
+}
+
 /** Ids of steps that are done only if somebody asks for them. */
-export type OptionalStep = 'time-sync' | 'time-zone' | 'locale' | 'ssh-keys-only'
+export type OptionalStep = 'tor' | 'time-sync' | 'time-zone' | 'locale' | 'ssh-keys-only'
 
 function runtime(): readonly string[] {
   const current = `${PROGRAM}/current`

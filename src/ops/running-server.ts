@@ -25,6 +25,8 @@ export interface ListenInfo {
     | 'proxy'
     | 'servers'
     | 'serversTls'
+    | 'dns'
+    | 'onion'
   readonly host: string
   readonly port: number
   /** The port that was wanted; another one if that was taken. */

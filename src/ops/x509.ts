@@ -84,18 +84,27 @@ export async function makeHostCertificate(authority: Pair, now: number): Promise
 const PROVISIONAL_DAYS = 90
 
 /** Makes a certificate that nobody trusts, to be shown until there is a better one. @param name in A-labels @param now in ms since 1970 */
-export async function makeProvisional(name: string, now: number): Promise<Pair> {
+export function makeProvisional(name: string, now: number): Promise<Pair> {
+  return makeOwn('CN=aenigma has no certificate yet', [name], now, PROVISIONAL_DAYS)
+}
+
+/** Makes one for an onion service and its services, which is looked at once and kept. @param now in ms since 1970 */
+export function makeOnionCertificate(name: string, now: number): Promise<Pair> {
+  return makeOwn('CN=onion service', [name, `*.${name}`], now, CA_DAYS)
+}
+
+async function makeOwn(subject: string, names: readonly string[], now: number, days: number): Promise<Pair> {
   const keys = await webcrypto.subtle.generateKey(CURVE, true, ['sign', 'verify'])
   const certificate = await X509CertificateGenerator.createSelfSigned({
     serialNumber: serial(),
-    name: 'CN=aenigma has no certificate yet',
-    ...validity(now, PROVISIONAL_DAYS),
+    name: subject,
+    ...validity(now, days),
     keys,
     signingAlgorithm: SIGNING,
     extensions: [
       new BasicConstraintsExtension(false, undefined, true),
       new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
-      new SubjectAlternativeNameExtension([{ type: 'dns', value: name }]),
+      new SubjectAlternativeNameExtension(names.map((value) => ({ type: 'dns', value }))),
     ],
   })
   return { cert: `${certificate.toString('pem')}\n`, key: await exported(keys.privateKey) }

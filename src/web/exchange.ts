@@ -9,7 +9,7 @@ export interface Peer {
   readonly address: string
   /** Whether it came through a proxy that we believe. */
   readonly proxied: boolean
-  /** Whether nobody on the way could read along: by TLS, to us or to the proxy, or because it never left this machine. */
+  /** Whether nobody on the way could read along: by TLS, to us or to the proxy, by Tor, or because it never left this machine. */
   readonly safe: boolean
   /** `https` if the client used TLS. */
   readonly scheme: 'http' | 'https'
@@ -43,7 +43,7 @@ export type Upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer, p
 export interface Trust {
   /** Whether an address is one of our reverse proxies. */
   readonly isProxy: (address: string) => boolean
-  /** Whether an address is this machine. */
+  /** Whether an address is this machine, or a circuit of Tor to it: nobody on the way can read along. */
   readonly isLocal: (address: string) => boolean
 }
 

@@ -15,6 +15,14 @@ test('the address is what the configuration says, else where HTTPS is', () => {
   assert.equal(found(443), 'https://example.org')
 })
 
+test('an onion service has its own, without TLS, whatever the configuration says of the others', () => {
+  const onion = { kind: 'onion', port: 5282 }
+  const found = (listening: readonly { kind: string; port: number }[]) =>
+    publicUrl('abc.onion', { url: 'https://files.example.org', trial: false, listening })
+  assert.equal(found([https, onion]), 'http://abc.onion')
+  assert.equal(found([https]), 'https://files.example.org') // somebody else sees to it
+})
+
 test('a trial has an address for this machine only, which no certificate stands before', () => {
   const found = (trial: boolean) =>
     publicUrl('localhost', { url: undefined, trial, listening: trial ? [https, http] : [http] })

@@ -7,7 +7,7 @@ export interface WebReach {
   readonly url: string | undefined
   /** Whether everything is for this machine only: then it is plain HTTP, since no browser trusts our certificate. */
   readonly trial: boolean
-  /** What listens; only `shared`, `https` and `http` count. */
+  /** What listens; only `shared`, `https`, `http` and `onion` count. */
   readonly listening: readonly { readonly kind: string; readonly port: number }[]
 }
 
@@ -16,6 +16,8 @@ export interface WebReach {
  * @returns undefined if nobody but a proxy that we know nothing of could reach us
  */
 export function publicUrl(host: string, { url, trial, listening }: WebReach): string | undefined {
+  // Browsers trust no certificate for it, but it is encrypted to a key that is its name; and elsewhere the user shall not be led.
+  if (host.endsWith('.onion') && listening.some(({ kind }) => kind === 'onion')) return `http://${host}`
   if (url !== undefined) return url
   const plain = trial ? listening.find(({ kind }) => kind === 'http') : undefined
   if (plain) return `http://localhost:${plain.port}`

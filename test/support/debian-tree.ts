@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A Debian 12 as somebody gets it from a provider: minimal, with systemd, SSH and apt. It is made once and kept as an archive;
-// what it will fetch from Debian and npm lies ready in it, since the network of a test leads nowhere.
+// what it will fetch from Debian and npm lies ready in it, since the network of a test leads nowhere. `MACHINE_RELEASE` names
+// another release of Debian or Ubuntu instead.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
@@ -9,9 +10,14 @@ import { needs } from './process.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 const CACHE = join(ROOT, '.cache', 'machine')
-const BASE = ['systemd', 'systemd-sysv', 'dbus', 'iproute2', 'ca-certificates', 'openssh-server']
+const BASE = ['systemd', 'systemd-sysv', 'dbus', 'iproute2', 'ca-certificates', 'openssh-server', 'sudo']
 /** What an installation asks apt for. */
 const LATER = ['libatomic1', 'nftables', 'unattended-upgrades']
+/** What its optional steps ask for. */
+const OPTIONAL = ['locales', 'systemd-timesyncd', 'tor', 'tzdata']
+/** Releases, by the name of their suite; those of Ubuntu have a mirror of their own. */
+const UBUNTU = ['jammy', 'noble']
+const RELEASE = process.env.MACHINE_RELEASE ?? 'bookworm'
 
 /** Programs that are needed, with their packages. */
 const TOOLS = [
@@ -31,8 +37,8 @@ export function unpackDebian(into: string): void {
   for (const [file, name] of TOOLS) needs(file, name)
   const archive = join(
     CACHE,
-    `debian-${createHash('sha256')
-      .update([...BASE, ...LATER].join())
+    `${RELEASE}-${createHash('sha256')
+      .update([...BASE, ...LATER, ...OPTIONAL].join())
       .digest('hex')
       .slice(0, 8)}.tar`,
   )
@@ -42,10 +48,16 @@ export function unpackDebian(into: string): void {
 
 function makeDebian(into: string, archive: string): void {
   mkdirSync(CACHE, { recursive: true })
-  const mirror = /^(?:URIs: |deb (?:\[.*?\] )?)(\S+\/debian)\/?\s/m.exec(sources())?.[1]
-  run('debootstrap', ['--variant=minbase', `--include=${BASE.join()}`, 'bookworm', into, ...(mirror ? [mirror] : [])])
+  const isUbuntu = UBUNTU.includes(RELEASE)
+  const own = /^(?:URIs: |deb (?:\[.*?\] )?)(\S+\/debian)\/?\s/m.exec(sources())?.[1]
+  const mirror = isUbuntu ? 'http://archive.ubuntu.com/ubuntu' : own
+  // Debian has no keys of Ubuntu; what apt fetches later it checks by those in the tree.
+  const ubuntu = isUbuntu ? ['--no-check-gpg', '--components=main,universe'] : []
+  const what = ['--variant=minbase', `--include=${BASE.join()}`, ...ubuntu, RELEASE, into]
+  // All of them are made by one script, which Debian has for those only that were there before its own release.
+  run('debootstrap', [...what, ...(mirror ? [mirror] : []), ...(isUbuntu ? ['gutsy'] : [])])
   writeFileSync(join(into, 'etc/dpkg/dpkg.cfg.d/fast'), 'force-unsafe-io\n')
-  const fetch = ['install', '-y', '--download-only', '--no-install-recommends', ...LATER]
+  const fetch = ['install', '-y', '--download-only', '--no-install-recommends', ...LATER, ...OPTIONAL]
   run('chroot', [into, 'apt-get', 'update', '-qq'])
   run('chroot', [into, 'apt-get', ...fetch])
   run('tar', ['-cf', `${archive}.new`, '-C', into, '.'])

@@ -2,6 +2,7 @@
 // The machine's time zone.
 import { replaceFile, replaceLink, restore } from '../restore.ts'
 import type { Step } from '../step.ts'
+import { installPackages, removePackages } from './packages.ts'
 
 const LINK = '/etc/localtime'
 const NAME = '/etc/timezone'
@@ -14,7 +15,8 @@ export function timeZone(zone: string): Step {
     why: `The machine's clock shows the time of ${zone}.`,
     optional: true,
     check: async (machine) => (await machine.look(LINK))?.target === `${ZONES}/${zone}`,
-    async apply(machine) {
+    async apply(machine, say) {
+      if (!(await machine.look(ZONES))) await installPackages(machine, ['tzdata'], say)
       const known = /^[A-Za-z0-9_+-]+(\/[A-Za-z0-9_+-]+)*$/.test(zone) && (await machine.look(`${ZONES}/${zone}`))
       if (!known)
         throw new Error(`There is no time zone "${zone}" on this machine; \`timedatectl list-timezones\` has all.`)
@@ -24,6 +26,7 @@ export function timeZone(zone: string): Step {
     async undo(machine) {
       await restore(machine, NAME)
       await restore(machine, LINK)
+      await removePackages(machine)
     },
   }
 }

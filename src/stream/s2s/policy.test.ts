@@ -55,6 +55,7 @@ test('a certificate is asked for, but where dialback is said to be enough', () =
   assert.equal(policy.trust('old.example'), 'dialback')
   assert.equal(policy.trust('a.lab.example'), 'dialback')
   assert.equal(policy.trust('lab.example'), 'certificate')
+  assert.equal(policy.trust('abc.onion'), 'dialback') // whose name is its key
   assert.equal(new Policy(rules({ trust: 'dialback' })).trust('example.org'), 'dialback')
 })
 

@@ -67,7 +67,8 @@ export class Policy {
 
   /** What proves that somebody answers for a domain: a certificate (PKIX or DANE) alone, or dialback as well. @param domain prepared */
   trust(domain: string): 'certificate' | 'dialback' {
-    if (this.#rules.trust === 'dialback') return 'dialback'
+    // An onion service's name is its key: whoever answers there is the right one (RFC 7686), and dialback asks there.
+    if (this.#rules.trust === 'dialback' || domain.endsWith('.onion')) return 'dialback'
     this.#trusted = fresh(this.#trusted, this.#rules.trustDialback)
     return this.#trusted.list.has(domain) ? 'dialback' : 'certificate'
   }
