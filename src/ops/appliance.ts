@@ -43,8 +43,9 @@ export interface InstallWish {
   readonly brought: readonly string[]
   /** Where the server listens for Tor. */
   readonly onionAddress: string
-  readonly locale: string
-  readonly timeZone: string
+  /** Undefined: the one that was asked for before. */
+  readonly locale: string | undefined
+  readonly timeZone: string | undefined
 }
 
 /** Where root keeps what was done. The service's own directories are no place for it: an undoing believes what it says. */
