@@ -31,8 +31,8 @@ const CONTESTANTS: Readonly<Record<string, Contestant>> = {
   floor,
 }
 
-function measured({ pid, port, web, protocol, domain, ca, metrics }: Server): Measured {
-  const more = { ...(metrics === undefined ? {} : { metrics }), ...(web === undefined ? {} : { web }) }
+function measured({ pid, port, web, shared, protocol, domain, ca, metrics }: Server): Measured {
+  const more = { ...(metrics && { metrics }), ...(web && { web }), ...(shared && { shared }) }
   return { pid, port, protocol, domain, ca, ...more }
 }
 

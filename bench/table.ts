@@ -47,6 +47,8 @@ const ROWS: readonly Row[] = [
   { figure: 'login.cpu', label: 'login: CPU ms each', digits: 2 },
   { figure: 'login.first', label: '  just after the start', digits: 2 },
   { figure: 'login.rate', label: '  logins/s', digits: 0, more: true },
+  { figure: 'login-shared.cpu', label: '  on the port for everything: CPU ms each', digits: 2 },
+  { figure: 'login-shared.rate', label: '  logins/s', digits: 0, more: true },
   { figure: 'login2.cpu', label: 'login by SASL2 and Bind 2: CPU ms each', digits: 2 },
   { figure: 'login2.rate', label: '  logins/s', digits: 0, more: true },
   { figure: 'login-fast.cpu', label: 'login by token: CPU ms each', digits: 2 },

@@ -43,8 +43,12 @@ export interface FederationWalkParts {
         ping(from: string, to: string): Promise<string | undefined>
       }
     | undefined
+  /** Whether the other server is ourselves: rules and keys say nothing then. */
+  readonly self?: boolean
   readonly now: () => number
 }
+
+const NOT_ASKED = 'They do not ask for it: mostly since our certificate does not prove our domain to them.'
 
 type Said = Omit<FederationStep, 'id' | 'title'>
 
@@ -83,7 +87,7 @@ export class FederationWalk {
   }
 
   async #walk(): Promise<void> {
-    this.#rules()
+    if (!this.#parts.self) this.#rules()
     if (!this.#domain.endsWith('.onion')) await this.#network()
     const works = await this.#overStream((probe, offered) => this.#prove(probe, offered))
     await this.#ping(works)
@@ -222,7 +226,8 @@ export class FederationWalk {
       return this.#say('proof', { result: 'passed', detail })
     }
     const why = sentence(proof.why)
-    if (this.#parts.policy.trust(this.#domain) === 'certificate') this.#stop('proof', why, ADVICE.proof)
+    if (this.#parts.self || this.#parts.policy.trust(this.#domain) === 'certificate')
+      this.#stop('proof', why, ADVICE.proof)
     this.#say('proof', { result: 'notable', detail: `${why} ${DIALBACK_IS_ENOUGH}` })
   }
 
@@ -230,6 +235,7 @@ export class FederationWalk {
   async #prove(probe: Probe, offered: Element): Promise<boolean> {
     this.#offers(offered)
     const byCertificate = await this.#external(probe, offered)
+    if (this.#parts.self) return byCertificate
     const byKey = await this.#dialback(byCertificate, offered.child('dialback', NS_DIALBACK_FEATURE) !== undefined)
     return byCertificate || byKey
   }
@@ -243,9 +249,10 @@ export class FederationWalk {
 
   async #external(probe: Probe, offered: Element): Promise<boolean> {
     if (!mechanismsIn(offered).includes('EXTERNAL')) {
+      if (this.#parts.self) this.#stop('external', NOT_ASKED, ADVICE.external)
       this.#say('external', {
         result: 'skipped',
-        detail: 'They do not ask for it: mostly since our certificate does not prove our domain to them.',
+        detail: NOT_ASKED,
       })
       return false
     }
@@ -312,7 +319,8 @@ export class FederationWalk {
   }
 
   async #ping(works: boolean): Promise<void> {
-    const { running } = this.#parts
+    const { running, self } = this.#parts
+    if (self) return
     if (!running)
       return this.#say('ping', { result: 'skipped', detail: 'No server runs here to which an answer could come.' })
     if (!works) return this.#say('ping', { result: 'skipped', detail: 'They do not let us in.' })

@@ -269,7 +269,7 @@ export async function listenAtAll(
   const { isProxy } = trustOf(config)
   const forSite = { take: (socket: Connection) => site.take(socket), isProxy }
   const forMonitor = { take: (socket: Connection) => monitor.take(socket), isProxy, most: MONITOR_CONNECTIONS }
-  const ways: Readonly<Record<ListenInfo['kind'], (addresses: readonly Address[]) => Promise<readonly Listening[]>>> = {
+  const ways: Readonly<Record<Kind, (addresses: readonly Address[]) => Promise<readonly Listening[]>>> = {
     starttls: (addresses) => clients.listen(addresses, false),
     tls: (addresses) => clients.listen(addresses, true),
     https: (addresses) => clients.listenWeb(addresses, true, forSite),
@@ -299,6 +299,9 @@ export async function listenAtAll(
   return all
 }
 
+/** `own-certificates.ts` answers the DNS, as long as that is wanted. */
+type Kind = Exclude<ListenInfo['kind'], 'dns'>
+
 /** In this order they begin to listen. */
 const KINDS = [
   'starttls',
@@ -316,7 +319,7 @@ const KINDS = [
 ] as const
 
 /** Whether nobody may come there. */
-function isIdle(kind: ListenInfo['kind'], { components, federation, hosts }: Config): boolean {
+function isIdle(kind: Kind, { components, federation, hosts }: Config): boolean {
   if (kind === 'servers' || kind === 'serversTls') return !federation.enabled
   if (kind === 'onion') return !hosts.some(isOnion)
   return kind === 'components' && components.size === 0

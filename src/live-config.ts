@@ -58,9 +58,8 @@ export class LiveConfig {
     const components = [...config.components].map(([name, one]) => [addressOf(name).domain, one] as const)
     return () => {
       const restart: string[] = (
-        ['data', 'store', 'accounts', 'acme', 'listen', 'behind', 'http', 'proxy', 'log'] as const
+        ['data', 'store', 'accounts', 'listen', 'behind', 'http', 'proxy', 'log'] as const
       ).filter((key) => JSON.stringify(config[key]) !== JSON.stringify(this.#config[key]))
-      if ((config.acme === undefined) !== (this.#config.acme === undefined)) restart.push('certificate')
       if (components.length > 0 && !this.#hadComponents) restart.push('components')
       if (config.federation.enabled && !this.#federated) restart.push('federation.enabled')
       if (config.hosts.some(isOnion) && !this.#hadOnion) restart.push('hosts')

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Accounts, createAccounts } from './accounts/accounts.ts'
+import { networkOf } from './accounts/throttle.ts'
 import { systemClock } from './clock.ts'
 import type { Config } from './config/config.ts'
 import type { Software } from './core/feature.ts'
@@ -117,12 +118,13 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
   stops.push(() => metrics.stop())
   const certificates = new Certificates()
   const challenges = new Challenges()
-  const own = new OwnCertificates({
+  const own = await OwnCertificates.open({
     config,
     certificates,
     challenges,
     log,
     hosts: () => [...live.hosts, ...live.moved.keys()],
+    networkOf,
   })
   await certificates.load(await own.files(config))
   stops.push(systemClock.every(TICKET_KEY_TIME, () => certificates.renewTicketKeys()))
@@ -166,7 +168,7 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
   live.options.publicUrl = (host: string) => publicUrl(host, reach)
   live.options.bytestreamProxy = bytestreamsBy(listeners, config, listening)
   stops.push(
-    own.start({
+    await own.start({
       listening,
       servicesOf: (host) => xmpp.servicesOf(host),
       resolves: (name) => network.resolves(name),
@@ -203,7 +205,7 @@ function controlOf(parts: Parts, { own, others, sweeper, listening, stop }: Behi
     status: async () => ({
       ...vitals(parts),
       accounts: await accounts.count(),
-      listening,
+      listening: [...listening, ...own.listening()],
       certificates: own.states(),
     }),
     sessions: () => [...xmpp.sessions()].map(sessionInfo),
@@ -235,7 +237,7 @@ function renewal(
       await network.use(newer.federation)
       const restart = apply()
       xmpp.hostsChanged()
-      own.changed()
+      await own.use(newer)
       log.info('reloaded', { restart })
       return restart
     },

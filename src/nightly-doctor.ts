@@ -37,7 +37,7 @@ export async function nightlyDoctor(parts: Parts, server: RunningServer): Promis
     },
     tell: (text) => tellAdministrators(parts, text),
   })
-  nightly.start()
+  void nightly.start()
   return () => nightly.stop()
 }
 

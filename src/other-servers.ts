@@ -3,6 +3,7 @@
 import { type Clock, systemClock } from './clock.ts'
 import type { Config, FederationRules } from './config/config.ts'
 import type { Router } from './core/router.ts'
+import { LateStreams } from './late-streams.ts'
 import { serverLinkLimits } from './listeners.ts'
 import type { LiveConfig } from './live-config.ts'
 import { type Log, silentLog } from './log.ts'
@@ -13,7 +14,6 @@ import { Certificates } from './net/tls.ts'
 import type { FederationControl, FederationQuestion, FederationReport, FederationStep } from './ops/federation.ts'
 import type { Store } from './store/store.ts'
 import { DialbackKeys } from './stream/s2s/dialback-keys.ts'
-import { ServerStreams } from './stream/s2s/federation.ts'
 import { Policy } from './stream/s2s/policy.ts'
 import { el } from './xml/element.ts'
 import { Jid } from './xmpp/jid.ts'
@@ -32,7 +32,7 @@ export interface OtherServersParts {
 export class OtherServers {
   readonly #parts: OtherServersParts
   readonly #policy: Policy
-  #streams: ServerStreams | undefined
+  #streams: LateStreams | undefined
 
   constructor(parts: OtherServersParts) {
     this.#parts = parts
@@ -45,10 +45,10 @@ export class OtherServers {
   }
 
   /** Makes the streams, for the server without sockets. */
-  streams(router: Router, clock: Clock): ServerStreams {
+  streams(router: Router, clock: Clock): LateStreams {
     const { live, network, store, keys, log, metrics } = this.#parts
     const common = { limits: live.federation, policy: this.#policy, dialer: network.dialer, keys }
-    this.#streams = new ServerStreams({ ...common, router, store, clock, log, metrics })
+    this.#streams = new LateStreams({ ...common, router, store, clock, log, metrics })
     return this.#streams
   }
 
@@ -72,8 +72,11 @@ export class OtherServers {
     const ping = (ours: string, theirs: string): Promise<string | undefined> => pinged(streams, ours, theirs)
     const { FederationWalk } = await import('./federation-walk.ts')
     const parts = { walk: network.walk, dialer: network.dialer, policy: this.#policy, now: systemClock.now }
-    const running = question.self === true ? undefined : { keys, ping } // we would be asking ourselves
-    return new FederationWalk({ ...parts, running }, from, domain, tell).run()
+    if (question.self !== true)
+      return new FederationWalk({ ...parts, running: { keys, ping } }, from, domain, tell).run()
+    return tested(streams, domain, () =>
+      new FederationWalk({ ...parts, running: undefined, self: true }, from, domain, tell).run(),
+    )
   }
 }
 
@@ -106,6 +109,17 @@ export async function testWithoutServer(
   }
 }
 
+/** Lets streams of ourselves come so far that it can be seen how others would be received. */
+async function tested<T>(streams: LateStreams | undefined, domain: string, work: () => Promise<T>): Promise<T> {
+  const all = streams?.tested ?? []
+  all.push(domain)
+  try {
+    return await work()
+  } finally {
+    all.splice(all.indexOf(domain), 1)
+  }
+}
+
 /** The two ends of a test. @throws AdminError */
 function endsOf(
   { from, domain, self }: FederationQuestion,
@@ -128,7 +142,7 @@ function domainOf(text: string): string {
 const OUR_OWN = new Set(['remote-server-timeout', 'remote-server-not-found', 'internal-server-error', 'not-allowed'])
 
 /** Asks the other server something over the streams that stanzas of users take. @returns why no answer came */
-async function pinged(streams: ServerStreams | undefined, ours: string, theirs: string): Promise<string | undefined> {
+async function pinged(streams: LateStreams | undefined, ours: string, theirs: string): Promise<string | undefined> {
   if (!streams) return 'Nothing talks to other servers here.'
   const ends = [Jid.of(undefined, ours), Jid.of(undefined, theirs)] as const
   const answer = await streams.parts.router.ask(...ends, 'get', el('ping', 'urn:xmpp:ping'))

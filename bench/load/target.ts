@@ -9,6 +9,8 @@ export interface Target {
   readonly port: number
   /** Port of 127.0.0.1 with HTTPS, where clients over WebSocket come in. */
   readonly web?: number
+  /** Port of 127.0.0.1 that takes everything: HTTPS, direct TLS of clients and of servers, streams in the clear. */
+  readonly shared?: number
   readonly domain: string
   /** File with the certificate to trust. */
   readonly ca: string

@@ -35,9 +35,9 @@ async function configure(
   dir: string,
   options: ServerOptions,
   store: Store,
-): Promise<{ file: string; tls: number; https: number; metrics: number }> {
+): Promise<{ file: string; tls: number; https: number; shared: number; metrics: number }> {
   const [starttls, tls, https, metrics] = [await freePort(), await freePort(), await freePort(), await freePort()]
-  const http = await freePort()
+  const [http, shared] = [await freePort(), await freePort()]
   const config = {
     hosts: [options.domain],
     data: join(dir, 'data'),
@@ -47,6 +47,7 @@ async function configure(
       tls: [`127.0.0.1:${tls}`],
       https: [`127.0.0.1:${https}`],
       http: [`127.0.0.1:${http}`],
+      shared: [`127.0.0.1:${shared}`],
       proxy: [],
       metrics: [`127.0.0.1:${metrics}`],
       servers: options.federation ? [`127.0.0.1:${options.federation.port}`] : [],
@@ -71,7 +72,7 @@ async function configure(
   mkdirSync(dir, { recursive: true })
   const file = join(dir, 'aenigma.yaml')
   writeFileSync(file, stringify(config))
-  return { file, tls, https, metrics }
+  return { file, tls, https, shared, metrics }
 }
 
 function federationOf({ federation, certificate }: ServerOptions) {
@@ -113,11 +114,12 @@ async function fillArchive(dir: string, messages: number): Promise<void> {
 }
 
 async function start(dir: string, options: ServerOptions, store: Store): Promise<Server> {
-  const { file, tls, https, metrics } = await configure(dir, options, store)
+  const { file, tls, https, shared, metrics } = await configure(dir, options, store)
   const target = {
     protocol: 'xmpp',
     port: tls,
     web: https,
+    shared,
     domain: options.domain,
     ca: options.certificate.cert,
   } as const

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A service that installs itself on a machine of its own, as a value: another service is another such value.
-import type { Check } from './check.ts'
+import type { Ward } from './examine.ts'
 import type { Step } from './step.ts'
 
 /** What a machine must have before anything is changed on it. */
@@ -27,6 +27,6 @@ export interface Appliance {
   readonly records: string
   /** In the order in which they are done; undone in reverse. */
   readonly steps: readonly Step[]
-  /** What to look at afterwards. */
-  readonly checks: readonly Check[]
+  /** What to look at afterwards, of what runs then. */
+  readonly wards: () => Promise<readonly Ward[]>
 }

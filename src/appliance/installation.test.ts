@@ -7,7 +7,9 @@ import { FakeClock } from '../../test/support/fake-clock.ts'
 import { type Answer, FakeMachine } from '../../test/support/fake-machine.ts'
 import type { Appliance } from './appliance.ts'
 import { Installation, StepError } from './installation.ts'
+import type { Json } from './machine.ts'
 import { obstacles } from './needs.ts'
+import { makeDirectory, removeMade } from './restore.ts'
 import { directories } from './steps/directories.ts'
 import { file } from './steps/file.ts'
 import { firewall } from './steps/firewall.ts'
@@ -25,10 +27,12 @@ function webHost(version: string, sshPort?: number, confirm = async () => true):
     needs: { memory: 1 << 28, disk: 1 << 28, ports: [80] },
     data: ['/var/lib/webhost'],
     records: '/opt/webhost/installation',
-    checks: [],
+    wards: async () => [],
     steps: [
       systemUser({ name: 'webhost', home: '/var/lib/webhost' }),
-      directories('directories', 'Pages go there.', [{ path: '/var/lib/webhost', mode: 0o700, owner: 'webhost' }]),
+      directories('directories', 'Pages go there.', [
+        { path: '/var/lib/webhost', mode: 0o700, owner: 'webhost', whole: true },
+      ]),
       release({
         ...{ directory: '/opt/webhost', version, source: '/srv/source', parts: ['program'] },
         command: { path: '/usr/local/bin/webhost', text: '#!/bin/sh\n' },
@@ -55,12 +59,22 @@ function webHost(version: string, sshPort?: number, confirm = async () => true):
   }
 }
 
-/** A Debian on which all programs work; `broken` is the beginning of a command that does not. */
-function debian(broken: { line?: string } = {}): FakeMachine {
+/** A Debian on which all programs work; `line` is the beginning of one that does not, `killed` of one with whose end we end. */
+function debian(broken: { line?: string; killed?: string | undefined } = {}): FakeMachine {
   const state = { user: false, enabled: false, table: false }
   const answers = (line: string): Answer | undefined => {
     if (broken.line !== undefined && line.startsWith(broken.line)) return 1
-    if (line.startsWith('useradd')) machine.put('/etc/passwd', 'root:x:0:0\nwebhost:x:999:999\n')
+    if (broken.killed !== undefined && line.startsWith(broken.killed)) {
+      broken.killed = undefined
+      answers(line)
+      throw new Error('killed')
+    }
+    if (line.startsWith('useradd')) {
+      if (state.user) return 9
+      state.user = true
+      machine.put('/etc/passwd', 'root:x:0:0\nwebhost:x:999:999\n')
+    }
+    if (line.startsWith('userdel')) state.user = false
     if (line.startsWith('userdel')) machine.put('/etc/passwd', 'root:x:0:0\n')
     if (line.startsWith('stat ')) return line.endsWith('/var/lib/webhost') ? 'webhost:webhost\n' : 'root:root\n'
     if (line.startsWith('dpkg-query')) return 'ii \n'
@@ -141,6 +155,56 @@ test('a failure stops it; the next call goes on from there', async () => {
   assert.match((await machine.read('/opt/webhost/installation/log')) ?? '', /apply firewall: failed: "nft --check/)
   broken.line = 'none'
   assert.deepEqual(await (await open(machine, webHost('1.0.0'))).apply(), ['firewall', 'service'])
+})
+
+test('what was killed after any of its programs goes on, and can be undone', async () => {
+  const all = debian()
+  await (await open(all, webHost('1.0.0'))).apply()
+  const changing = all.ran.filter((line) =>
+    /^(useradd|chown|chmod|nft --file|systemctl (daemon|enable|restart))/.test(line),
+  )
+  assert.ok(changing.length > 5)
+  for (const killed of changing) {
+    const machine = debian({ killed })
+    const before = machine.all
+    await assert.rejects((await open(machine, webHost('1.0.0'))).apply(), /killed/)
+    await (await open(machine, webHost('1.0.0'))).apply()
+    assert.deepEqual(await (await open(machine, webHost('1.0.0'))).apply(), [])
+    await (await open(machine, webHost('1.0.0'))).undo()
+    assert.deepEqual(machine.all, before, killed)
+  }
+})
+
+test('data that outlives its user belongs to root, since its number will be that of somebody else', async () => {
+  const machine = debian()
+  await (await open(machine, webHost('1.0.0'))).apply()
+  machine.put('/var/lib/webhost/index.html', 'a page')
+  await (await open(machine, webHost('1.0.0'))).undo()
+  const given = machine.ran.indexOf('chown --recursive --no-dereference root:root /var/lib/webhost')
+  assert.ok(given >= 0 && given < machine.ran.indexOf('userdel webhost'))
+})
+
+test('a full disk keeps nobody from undoing what fills it', async () => {
+  const machine = debian()
+  await (await open(machine, webHost('1.0.0'))).apply({ without: ['motd'] })
+  machine.disk.full = true
+  await (await open(machine, webHost('1.0.0'))).undo()
+  assert.equal(await machine.look('/opt/webhost'), undefined)
+  assert.ok(machine.ran.includes('userdel webhost'))
+})
+
+test('directories that were made by one that was killed meanwhile go, too', async () => {
+  const remembered = new Map<string, Json>()
+  const machine = new FakeMachine().with({
+    get: (key) => remembered.get(key),
+    set: async (key, value) => void remembered.set(key, value),
+  })
+  machine.put('/srv/.keep', '')
+  await makeDirectory(machine, '/srv/a/b/c', { mode: 0o700 })
+  await machine.remove('/srv/a/b') // as if it had been killed after the first
+  await makeDirectory(machine, '/srv/a/b/c', { mode: 0o700 })
+  await removeMade(machine, '/srv/a/b/c')
+  assert.equal(await machine.look('/srv/a'), undefined)
 })
 
 test('what stopped half-way can be undone', async () => {

@@ -99,7 +99,7 @@ export class Installation {
       const step = this.#appliance.steps.find((one) => one.id === id)
       if (!step) throw new Error(`This version does not know the step ${id}; use the one that installed it.`)
       await this.#watched(step, observer, 'undo', () => step.undo(this.#machine(this.#manifest.memoryOf(id))))
-      await this.#manifest.forget(id)
+      await unlessFull(this.#manifest.forget(id)) // undone twice is undone
       undone.push(id)
     }
     await this.#manifest.remove()
@@ -130,7 +130,7 @@ export class Installation {
     const began = this.#clock.now()
     observer.begins?.(step)
     const note = (text: string) =>
-      this.#manifest.log(`${new Date(this.#clock.now()).toISOString()} ${what} ${step.id}: ${text}`)
+      unlessFull(this.#manifest.log(`${new Date(this.#clock.now()).toISOString()} ${what} ${step.id}: ${text}`))
     await note('begins')
     try {
       await work()
@@ -142,4 +142,11 @@ export class Installation {
     await note('done')
     observer.ends?.(step, this.#clock.now() - began)
   }
+}
+
+/** A full disk keeps nobody from undoing what fills it. */
+async function unlessFull(writing: Promise<void>): Promise<void> {
+  await writing.catch((error: unknown) => {
+    if (!(error instanceof Error) || !/ENOSPC|EDQUOT/.test(error.message)) throw error
+  })
 }

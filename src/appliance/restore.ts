@@ -36,14 +36,19 @@ export async function restore(machine: Machine, path: string): Promise<void> {
 export async function makeDirectory(machine: Machine, path: string, rights: Rights): Promise<void> {
   const missing: string[] = []
   for (let one = path; !(await machine.look(one)); one = dirname(one)) missing.unshift(one)
-  if (missing.length > 0) await machine.memory.set(`made ${path}`, missing)
+  const made = new Set([...madeFor(machine, path), ...missing]) // some are there already if this was killed meanwhile
+  if (missing.length > 0) await machine.memory.set(`made ${path}`, [...made])
   await machine.makeDirectory(path, rights)
+}
+
+/** From the top. */
+function madeFor(machine: Machine, path: string): readonly string[] {
+  return z.array(z.string()).safeParse(machine.memory.get(`made ${path}`)).data ?? []
 }
 
 /** Removes the directories that `makeDirectory` made for this path, as far as they are empty. */
 export async function removeMade(machine: Machine, path: string): Promise<void> {
-  const { data: made = [] } = z.array(z.string()).safeParse(machine.memory.get(`made ${path}`))
-  for (const one of made.toReversed()) if (!(await machine.removeEmpty(one))) return
+  for (const one of madeFor(machine, path).toReversed()) if (!(await machine.removeEmpty(one))) return
 }
 
 /** What somebody asks for now, or asked for when it was done. */

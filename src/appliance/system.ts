@@ -17,6 +17,7 @@ import {
   rm,
   rmdir,
   symlink,
+  unlink,
 } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -63,7 +64,7 @@ export class System implements Machine {
 
   async write(path: string, text: string, rights: Rights): Promise<void> {
     const target = this.#at(path)
-    const beside = `${target}.new-${process.pid}`
+    const beside = besideOf(target)
     await rm(beside, { force: true })
     const file = await open(beside, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, 0o600)
     try {
@@ -106,12 +107,13 @@ export class System implements Machine {
 
   async own(path: string, { mode, owner = 'root' }: Rights): Promise<void> {
     const [uid, gid] = await this.#ids(owner)
+    if ((await this.look(path))?.kind === 'link') throw new Error(`${path} is a link; it must be a place of its own.`)
     await lchown(this.#at(path), uid, gid)
     await chmod(this.#at(path), mode)
   }
 
   async link(path: string, target: string): Promise<void> {
-    const beside = `${this.#at(path)}.new-${process.pid}`
+    const beside = besideOf(this.#at(path))
     await rm(beside, { force: true })
     await symlink(target, beside)
     await rename(beside, this.#at(path))
@@ -127,8 +129,9 @@ export class System implements Machine {
     return rename(this.#at(from), this.#at(to))
   }
 
-  remove(path: string): Promise<void> {
-    return rm(this.#at(path), { recursive: true, force: true })
+  async remove(path: string): Promise<void> {
+    await rm(this.#at(path), { recursive: true, force: true })
+    await unless(['ENOENT', 'ENOTDIR'], unlink(besideOf(this.#at(path))))
   }
 
   async removeEmpty(path: string): Promise<boolean> {
@@ -153,6 +156,11 @@ export class System implements Machine {
     const lines = ((await this.read(file)) ?? '').split('\n')
     return lines.map((line) => line.split(':')).find(([first]) => first === name)
   }
+}
+
+/** Where something is until it is whole; the same name each time, so that nothing stays when we are killed meanwhile. */
+function besideOf(target: string): string {
+  return `${target}.half-written`
 }
 
 const forgetful: Memory = { get: () => undefined, set: async (_key: string, _value: Json) => undefined }

@@ -13,7 +13,7 @@ import { result, say } from './output.ts'
 
 /** Does what `aenigma dns` was asked for. */
 export async function show(options: DnsOptions, config: Config, request: DnsRequest): Promise<void> {
-  const records = wantedRecords(config, request)
+  const records = await wantedRecords(config, request)
   assertSome(records.length, config, request)
   if (options.zone)
     return result(options.json, records, () => zoneText(records.flatMap(({ wanted }) => wanted)).trimEnd())
@@ -45,12 +45,14 @@ function advice(checked: readonly Checked[]): readonly string[] {
   return ['"aenigma dns --no-check" shows what to type into a form, "aenigma dns apply" puts it there.']
 }
 
+/** What was changed. */
+interface Applied {
+  readonly changes: number
+  readonly changed: readonly (Change & { readonly zone: string })[]
+}
+
 /** Does what `aenigma dns apply` was asked for. */
-export async function applyAll(
-  options: DnsOptions,
-  config: Config,
-  request: DnsRequest,
-): Promise<{ readonly changes: number }> {
+export async function applyAll(options: DnsOptions, config: Config, request: DnsRequest): Promise<Applied> {
   const provider = await providerOf(config.dns, fetch)
   const checked = await checkedRecords(config, request)
   assertSome(checked.length, config, request)
@@ -62,7 +64,8 @@ export async function applyAll(
     zones.push([zone, await changesFor(provider, zone, records)])
   }
   const wanted = zones.filter(([, changes]) => changes.length > 0)
-  if (wanted.length === 0) return { changes: 0 }
+  const changed = wanted.flatMap(([zone, list]) => list.map((change) => ({ zone, ...change })))
+  if (wanted.length === 0) return { changes: 0, changed }
   if (!options.json) for (const [zone, changes] of wanted) say(changesText(zone, changes))
   await agree(options, provider)
   let changes = 0
@@ -72,7 +75,7 @@ export async function applyAll(
       changes++
     }
   }
-  return { changes }
+  return { changes, changed }
 }
 
 async function agree({ yes, json }: DnsOptions, { name }: DnsProvider): Promise<void> {

@@ -5,7 +5,7 @@ import { formLines } from '../appliance/dns/text.ts'
 import type { HostDns } from '../ops/dns-check.ts'
 import type { Change } from '../ops/dns-provider.ts'
 import type { HostRecords } from '../ops/dns-records.ts'
-import { table } from './output.ts'
+import { printable, table } from './output.ts'
 
 const MARKS: Readonly<Record<Verdict['state'], string>> = {
   right: '✓',
@@ -36,11 +36,13 @@ export function checkText({ host, zone, signed, verdicts, notes }: HostDns): str
   const head = zone === null ? host : `${host}  (zone ${zone}, ${dnssec})`
   const mark = ({ state, optional }: Verdict): string => (state === 'missing' && optional ? '· could be' : MARKS[state])
   const rows = verdicts.map((one) => [mark(one), one.name, one.type, valueText(one)])
-  return [head, '', table(['', 'Name', 'Type', 'Value'], rows), ...notes.map((one) => `Note: ${one}`)].join('\n')
+  return [head, '', table(['', 'Name', 'Type', 'Value'], rows), ...notes.map((one) => `Note: ${printable(one)}`)].join(
+    '\n',
+  )
 }
 
 function valueText({ state, wanted, found, why }: Verdict): string {
-  const list = (values: readonly string[]): string => values.join(', ') || 'nothing'
+  const list = (values: readonly string[]): string => printable(values.join(', ')) || 'nothing'
   if (state === 'wrong') return `found ${list(found)}; wanted ${list(wanted)}`
   if (state === 'leftover') return `found ${list(found)}; remove it: ${why}`
   return list(wanted)
@@ -52,5 +54,5 @@ export function changesText(zone: string, changes: readonly Change[]): string {
     ...from.filter((value) => !to.includes(value)).map((value) => `- ${name}. ${type} ${value}`),
     ...to.filter((value) => !from.includes(value)).map((value) => `+ ${name}. ${ttl} ${type} ${value}`),
   ])
-  return [`The zone ${zone}:`, ...lines.map((line) => `  ${line}`)].join('\n')
+  return [`The zone ${zone}:`, ...lines.map((line) => `  ${printable(line)}`)].join('\n')
 }

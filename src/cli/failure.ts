@@ -51,5 +51,10 @@ export function failureOf(error: unknown): Failure {
 export function report(failure: Failure, json: boolean): void {
   const { code, message, advice } = failure
   if (json) process.stderr.write(`${JSON.stringify({ error: { code, message, ...(advice ? { advice } : {}) } })}\n`)
-  else process.stderr.write(`aenigma: ${message}\n${advice === undefined ? '' : `${advice}\n`}`)
+  else process.stderr.write(steerless(`aenigma: ${message}\n${advice === undefined ? '' : `${advice}\n`}`))
+}
+
+/** Messages quote others: nothing of that may steer a terminal. */
+function steerless(text: string): string {
+  return text.replace(/[^\P{Cc}\n\t]+/gu, ' ')
 }

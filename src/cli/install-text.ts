@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // What `aenigma install` and `aenigma uninstall` print.
+
+import type { CheckReport } from '../appliance/examine.ts'
 import type { Planned } from '../appliance/installation.ts'
 import type { Obstacle } from '../appliance/needs.ts'
 import type { Config } from '../config/config.ts'
 import { wantedRecords } from '../ops/dns.ts'
 import type { NewInvitationInfo } from '../ops/invitations.ts'
 import { formText } from './dns-text.ts'
+import { checksText } from './doctor.ts'
 import { timeText } from './output.ts'
 
 const MARKS: Readonly<Record<Planned['state'], string>> = { done: '✓', wanted: '+', left: '·' }
@@ -35,23 +38,35 @@ export interface Ending {
   readonly config: Config
   /** How many steps were taken. */
   readonly steps: number
+  /** What was seen afterwards, if anything could be. */
+  readonly checks: CheckReport | undefined
   /** For the first administrator. */
   readonly invitation: NewInvitationInfo | undefined
   readonly ms: number
 }
 
 /** The end of an installation: what is left to do. */
-export async function closing({ name, config, steps, invitation, ms }: Ending): Promise<string> {
-  const records = wantedRecords(config).map((one) => formText(config.dns.zone ?? one.host, one))
+export async function closing({ name, config, steps, checks, invitation, ms }: Ending): Promise<string> {
   return [
+    ...(checks ? [checksText(checks)] : []),
     '',
     `The server runs (${steps === 1 ? '1 step' : `${steps} steps`}, ${(ms / 1000).toFixed(0)} s). "${name} status" tells how it is.`,
     '',
+    ...(await recordLines(name, config, checks)),
+    ...(invitation ? await invitationLines(invitation) : []),
+  ].join('\n')
+}
+
+/** Not where all of them are right already. */
+async function recordLines(name: string, config: Config, checks: CheckReport | undefined): Promise<readonly string[]> {
+  const seen = checks?.findings.filter(({ id }) => id.startsWith('dns.')) ?? []
+  if (seen.length > 0 && seen.every(({ level }) => level === 'ok')) return []
+  const records = (await wantedRecords(config)).map((one) => formText(config.dns.zone ?? one.host, one))
+  return [
     `Put these records where your domain lives; "${name} dns" tells whether they are right, and "${name} doctor" looks at everything.`,
     '',
     records.join('\n\n'),
-    ...(invitation ? await invitationLines(invitation) : []),
-  ].join('\n')
+  ]
 }
 
 async function invitationLines({ link, uri, expires }: NewInvitationInfo): Promise<readonly string[]> {

@@ -49,7 +49,7 @@ export async function wantedHere(asked: string | undefined, options: InstallOpti
   const appliance = aenigma({
     configText: text,
     domain: config.hosts[0] ?? '',
-    ports: { tcp: portsOf(config), udp: [] },
+    ports: { tcp: portsOf(config), udp: [...new Set(config.listen.dns.map(({ port }) => port))] },
     version: await programVersion(PROGRAM_SOURCE),
     source: PROGRAM_SOURCE,
     brought: await broughtPackages(),
@@ -59,6 +59,10 @@ export async function wantedHere(asked: string | undefined, options: InstallOpti
     onionAddress: onionAddressOf(config),
     timeZone: options.timeZone,
     locale: options.locale,
+    wards: async () => {
+      const { freshSubject, wardsFor } = await import('../ops/doctor/doctor.ts')
+      return wardsFor(await freshSubject(config, askInstalled))
+    },
   })
   return { appliance, config }
 }
@@ -79,6 +83,7 @@ export function applianceToUndo(): Appliance {
     onionAddress: '',
     timeZone: undefined,
     locale: undefined,
+    wards: async () => [],
   })
 }
 
@@ -161,9 +166,9 @@ async function askDomain({ yes, json }: InstallOptions): Promise<string> {
 
 /** Those that others reach. */
 function portsOf({ listen, components }: Config): readonly number[] {
-  const { starttls, tls, servers, serversTls, shared, redirect, https, http, proxy } = listen
+  const { starttls, tls, servers, serversTls, shared, redirect, dns, https, http, proxy } = listen
   const inner = components.size > 0 ? listen.components : []
-  const all = [starttls, tls, servers, serversTls, shared, redirect, https, http, proxy, inner].flat()
+  const all = [starttls, tls, servers, serversTls, shared, redirect, dns, https, http, proxy, inner].flat()
   const local = (host: string): boolean => host === 'localhost' || host === '::1' || host.startsWith('127.')
   return [...new Set(all.filter(({ host }) => !local(host)).map(({ port }) => port))].sort((a, b) => a - b)
 }

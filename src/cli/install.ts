@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // `aenigma install`: puts the server onto this machine, step by step, and says what is left to do.
 import type { Command } from 'commander'
+import type { Appliance } from '../appliance/appliance.ts'
+import type { CheckReport } from '../appliance/examine.ts'
 import { Installation, type Planned, StepError, type Wish } from '../appliance/installation.ts'
 import { obstacles } from '../appliance/needs.ts'
 import { System } from '../appliance/system.ts'
@@ -8,6 +10,7 @@ import { systemClock } from '../clock.ts'
 import { wantedRecords } from '../ops/dns.ts'
 import type { NewInvitationInfo } from '../ops/invitations.ts'
 import type { Status } from '../ops/running-server.ts'
+import { teller } from './doctor.ts'
 import { Failure } from './failure.ts'
 import { closing, obstaclesText, planText, planValue } from './install-text.ts'
 import { askInstalled, type InstallOptions, wantedHere, wantedSteps } from './install-wish.ts'
@@ -67,13 +70,23 @@ async function install(domain: string | undefined, options: InstallOptions): Pro
   }
   if (!nothing && !options.yes && !options.json) await goAhead()
   const changed = nothing ? [] : await carryOut(installation, wish, plan, options)
+  const checks = changed.length > 0 ? await looked(appliance, options) : undefined
   const invitation = changed.length > 0 ? await invite() : undefined
   const ms = Math.round(performance.now() - began)
   if (options.json) {
-    const records = wantedRecords(config).flatMap(({ wanted }) => wanted)
-    say(JSON.stringify({ changed, plan: planValue(plan), records, invitation: invitation ?? null, ms }))
+    const records = (await wantedRecords(config)).flatMap(({ wanted }) => wanted)
+    say(
+      JSON.stringify({
+        changed,
+        plan: planValue(plan),
+        records,
+        checks: checks ?? null,
+        invitation: invitation ?? null,
+        ms,
+      }),
+    )
   } else if (changed.length === 0) say('Nothing was changed: 0 steps.')
-  else say(await closing({ name: appliance.name, config, steps: changed.length, invitation, ms }))
+  else say(await closing({ name: appliance.name, config, steps: changed.length, checks, invitation, ms }))
 }
 
 async function goAhead(): Promise<void> {
@@ -106,6 +119,21 @@ async function carryOut(
     throw new Failure('step-failed', `The step "${error.step}" failed: ${error.message}`, advice)
   }
 }
+
+/** Looks at what runs now. It was installed in any case: what goes wrong with looking is no failure of that. */
+async function looked(appliance: Appliance, { json }: InstallOptions): Promise<CheckReport | undefined> {
+  const { examine } = await import('../appliance/examine.ts')
+  try {
+    if (!json) say('\nLooking whether all is well:\n')
+    return await examine(await appliance.wards(), { total: LOOK_TIME, ...(json ? {} : { tell: teller() }) })
+  } catch (error) {
+    if (!json) say(`It could not be found out: ${error instanceof Error ? error.message : error}`)
+    return undefined
+  }
+}
+
+/** How long that may take, in ms. */
+const LOOK_TIME = 90_000
 
 /** For the first administrator, if there is nobody yet. */
 async function invite(): Promise<NewInvitationInfo | undefined> {

@@ -2,26 +2,7 @@
 // The command line: reads the arguments, runs one command, and ends with 0, 1 (it failed) or 2 (it was asked wrongly).
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
-import { addCompliance } from './compliance.ts'
-import { addConfig } from './config-check.ts'
-import { addDns } from './dns.ts'
-import { addDoctor } from './doctor.ts'
 import { failureOf, report } from './failure.ts'
-import { addFederation } from './federation.ts'
-import { addInstall } from './install.ts'
-import { addInvite } from './invite.ts'
-import { addPush } from './push.ts'
-import { addReload } from './reload.ts'
-import { addReports } from './reports.ts'
-import { addRestart } from './restart.ts'
-import { addRooms } from './rooms.ts'
-import { addSessions } from './sessions.ts'
-import { addStatus } from './status.ts'
-import { addStop } from './stop.ts'
-import { addUninstall } from './uninstall.ts'
-import { addUp } from './up.ts'
-import { addUploads } from './uploads.ts'
-import { addUser } from './user.ts'
 
 const EXAMPLES = `
 Examples:
@@ -33,7 +14,34 @@ Examples:
   $ aenigma status                        how the server is
 `
 
-function program(): Command {
+/** Adds a command to the program. */
+type Add = (program: Command) => void
+
+/** All commands, in the order of the help. Each is loaded for itself, so that the server does not carry the others with it. */
+const COMMANDS: Readonly<Record<string, () => Promise<Add>>> = {
+  up: async () => (await import('./up.ts')).addUp,
+  status: async () => (await import('./status.ts')).addStatus,
+  sessions: async () => (await import('./sessions.ts')).addSessions,
+  push: async () => (await import('./push.ts')).addPush,
+  reports: async () => (await import('./reports.ts')).addReports,
+  uploads: async () => (await import('./uploads.ts')).addUploads,
+  rooms: async () => (await import('./rooms.ts')).addRooms,
+  federation: async () => (await import('./federation.ts')).addFederation,
+  reload: async () => (await import('./reload.ts')).addReload,
+  restart: async () => (await import('./restart.ts')).addRestart,
+  stop: async () => (await import('./stop.ts')).addStop,
+  user: async () => (await import('./user.ts')).addUser,
+  invite: async () => (await import('./invite.ts')).addInvite,
+  config: async () => (await import('./config-check.ts')).addConfig,
+  dns: async () => (await import('./dns.ts')).addDns,
+  doctor: async () => (await import('./doctor.ts')).addDoctor,
+  compliance: async () => (await import('./compliance.ts')).addCompliance,
+  install: async () => (await import('./install.ts')).addInstall,
+  uninstall: async () => (await import('./uninstall.ts')).addUninstall,
+}
+
+/** @param word the first one after the program's name; whatever is no command (a mistake, `help`) needs to know all of them */
+async function program(word: string | undefined): Promise<Command> {
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
   const all = new Command('aenigma')
     .description('The secure-by-default, one-touch XMPP server for everyone.')
@@ -41,34 +49,14 @@ function program(): Command {
     .addHelpText('after', EXAMPLES)
     .showSuggestionAfterError()
     .exitOverride()
-  for (const add of [
-    addUp,
-    addStatus,
-    addSessions,
-    addPush,
-    addReports,
-    addUploads,
-    addRooms,
-    addFederation,
-    addReload,
-    addRestart,
-    addStop,
-    addUser,
-    addInvite,
-    addConfig,
-    addDns,
-    addDoctor,
-    addCompliance,
-    addInstall,
-    addUninstall,
-  ])
-    add(all)
+  const wanted = word !== undefined && Object.hasOwn(COMMANDS, word) ? [word] : Object.keys(COMMANDS)
+  for (const name of wanted) (await COMMANDS[name]?.())?.(all)
   return all
 }
 
 async function run(argv: readonly string[]): Promise<number> {
   try {
-    await program().parseAsync(argv)
+    await (await program(argv[2])).parseAsync(argv)
     return Number(process.exitCode ?? 0) // a command that ran, and tells something by its status
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2 // it has printed its message

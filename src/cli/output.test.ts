@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { checkText } from './dns-text.ts'
 import { bytesText, leftText, spanText, table, timeText } from './output.ts'
 
 test('values as people read them', () => {
@@ -22,4 +23,13 @@ test('values as people read them', () => {
     ),
     'A     LONG\nlong  b\nc',
   )
+})
+
+test('what a name server says does not steer the terminal', () => {
+  const verdict = { name: 'example.org', type: 'CAA', ttl: 1, why: 'x', optional: false } as const
+  const found = ['0 issue "\u001b]0;owned\u0007\u009b2J\r✓"']
+  const verdicts = [{ ...verdict, state: 'wrong' as const, wanted: ['0 issue "a"'], found }]
+  const notes = ['ns1 (192.0.2.1) says \u001b[2J']
+  const text = checkText({ host: 'example.org', zone: 'example.org', signed: false, answered: true, verdicts, notes })
+  assert.doesNotMatch(text, /[^\P{Cc}\n]/u)
 })

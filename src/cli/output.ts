@@ -6,6 +6,11 @@ export function say(line: string): void {
   process.stdout.write(`${line}\n`)
 }
 
+/** What others said, name servers and certificate authorities for instance: nothing of it may steer a terminal, nor look like another line. */
+export function printable(text: string): string {
+  return text.replace(/[\p{C}\p{Z}]+/gu, ' ').slice(0, 2000)
+}
+
 /** Prints the result: as JSON if that was asked for, else as text. */
 export function result(json: boolean | undefined, value: unknown, text: () => string): void {
   say(json ? JSON.stringify(value) : text())

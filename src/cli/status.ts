@@ -3,7 +3,7 @@
 import type { Command } from 'commander'
 import type { Status } from '../ops/running-server.ts'
 import { withServer } from './connection.ts'
-import { bytesText, result, spanText } from './output.ts'
+import { bytesText, printable, result, spanText } from './output.ts'
 import { type CommonOptions, withCommonOptions } from './where.ts'
 
 const EXAMPLES = `
@@ -51,7 +51,7 @@ function certificateText({
   const day = new Date(until).toISOString().slice(0, 10)
   const what = provisional ? 'none yet, one that nobody trusts is shown' : `until ${day}, for ${names.join(', ')}`
   const without = missing.length > 0 ? `; not for ${missing.join(', ')}, which have no address` : ''
-  return `${host}: ${what}${without}${failure ? `; ${failure.times > 0 ? `failed ${failure.times}x` : 'waits'}: ${failure.why}` : ''}`
+  return `${host}: ${what}${without}${failure ? `; ${failure.times > 0 ? `failed ${failure.times}x` : 'waits'}: ${printable(failure.why)}` : ''}`
 }
 
 /** An address and port as they are written together. */

@@ -20,16 +20,22 @@ export interface CommonOptions {
 /** Adds the options that say which server is meant, and `--json`. */
 export function withCommonOptions(command: Command): Command {
   return command
-    .option('-c, --config <file>', `the configuration file (default: ./${DEFAULT_FILE} if there is one)`)
+    .option(
+      '-c, --config <file>',
+      `the configuration file (default: ./${DEFAULT_FILE} if there is one, or ${INSTALLED_CONFIG} where it is installed)`,
+    )
     .option('-d, --data <dir>', `the data directory (default: what the configuration says, or ./${DEFAULT_DATA})`)
     .option('--json', 'print JSON, for programs')
 }
 
-/** The configuration file that is meant; undefined in the trial mode. */
-export function configFileOf({ config, data }: CommonOptions): string | undefined {
+/**
+ * The configuration file that is meant; undefined in the trial mode. The installed program is called by root, wherever root is at
+ * that time: it believes no file that lies there, in /tmp for instance, and may be anybody's.
+ */
+export function configFileOf({ config, data }: CommonOptions, installed: boolean = isInstalled()): string | undefined {
   if (config !== undefined || data !== undefined) return config
-  if (existsSync(DEFAULT_FILE)) return DEFAULT_FILE
-  return isInstalled() ? INSTALLED_CONFIG : undefined
+  if (installed) return INSTALLED_CONFIG
+  return existsSync(DEFAULT_FILE) ? DEFAULT_FILE : undefined
 }
 
 /** The configuration that is meant. @throws ConfigError */

@@ -18,8 +18,19 @@ export interface AcmeOptions {
   readonly staging?: string | undefined
   readonly fallback?: string | undefined
   readonly email?: string | undefined
-  readonly challenge: 'auto' | 'tls-alpn-01' | 'http-01'
+  readonly challenge: 'auto' | 'tls-alpn-01' | 'http-01' | 'dns-01' | 'delegated'
+  /** Whether one name with `*.` stands for all services. */
+  readonly wildcard: boolean
   readonly keepKey: boolean
+  readonly eab?: AccountBinding | undefined
+  readonly fallbackEab?: AccountBinding | undefined
+}
+
+/** What an authority gave to those whom it knows already (RFC 8555 §7.3.4). */
+export interface AccountBinding {
+  readonly kid: string
+  /** In base64url. */
+  readonly key: string
 }
 
 function directory(help: string) {
@@ -31,6 +42,18 @@ function directory(help: string) {
     )
     .meta(told(help, `${Object.keys(KNOWN).join(', ')}, or a URL`))
 }
+
+const binding = (help: string) =>
+  z
+    .strictObject({
+      kid: z.string().min(1).meta(told('The name of the key.', 'text')),
+      key: z
+        .string()
+        .regex(/^[A-Za-z0-9+/_-]{22,}={0,2}$/, 'must be a key in base64url')
+        .meta(told('The key: a secret.', 'base64url')),
+    })
+    .optional()
+    .meta({ description: help })
 
 /** The section. */
 export const acme = section(
@@ -44,10 +67,21 @@ export const acme = section(
       .regex(/^[^\s@]+@[^\s@]+$/, 'must be an e-mail address')
       .optional()
       .meta(told('Where the authority may write to.', 'e-mail address')),
-    challenge: choice(['auto', 'tls-alpn-01', 'http-01'], {
+    eab: binding('The key that the authority gave to bind our account to one there (RFC 8555 §7.3.4).'),
+    fallbackEab: binding('The same of the fallback.'),
+    challenge: choice(['auto', 'tls-alpn-01', 'http-01', 'dns-01', 'delegated'], {
       default: 'auto',
-      help: 'How the domains are proved: on port 443 (`tls-alpn-01`, by `listen.shared`), on port 80 (`http-01`, by `listen.redirect`), or one after the other.',
+      help: 'How the domains are proved: on port 443 (`tls-alpn-01`, by `listen.shared`), on port 80 (`http-01`, by `listen.redirect`), or one after the other (`auto`); in the DNS, by the provider of the section `dns` (`dns-01`), or by aliases that lead to this server (`delegated`, by `listen.dns`): see docs/certificates.md.',
     }),
+    wildcard: z
+      .boolean()
+      .optional()
+      .meta(
+        told(
+          'Whether the certificate is for a domain and `*.` before it, instead of for each service; takes a proof in the DNS. With `delegated` it is the default, since it makes do with one alias for each domain.',
+          'true or false',
+        ),
+      ),
     keepKey: flag({
       default: false,
       help: 'Whether renewed certificates keep their key, as TLSA records of usage 3 want it.',
@@ -57,9 +91,11 @@ export const acme = section(
 )
 
 /** With what the names of authorities stand for. */
-export function acmeOptions({ authority, fallback, ...rest }: z.output<typeof acme>): AcmeOptions {
+export function acmeOptions({ authority, fallback, wildcard, ...rest }: z.output<typeof acme>): AcmeOptions {
   const known = KNOWN[authority]
+  const inDns = rest.challenge === 'dns-01' || rest.challenge === 'delegated'
   return {
+    wildcard: inDns && (wildcard ?? rest.challenge === 'delegated'),
     directory: known?.directory ?? authority,
     staging: known?.staging,
     ...(fallback === undefined ? {} : { fallback: KNOWN[fallback]?.directory ?? fallback }),

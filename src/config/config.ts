@@ -91,6 +91,8 @@ export interface DnsRules {
   readonly tokenFile?: string | undefined
   readonly addresses: readonly string[]
   readonly target?: string | undefined
+  /** Who is asked what the zones say; none: those that the DNS names. */
+  readonly servers: readonly Address[]
 }
 
 /** How passwords are kept and proved. */
@@ -138,6 +140,8 @@ export interface Config {
     readonly shared: readonly Address[]
     /** For browsers that come without TLS. */
     readonly redirect: readonly Address[]
+    /** For the DNS, where domains are proved by aliases that lead here. */
+    readonly dns: readonly Address[]
     readonly metrics: readonly Address[]
     /** Where Tor hands over what comes to an onion service, if one of `hosts` is one. */
     readonly onion: readonly Address[]

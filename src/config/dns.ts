@@ -2,7 +2,7 @@
 // The options about the records that this server needs in the DNS.
 import { z } from 'zod'
 import { isDomain } from './domains.ts'
-import { place, section, texts, told } from './kinds.ts'
+import { nameServers, place, section, texts, told } from './kinds.ts'
 import { isIpAddress } from './units.ts'
 
 const file = (help: string) => z.string().min(1).optional().meta(told(help, 'file'))
@@ -18,6 +18,9 @@ export const dns = section(
       .meta(told('Who keeps the zone, for `aenigma dns apply`.', 'rfc2136, desec, cloudflare or hetzner')),
     zone: domain('The zone, if it is not the one that the DNS says our domain is in.'),
     server: place({ help: 'The name server that takes changes by RFC 2136, such as `192.0.2.53:53`.' }),
+    servers: nameServers({
+      help: 'The servers to ask what the zone says, where those that the DNS names cannot be asked from here (as `--server`).',
+    }),
     keyName: z.string().min(1).optional().meta(told('The name of the key for RFC 2136 (hmac-sha256).', 'name')),
     keyFile: file('The file with that key in base64.'),
     tokenFile: file('The file with the token for deSEC, Cloudflare or Hetzner.'),

@@ -75,6 +75,14 @@ export function certificateMistakes(raw: Raw, hosts: readonly string[], source: 
   ]
 }
 
+/** What proving a domain in the DNS takes. */
+export function proofMistakes({ acme, dns }: Raw, source: Source): readonly Mistake[] {
+  const of = (section: unknown, key: string): unknown =>
+    section !== null && typeof section === 'object' ? (section as Raw)[key] : undefined
+  if (of(acme, 'challenge') !== 'dns-01' || of(dns, 'provider') !== undefined) return []
+  return [source.mistake(['acme', 'challenge'], 'dns-01 takes somebody who keeps the zone: see dns.provider')]
+}
+
 /** Whether there may be an authority that gives a certificate for it: one that everybody trusts, or one of somebody's own. */
 function canBeGot(host: string, { acme }: Raw): boolean {
   const authority = acme !== null && typeof acme === 'object' && 'authority' in acme ? String(acme.authority) : ''

@@ -14,25 +14,44 @@ export function isInstalled(): boolean {
   return import.meta.dirname.startsWith(INSTALLED_PROGRAM)
 }
 
-/** The SSH connection that this program was called over, if it was, by way of sudo, too: the client's address and port, and ours. */
-export function sshConnection():
-  | { readonly address: string; readonly port: number; readonly serverPort: number }
-  | undefined {
-  const [address, port, , serverPort] = (process.env.SSH_CONNECTION ?? connectionOf(process.ppid)).split(' ')
-  if (!address || !port || !serverPort) return undefined
-  return { address, port: Number(port), serverPort: Number(serverPort) }
+/** An SSH connection: the client's address and port, and ours. */
+interface SshConnection {
+  readonly address: string
+  readonly port: number
+  readonly serverPort: number
 }
 
-/** What a process, or one of those that called it, was told by sshd: sudo tells nothing of it to those whom it starts. */
-function connectionOf(pid: number): string {
-  for (let one = pid; one > 1; ) {
-    try {
-      const told = /(?:^|\0)SSH_CONNECTION=([^\0]*)/.exec(readFileSync(`/proc/${one}/environ`, 'utf8'))?.[1]
-      if (told !== undefined) return told
-      one = Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${one}/status`, 'utf8'))?.[1] ?? 0)
-    } catch {
-      return '' // it is somebody else's, or over: then nobody knows
-    }
+/** How many parents are asked at most. */
+const GENERATIONS = 64
+
+/**
+ * The SSH connection that this program was called over, if it was. `sudo` and `su -` take it out of the environment, but it is
+ * still in that of the shell that they were called from.
+ */
+export function sshConnection(
+  own: string | undefined = process.env.SSH_CONNECTION,
+  { proc, pid }: { readonly proc: string; readonly pid: number } = { proc: '/proc', pid: process.ppid },
+): SshConnection | undefined {
+  let found = connectionIn(own)
+  for (let one = pid, generation = 0; !found && one > 0 && generation < GENERATIONS; generation++) {
+    const environment = textOf(`${proc}/${one}/environ`).split('\0')
+    found = connectionIn(environment.find((line) => line.startsWith('SSH_CONNECTION='))?.slice(15))
+    one = Number(/^PPid:\s+(\d+)$/m.exec(textOf(`${proc}/${one}/status`))?.[1] ?? 0)
   }
-  return ''
+  return found
+}
+
+function connectionIn(text = ''): SshConnection | undefined {
+  const [, address = '', port, serverPort] = /^(\S+) (\d{1,5}) \S+ (\d{1,5})$/.exec(text) ?? []
+  const connection = { address, port: Number(port), serverPort: Number(serverPort) }
+  return connection.port <= 65_535 && connection.serverPort <= 65_535 ? connection : undefined
+}
+
+/** '' for what is not there, or not ours to see. */
+function textOf(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch {
+    return '' // then nothing is known of it
+  }
 }

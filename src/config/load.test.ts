@@ -40,6 +40,7 @@ test('one line and a certificate are a whole configuration', () => {
     serversTls: [{ host: '::', port: 5270 }],
     shared: [],
     redirect: [],
+    dns: [],
     https: [{ host: '::', port: 5443 }],
     http: [{ host: '127.0.0.1', port: 5280 }],
     metrics: [{ host: '127.0.0.1', port: 5281 }],
@@ -75,6 +76,8 @@ test('one line is a whole configuration: certificates are got by the ports that 
   assert.deepEqual([listen.shared, listen.redirect], [[{ host: '::', port: 443 }], [{ host: '::', port: 80 }]])
   assert.equal(acme?.directory, 'https://acme-v02.api.letsencrypt.org/directory')
   assert.equal(acme?.staging, 'https://acme-staging-v02.api.letsencrypt.org/directory')
+  const delegated = loadConfig('domain: example.org\nacme: {challenge: delegated}', options)
+  assert.deepEqual([delegated.listen.dns, delegated.acme?.wildcard], [[{ host: '::', port: 53 }], true])
   const own = loadConfig('domain: a.test\nlisten: {shared: []}\nacme: {authority: https://ca.test/dir}', options)
   assert.deepEqual([own.listen.shared, own.acme?.directory, own.acme?.staging], [[], 'https://ca.test/dir', undefined])
   assert.equal(loadConfig(`domain: example.org\n${CERTIFICATE}`, options).acme, undefined)
@@ -239,6 +242,14 @@ ${CERTIFICATE}moved:
     '5: federation.block[2]: must be a domain such as example.org, or *.example.org for all below it',
     '6: federation.allow: must be text',
     '7: federation.queueTime: must be at least 10s',
+  ],
+  'a proof in the DNS by nobody': [
+    'domain: a.example.org\nacme:\n  challenge: dns-01',
+    '3: acme.challenge: dns-01 takes somebody who keeps the zone: see dns.provider',
+  ],
+  'a key of an account that is none': [
+    'domain: a.example.org\nacme:\n  eab: { kid: a, key: short }',
+    '3: acme.eab.key: must be a key in base64url',
   ],
   'half a certificate': ['domain: a.example\ncertificate:\n  cert: a', '2: certificate.key: is missing'],
 }

@@ -3,7 +3,7 @@
 import { access, constants, readFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { type ZodType, z } from 'zod'
-import { acmeOptions } from './acme.ts'
+import { type AcmeOptions, acmeOptions } from './acme.ts'
 import type { CertificateFiles, Config, StoreChoice } from './config.ts'
 import {
   certificateMistakes,
@@ -11,6 +11,7 @@ import {
   componentMistakes,
   domainKey,
   movedMistakes,
+  proofMistakes,
   readHosts,
 } from './domains.ts'
 import { explain } from './explain.ts'
@@ -89,6 +90,7 @@ function load(source: Source, { file, features }: LoadOptions): Config {
     ...(whole.success ? [] : explain(whole.error.issues, z.strictObject({ ...baseShape, ...shape }), raw, source)),
     ...hostMistakes,
     ...certificateMistakes(raw as Record<string, unknown>, hosts, source),
+    ...proofMistakes(raw as Record<string, unknown>, source),
     ...movedMistakes(raw as Record<string, unknown>, hosts, source),
     ...componentMistakes(raw as Record<string, unknown>, hosts, source),
   ]
@@ -137,7 +139,7 @@ function assemble(
     hosts,
     moved: new Map(Object.entries(moved)),
     data: data === undefined ? dataFor(directory) : resolve(directory, data),
-    listen: { ...listen, ...(isManaged ? managedPorts(named) : {}), nextFreePort: false },
+    listen: { ...listen, ...(isManaged ? managedPorts(named, acme.challenge) : {}), nextFreePort: false },
     acme: isManaged ? acmeOptions(acme) : undefined,
     behind,
     http,
@@ -179,8 +181,12 @@ function namedPorts({ listen }: Raw): ReadonlySet<string> {
 }
 
 /** Where certificates are ours to get, the ports that this takes are ours too, unless the file says otherwise. */
-function managedPorts(named: ReadonlySet<string>): Partial<Pick<Config['listen'], 'shared' | 'redirect'>> {
+function managedPorts(
+  named: ReadonlySet<string>,
+  challenge: AcmeOptions['challenge'],
+): Partial<Pick<Config['listen'], 'shared' | 'redirect' | 'dns'>> {
   return {
+    ...(named.has('dns') || challenge !== 'delegated' ? {} : { dns: [{ host: '::', port: 53 }] }),
     ...(named.has('shared') ? {} : { shared: [{ host: '::', port: 443 }] }),
     ...(named.has('redirect') ? {} : { redirect: [{ host: '::', port: 80 }] }),
   }

@@ -37,6 +37,10 @@ const listen = section(
       default: [],
       help: 'Where browsers that come without TLS are sent to the pages with it, usually `[::]:80`.',
     }),
+    dns: addresses({
+      default: [],
+      help: 'Where the DNS asks for what proves our domains, if `acme.challenge` is `delegated`; then `[::]:53` unless said otherwise.',
+    }),
     servers: addresses({
       default: ['[::]:5269'],
       help: 'Where other servers connect and then switch to TLS.',

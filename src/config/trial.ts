@@ -33,6 +33,7 @@ export function trialConfig(directory: string, features: readonly OptionSource[]
       serversTls: [],
       shared: [],
       redirect: [],
+      dns: [],
       onion: [],
       nextFreePort: true,
     },

@@ -9,7 +9,7 @@ import type { Store } from '../store/store.ts'
 import type { Link } from '../stream/link.ts'
 import type { Element } from '../xml/element.ts'
 import type { Jid } from '../xmpp/jid.ts'
-import type { Stanza } from '../xmpp/stanza.ts'
+import type { Stanza, StanzaKind } from '../xmpp/stanza.ts'
 import type { Command } from './command.ts'
 import type { Directory, LocalAccount } from './directory.ts'
 import type { Router } from './router.ts'
@@ -128,8 +128,16 @@ export interface Announcement {
   readonly commands?: readonly Command[]
 }
 
+/** What a hook may be about: `message` is any but those of rooms, of which there are many more than of all others. */
+export type Sort = StanzaKind | 'groupchat'
+
+/** The hooks of which most stanzas are no business of most features. */
+type Sorted = 'onSend' | 'onReceive' | 'onDeliver'
+
 /** The places at which a feature may take part. All others are none of its business. */
 export interface Hooks {
+  /** Which stanzas a hook is about, if not about all: of others it is not asked. */
+  readonly only?: { readonly [name in Sorted]?: readonly Sort[] }
   readonly iq?: readonly IqRoute[]
   /** One of our clients sent a stanza; once. */
   onSend?(stanza: Stanza, sender: Session): MaybeAsync<Verdict>

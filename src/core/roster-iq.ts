@@ -27,6 +27,7 @@ export function rosterHooks(subscriptions: Subscriptions, limits: RosterLimits):
       { at: ['account'], type: 'get', ns: NS_ROSTER, name: 'query', answer: getRoster },
       { at: ['account'], type: 'set', ns: NS_ROSTER, name: 'query', answer: set },
     ],
+    only: { onReceive: ['iq'] },
     onReceive: (stanza, owner) => (isForeignPush(stanza, owner) ? FOREIGN_PUSH : PASS),
     disco: { server: { features: [NS_ROSTER] } },
   }

@@ -11,7 +11,7 @@ import type { Jid } from '../xmpp/jid.ts'
 import { type MessageType, NS_CLIENT, Stanza } from '../xmpp/stanza.ts'
 import type { Directory, LocalAccount } from './directory.ts'
 import { andThen, type Hooks, type IqRequest, type MaybeAsync, type Service } from './feature.ts'
-import { type Ended, type HookLists, hookLists, runHooks } from './hook-lists.ts'
+import { type Ended, type HookLists, hookLists, runHooks, sortOf } from './hook-lists.ts'
 import { IqTable } from './iq-table.ts'
 import { LostServers } from './lost-servers.ts'
 import { recipients } from './message.ts'
@@ -125,24 +125,37 @@ export class Router {
   /** A stanza that one of our clients sent; its `from` is already the client's own full JID. Never throws. */
   fromClient(stanza: Stanza, session: Session): MaybeAsync<void> {
     this.#parts.metrics.received[stanza.kind]++
-    return this.#guard(stanza, () =>
-      andThen(runHooks(this.#hooks.onSend, stanza, session), (passed) => {
-        if ('stopped' in passed) return this.#notPassed(stanza, passed)
-        if (passed.kind === 'presence') return this.#presence?.fromClient(passed, session)
-        if (passed.to) return this.route(passed, session)
-        return this.route(passed.with({ to: session.account.jid }), session)
-      }),
-    )
+    try {
+      const passed = runHooks(this.#hooks.onSend[sortOf(stanza)], stanza, session)
+      const waiting =
+        passed instanceof Promise ? this.#sentLater(passed, stanza, session) : this.#sent(passed, stanza, session)
+      return this.#watched(waiting, stanza)
+    } catch (error) {
+      return this.#failed(stanza, error)
+    }
+  }
+
+  async #sentLater(passed: Promise<Stanza | Ended>, stanza: Stanza, session: Session): Promise<void> {
+    return this.#sent(await passed, stanza, session)
+  }
+
+  #sent(passed: Stanza | Ended, stanza: Stanza, session: Session): MaybeAsync<void> {
+    if ('stopped' in passed) return this.#notPassed(stanza, passed)
+    if (passed.kind === 'presence') return this.#presence?.fromClient(passed, session)
+    if (passed.to) return this.route(passed, session)
+    return this.route(passed.with({ to: session.account.jid }), session)
   }
 
   /** What a client sends without saying so: its presence to one contact. Like `fromClient`, once for each of them. */
   onBehalf(stanza: Stanza, session: Session): MaybeAsync<void> {
-    return this.#guard(stanza, () =>
-      andThen(runHooks(this.#hooks.onSend, stanza, session), (passed) => {
-        if ('stopped' in passed) return undefined
-        return this.route(passed, session)
-      }),
-    )
+    try {
+      const waiting = andThen(runHooks(this.#hooks.onSend[sortOf(stanza)], stanza, session), (passed) =>
+        'stopped' in passed ? undefined : this.route(passed, session),
+      )
+      return this.#watched(waiting, stanza)
+    } catch (error) {
+      return this.#failed(stanza, error)
+    }
   }
 
   /** Where to? @param session the client that sent it, if one of ours did. Never throws. */
@@ -150,27 +163,46 @@ export class Router {
     const { to } = stanza
     if (!to) return undefined
     if (!this.#lost.none) this.#heard(stanza)
-    return this.#guard(stanza, () => {
-      if (!this.#parts.hosts.has(to.domain)) {
-        if (this.#outside?.has(to.domain)) return this.#toOutside(stanza, this.#outside)
-        const service = this.#services.at(to.domain)
-        return service ? this.#toService(stanza, to, service, session) : this.#toRemote(stanza, to)
-      }
-      if (to.local === undefined) return this.#toDomain(stanza, to, session)
-      return this.#toAccount(stanza, to, session)
-    })
+    try {
+      return this.#watched(this.#carry(stanza, to, session), stanza)
+    } catch (error) {
+      return this.#failed(stanza, error)
+    }
+  }
+
+  #carry(stanza: Stanza, to: Jid, session: Session | undefined): MaybeAsync<void> {
+    if (!this.#parts.hosts.has(to.domain)) {
+      if (this.#outside?.has(to.domain)) return this.#toOutside(stanza, this.#outside)
+      const service = this.#services.at(to.domain)
+      return service ? this.#toService(stanza, to, service, session) : this.#toRemote(stanza, to)
+    }
+    if (to.local === undefined) return this.#toDomain(stanza, to, session)
+    return this.#toAccount(stanza, to, session)
   }
 
   /** Hands a stanza to one client, through the `onDeliver` hooks. Never throws. */
   toClient(stanza: Stanza, client: Session): MaybeAsync<void> {
-    return this.#guard(stanza, () =>
-      andThen(runHooks(this.#hooks.onDeliver, stanza, client), (passed) => {
-        if ('stopped' in passed) return this.#notPassed(stanza, passed)
-        this.#parts.metrics.sent[passed.kind]++
-        client.send(passed)
-        return undefined
-      }),
-    )
+    try {
+      const passed = runHooks(this.#hooks.onDeliver[sortOf(stanza)], stanza, client)
+      const waiting =
+        passed instanceof Promise
+          ? this.#deliveredLater(passed, stanza, client)
+          : this.#delivered(passed, stanza, client)
+      return this.#watched(waiting, stanza)
+    } catch (error) {
+      return this.#failed(stanza, error)
+    }
+  }
+
+  async #deliveredLater(passed: Promise<Stanza | Ended>, stanza: Stanza, client: Session): Promise<void> {
+    return this.#delivered(await passed, stanza, client)
+  }
+
+  #delivered(passed: Stanza | Ended, stanza: Stanza, client: Session): MaybeAsync<void> {
+    if ('stopped' in passed) return this.#notPassed(stanza, passed)
+    this.#parts.metrics.sent[passed.kind]++
+    client.send(passed)
+    return undefined
   }
 
   /** Sends a stanza back to who sent it, with an error; errors and answers are never answered (RFC 6120 §8.3.1). */
@@ -254,16 +286,51 @@ export class Router {
     const { directory } = this.#parts
     if (stanza.kind === 'presence' && isNews(stanza) && !this.#matters(stanza, directory.loaded(to.bare.toString())))
       return undefined
-    return andThen(directory.find(to), (account) => {
-      if (!account) return this.#toNobody(stanza, to)
-      return andThen(runHooks(this.#hooks.onReceive, stanza, account), (passed) => {
-        if ('stopped' in passed) return this.#notPassed(stanza, passed)
-        if (passed.kind === 'presence') return this.#presence?.toAccount(passed, to, account)
-        if (passed.kind === 'message') return this.#message(passed, to, account)
-        if (to.resource === undefined) return this.#question(passed, to, account, session)
-        return this.#iqToClient(passed, to, account)
-      })
-    })
+    const account = directory.find(to)
+    return account instanceof Promise
+      ? this.#toFoundLater(account, stanza, to, session)
+      : this.#toFound(account, stanza, to, session)
+  }
+
+  async #toFoundLater(
+    account: Promise<LocalAccount | undefined>,
+    stanza: Stanza,
+    to: Jid,
+    session: Session | undefined,
+  ): Promise<void> {
+    return this.#toFound(await account, stanza, to, session)
+  }
+
+  #toFound(account: LocalAccount | undefined, stanza: Stanza, to: Jid, session: Session | undefined): MaybeAsync<void> {
+    if (!account) return this.#toNobody(stanza, to)
+    const passed = runHooks(this.#hooks.onReceive[sortOf(stanza)], stanza, account)
+    return passed instanceof Promise
+      ? this.#receivedLater(passed, stanza, to, account, session)
+      : this.#received(passed, stanza, to, account, session)
+  }
+
+  async #receivedLater(
+    passed: Promise<Stanza | Ended>,
+    stanza: Stanza,
+    to: Jid,
+    account: LocalAccount,
+    session: Session | undefined,
+  ): Promise<void> {
+    return this.#received(await passed, stanza, to, account, session)
+  }
+
+  #received(
+    passed: Stanza | Ended,
+    stanza: Stanza,
+    to: Jid,
+    account: LocalAccount,
+    session: Session | undefined,
+  ): MaybeAsync<void> {
+    if ('stopped' in passed) return this.#notPassed(stanza, passed)
+    if (passed.kind === 'presence') return this.#presence?.toAccount(passed, to, account)
+    if (passed.kind === 'message') return this.#message(passed, to, account)
+    if (to.resource === undefined) return this.#question(passed, to, account, session)
+    return this.#iqToClient(passed, to, account)
   }
 
   /**
@@ -284,15 +351,14 @@ export class Router {
   }
 
   #message(stanza: Stanza, to: Jid, account: LocalAccount): MaybeAsync<void> {
+    const client = to.resource === undefined ? undefined : account.sessions.get(to.resource)
+    if (client) return this.toClient(stanza, client) // as `recipients` would have it, at less cost
     const fate = recipients(stanza.type as MessageType, to.resource, account.sessions.values())
     switch (fate.kind) {
       case 'deliver':
         return this.#toClients(stanza, fate.clients, 0)
       case 'store':
-        return andThen(runHooks(this.#hooks.onAway, stanza, account), (passed) => {
-          if ('stopped' in passed) return this.#notPassed(stanza, passed)
-          return this.refuse(passed, new StanzaError('cancel', 'service-unavailable'))
-        })
+        return this.#toAway(stanza, account)
       case 'bounce':
         return this.refuse(stanza, new StanzaError('cancel', 'service-unavailable'))
       case 'ignore':
@@ -300,13 +366,30 @@ export class Router {
     }
   }
 
+  #toAway(stanza: Stanza, account: LocalAccount): MaybeAsync<void> {
+    return andThen(runHooks(this.#hooks.onAway, stanza, account), (passed) => {
+      if ('stopped' in passed) return this.#notPassed(stanza, passed)
+      return this.refuse(passed, new StanzaError('cancel', 'service-unavailable'))
+    })
+  }
+
   #toClients(stanza: Stanza, clients: readonly Session[], first: number): MaybeAsync<void> {
     for (let index = first; index < clients.length; index++) {
       const client = clients[index]
       const waiting = client && this.toClient(stanza, client)
-      if (waiting) return waiting.then(() => this.#toClients(stanza, clients, index + 1))
+      if (waiting) return this.#toClientsLater(waiting, stanza, clients, index + 1)
     }
     return undefined
+  }
+
+  async #toClientsLater(
+    waiting: Promise<void>,
+    stanza: Stanza,
+    clients: readonly Session[],
+    next: number,
+  ): Promise<void> {
+    await waiting
+    return this.#toClients(stanza, clients, next)
   }
 
   /** RFC 6121 §8.5.3: an iq for a full JID is that client's business alone. */
@@ -353,10 +436,13 @@ export class Router {
   }
 
   /** Doubt means no: whatever fails on the way stops the stanza, and its sender is told. */
-  #guard(stanza: Stanza, carry: () => MaybeAsync<void>): MaybeAsync<void> {
+  #watched(carried: MaybeAsync<void>, stanza: Stanza): MaybeAsync<void> {
+    return carried instanceof Promise ? this.#caught(carried, stanza) : carried
+  }
+
+  async #caught(carried: Promise<void>, stanza: Stanza): Promise<void> {
     try {
-      const carried = carry()
-      return carried instanceof Promise ? carried.catch((error: unknown) => this.#failed(stanza, error)) : carried
+      return await carried
     } catch (error) {
       return this.#failed(stanza, error)
     }

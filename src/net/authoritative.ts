@@ -68,7 +68,9 @@ export class Authoritative {
     const key = `${type} ${name}`
     const known = this.#said.get(key)
     if (known) return known
-    const asking = this.zoneOf(name).then((zone) =>
+    // An alias is alone at its name, so no zone begins there (RFC 1034 §3.6.2); and where one begins, the one above says who keeps it.
+    const inside = type === 'NS' || type === 'CNAME' ? name.slice(name.indexOf('.') + 1) : name
+    const asking = this.zoneOf(inside).then((zone) =>
       Promise.all((zone?.servers ?? []).map((server) => this.#askOne(server, { name, type }))),
     )
     this.#said.set(key, asking)
@@ -113,6 +115,7 @@ export class Authoritative {
 
   /** Addresses are followed through aliases, into other zones, too. */
   async #values(reply: Reply, question: Question, jumps = 0): Promise<readonly string[]> {
+    if (question.type === 'NS') return valuesOf({ answers: [...reply.answers, ...reply.referral] }, question)
     const alias = question.type === 'A' || question.type === 'AAAA' ? aliasIn(reply, question.name) : undefined
     if (alias === undefined || alias === question.name) return valuesOf(reply, question)
     const further = { name: alias, type: question.type }
@@ -153,7 +156,7 @@ function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
-function valuesOf({ answers }: Reply, { name, type }: Question): readonly string[] {
+function valuesOf({ answers }: Pick<Reply, 'answers'>, { name, type }: Question): readonly string[] {
   return answers.filter((one) => one.type === type && one.name.toLowerCase() === name).map(recordText)
 }
 

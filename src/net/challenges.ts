@@ -49,7 +49,7 @@ export class Challenges {
       return
     }
     await handshake(socket, { secureContext, ALPNProtocols: [ALPN_ACME] }).then(
-      (secured) => secured.end(),
+      (secured) => secured.end(() => secured.destroy()), // whether the other side ends it, too, or not
       () => undefined, // it looked, or did not: its order tells
     )
   }

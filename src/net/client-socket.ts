@@ -3,7 +3,8 @@
 // client does; the server itself never uses it.
 import { resolveSrv } from 'node:dns/promises'
 import { connect, type Socket } from 'node:net'
-import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls'
+import { type ConnectionOptions, connect as connectTls, TLSSocket } from 'node:tls'
+import { type BindingType, clientBinding } from './tls-bindings.ts'
 
 /** How long connecting or a handshake may take, in ms. */
 const PATIENCE = 5_000
@@ -20,6 +21,8 @@ export interface Dial {
   readonly authority?: string
   /** Go on although the certificate is not trusted; `distrust` tells why it is not. */
   readonly lenient?: boolean
+  /** The address of ours that the connection comes from. */
+  readonly localAddress?: string
 }
 
 /** What TLS came to. */
@@ -34,6 +37,8 @@ export interface TlsFacts {
 export interface ClientPipe {
   /** What TLS came to; undefined without TLS, or where it is somebody else's matter. */
   readonly tls: TlsFacts | undefined
+  /** What ties a login to this connection (RFC 9266, RFC 5929); undefined if there is no such thing here. */
+  binding?(type: BindingType): Buffer | undefined
   /** The default namespace of what is written; '' if each piece stands for itself. */
   readonly namespace: string
   /** Who gets what comes, and is told once when nothing more will. */
@@ -65,14 +70,17 @@ export class ClientSocket implements ClientPipe {
 
   /** Connects without TLS. */
   static async plain(dial: Dial): Promise<ClientSocket> {
-    const socket = connect({ host: dial.host, port: dial.port, noDelay: true })
+    const { host, port } = dial
+    const socket = connect({ host, port, noDelay: true, ...sourceOf(dial) })
     await settled(socket, 'connect')
     return new ClientSocket(dial, socket)
   }
 
   /** Connects with TLS from the start (XEP-0368). */
   static async direct(dial: Dial): Promise<ClientSocket> {
-    const socket = connectTls({ host: dial.host, port: dial.port, ALPNProtocols: [ALPN_CLIENT], ...optionsOf(dial) })
+    const { host, port } = dial
+    const options = { ALPNProtocols: [ALPN_CLIENT], ...optionsOf(dial), ...sourceOf(dial) }
+    const socket = connectTls({ host, port, ...options })
     await settled(socket, 'secureConnect')
     const made = new ClientSocket(dial, socket)
     made.#tls = factsOf(socket)
@@ -81,6 +89,10 @@ export class ClientSocket implements ClientPipe {
 
   get tls(): TlsFacts | undefined {
     return this.#tls
+  }
+
+  binding(type: BindingType): Buffer | undefined {
+    return this.#socket instanceof TLSSocket ? clientBinding(this.#socket, type) : undefined
   }
 
   listen(onData: (bytes: Uint8Array) => void, onEnd: (why: string) => void): void {
@@ -131,6 +143,10 @@ export class ClientSocket implements ClientPipe {
     this.#why = why
     this.#onEnd(why)
   }
+}
+
+function sourceOf({ localAddress }: Dial): Pick<Dial, 'localAddress'> {
+  return localAddress === undefined ? {} : { localAddress }
 }
 
 function optionsOf({ domain, authority, lenient }: Dial): ConnectionOptions {

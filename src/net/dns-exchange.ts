@@ -30,7 +30,7 @@ export async function exchange(server: NameServer, question: Question, ms: numbe
 type Read = (answer: Buffer) => Promise<Reply | undefined>
 
 /** As if truncated if somebody seems to guess: nobody from outside answers inside a TCP connection. */
-const GUESSED: Reply = { code: 0, truncated: true, authentic: false, answers: [], emptyFor: undefined }
+const GUESSED: Reply = { code: 0, truncated: true, authentic: false, answers: [], referral: [], emptyFor: undefined }
 
 async function byUdp(server: NameServer, bytes: Buffer, read: Read, ms: number): Promise<Reply> {
   const { promise, resolve, reject } = Promise.withResolvers<Reply>()

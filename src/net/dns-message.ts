@@ -27,6 +27,8 @@ export interface Reply {
   /** It says that it validated this (RFC 4035 §3.2.3). */
   readonly authentic: boolean
   readonly answers: readonly DnsRecord[]
+  /** Where it knows no more, who does (RFC 1034 §4.3.2). */
+  readonly referral: readonly DnsRecord[]
   /** For how long, in seconds, nothing else will be there (RFC 2308 §5); undefined if that was not said. */
   readonly emptyFor: number | undefined
 }
@@ -76,6 +78,7 @@ export async function readReply(bytes: Buffer, id: number, question: Question): 
       truncated: flag_tc,
       authentic: flag_ad,
       answers: answers.flatMap(recordOf),
+      referral: authorities.flatMap(recordOf).filter((one) => one.type === 'NS'),
       emptyFor: emptyTime(authorities),
     }
   } catch {

@@ -63,8 +63,12 @@ async function onePort(t: TestContext, behind: { ssh?: number; turn?: number } =
     clock,
     log: silentLog,
   })
-  const { port: number } = await listening(t, (socket) => port.take(socket))
-  return { clock, challenges, port, number }
+  const ours: Socket[] = []
+  const { port: number } = await listening(t, (socket) => {
+    ours.push(socket)
+    port.take(socket)
+  })
+  return { clock, challenges, port, number, ours }
 }
 
 /** When the port has taken so many more connections. */
@@ -180,4 +184,34 @@ test('who says nothing, or never comes to the point, is cut off; so is who waits
   await again
   port.stop()
   assert.equal(await reads(late, 1), '')
+})
+
+test('a stopping server waits for nobody: not for who is silent behind TLS, nor for an SSH session', async (t) => {
+  const ssh = await listening(t, (socket) => socket.write('SSH-2.0-ours\r\n'))
+  const { number, port } = await onePort(t, { ssh: ssh.port })
+  const session = says(number, 'SSH-2.0-theirs\r\n')
+  await once(session, 'readable')
+  const silent = await overTls(number, '', {})
+  await once(silent, 'session') // said by the server when it is through with the handshake
+  port.stop()
+  assert.equal(await reads(session, 100), 'SSH-2.0-ours\r\n')
+  assert.equal(await reads(silent, 1), '')
+})
+
+test('who looks for a challenge and then stays is let go all the same', async (t) => {
+  const { number, challenges, ours } = await onePort(t)
+  t.after(challenges.answerTls('localhost', pair.cert, pair.key))
+  const plain = connect({ host: '127.0.0.1', port: number, allowHalfOpen: true })
+  const socket = connectTls({
+    socket: plain,
+    servername: 'localhost',
+    rejectUnauthorized: false,
+    ALPNProtocols: ['acme-tls/1'],
+  })
+  socket.on('error', () => undefined)
+  await once(socket, 'secureConnect')
+  const [own] = ours
+  assert.ok(own)
+  if (!own.destroyed) await once(own, 'close')
+  plain.destroy()
 })

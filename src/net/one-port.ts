@@ -48,8 +48,8 @@ export interface OnePortParts {
 /** Tells apart what comes to one port. */
 export class OnePort {
   readonly #parts: OnePortParts
-  /** Those who have not said what they want. */
-  readonly #waiting = new Set<Socket>()
+  /** Those whom nobody else ends: who have not said what they want, and who are passed on. */
+  readonly #own = new Set<Socket>()
 
   constructor(parts: OnePortParts) {
     this.#parts = parts
@@ -58,22 +58,26 @@ export class OnePort {
   /** Takes a connection, and gives it to whom it is for; whoever says nothing in time is cut off. */
   take(socket: Socket): void {
     const { clock } = this.#parts
-    this.#waiting.add(socket)
     socket.on('error', ignoreReset)
     const decided = this.#listen(socket, FIRST_WORDS, (bytes) => this.#isDecided(socket, bytes))
     const stop = clock.after(SILENCE, () => {
       const { ssh } = this.#parts
       if (ssh && decided.silent) decided.end(() => this.#passOn(socket, ssh))
     })
-    socket.once('close', () => {
-      stop()
-      this.#waiting.delete(socket)
-    })
+    socket.once('close', stop)
   }
 
-  /** Cuts off those who have not said what they want. */
+  /** Cuts off those who have not said what they want, and those who speak to others through us: a server that stops waits for nobody. */
   stop(): void {
-    for (const socket of this.#waiting) socket.destroy()
+    for (const socket of this.#own) socket.destroy()
+  }
+
+  /** @returns ends it */
+  #holds(socket: Socket): () => void {
+    const end = (): void => void this.#own.delete(socket)
+    this.#own.add(socket)
+    socket.once('close', end)
+    return end
   }
 
   /**
@@ -83,12 +87,13 @@ export class OnePort {
   #listen(socket: Socket, time: number, decide: (bytes: Buffer) => (() => void) | undefined) {
     let bytes: Buffer = Buffer.alloc(0)
     let pieces = 0
+    const letGo = this.#holds(socket)
     const end = (next: () => void): void => {
       cancel()
       socket.off('data', read)
       socket.pause()
       if (bytes.length > 0) socket.unshift(bytes)
-      this.#waiting.delete(socket)
+      letGo()
       next()
     }
     const read = (chunk: Buffer): void => {
@@ -139,7 +144,7 @@ export class OnePort {
   /** Who does not say what TLS is to carry says it behind it: a stream begins with `<`. */
   async #askBehindTls(plain: Socket): Promise<void> {
     const { secure, secured, log } = this.#parts
-    this.#waiting.add(plain)
+    const letGo = this.#holds(plain)
     try {
       const socket = await secure(plain)
       socket.on('error', ignoreReset)
@@ -149,12 +154,13 @@ export class OnePort {
     } catch (error) {
       log.debug('tls handshake failed', { error })
     } finally {
-      this.#waiting.delete(plain)
+      letGo()
     }
   }
 
   /** What is said goes to a server of another kind and back, as it is. */
   #passOn(socket: Socket, { host, port }: Address): void {
+    this.#holds(socket)
     const behind = connect({ host, port, noDelay: true, timeout: CONNECT_TIME })
     behind.once('timeout', () => behind.destroy())
     behind.once('connect', () => behind.setTimeout(0))

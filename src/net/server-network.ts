@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// All that talking to other servers needs of the network, put together: the DNS, TLS both ways, and the verdict on certificates.
+// All that talking to other servers needs of the network, put together: the DNS, TLS both ways, and the verdict on certificates. Most
+// of it is loaded when it is first needed.
+import { createRequire } from 'node:module'
 import type { Clock } from '../clock.ts'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
@@ -7,11 +9,14 @@ import type { Dialer } from '../stream/link.ts'
 import { Authorities } from './authorities.ts'
 import type { NameServer } from './dns-exchange.ts'
 import type { ServerSide } from './listen.ts'
-import { PeerCertificates } from './peer-certificate.ts'
-import { DnsResolver, type ResolverOptions } from './resolver.ts'
-import { type DialLimits, ServerDialer } from './server-dialer.ts'
-import { ServerWalk } from './server-walk.ts'
+import type { ResolverOptions } from './resolver.ts'
+import type { DialLimits } from './server-dialer.ts'
+import type { ServerWalk } from './server-walk.ts'
+import type { ServerWays } from './server-ways.ts'
 import type { Certificates } from './tls.ts'
+
+/** Loads at once: nothing may come between a connection and who takes it. */
+const require = createRequire(import.meta.url)
 
 /** A server's TLS protocol name (XEP-0368 §3). */
 const ALPN_SERVER = ['xmpp-server']
@@ -36,40 +41,24 @@ export interface NetworkParts {
 
 /** The way to other servers, and theirs to us. */
 export class ServerNetwork {
-  readonly dialer: Dialer
-  /** The same step by step, for administrators. */
-  readonly walk: ServerWalk
+  readonly dialer: Dialer = {
+    dial: (from, to, signal) => this.#ways.dialer.dial(from, to, signal),
+  }
   /** For a listener. */
   readonly incoming: ServerSide
-  readonly #certificates: Certificates
+  readonly #parts: NetworkParts
   readonly #authorities = new Authorities()
-  readonly #resolver: DnsResolver
   #options: NetworkOptions
+  #made: ServerWays | undefined
 
   private constructor(parts: NetworkParts) {
-    const { options, certificates, clock } = parts
+    const { options, certificates } = parts
+    this.#parts = parts
     this.#options = options
-    this.#certificates = certificates
-    const authorities = this.#authorities
-    const resolver = new DnsResolver({ options, clock })
-    const judge = new PeerCertificates({ authorities, resolver, clock })
-    const alpn = (direct: boolean) => (direct ? ALPN_SERVER : undefined)
-    this.#resolver = resolver
-    this.walk = new ServerWalk(resolver)
     this.incoming = {
       secure: (socket, direct, domain) => certificates.secureServer(socket, alpn(direct), domain),
-      proves: (socket, domain) => judge.prove(socket, domain, false),
+      proves: (socket, domain) => this.#ways.judge.prove(socket, domain, false),
     }
-    this.dialer = new ServerDialer({
-      ...parts,
-      resolver,
-      onionProxy: () => this.#options.onionProxy,
-      tls: {
-        connect: (socket, from, to, direct) =>
-          certificates.connectServer(socket, from, to, alpn(direct), () => authorities.pem),
-        proves: (socket, domain, place) => judge.prove(socket, domain, true, place),
-      },
-    })
   }
 
   /** Makes it. Rejects if the file of authorities cannot be used. */
@@ -79,16 +68,38 @@ export class ServerNetwork {
     return network
   }
 
+  /** The way to other servers step by step, for administrators. */
+  get walk(): ServerWalk {
+    return this.#ways.walk
+  }
+
   /** Whether a name has an address. Rejects if nobody can say. */
   async resolves(name: string): Promise<boolean> {
-    return (await this.#resolver.addresses(name)).records.length > 0
+    return (await this.#ways.resolver.addresses(name)).records.length > 0
   }
 
   /** Puts newer options in force, and the resolvers of the system as they are now. Rejects, and changes nothing, as `open`. */
   async use(options: NetworkOptions): Promise<void> {
     await this.#authorities.load(options.authorities)
-    this.#certificates.authoritiesChanged()
-    this.#resolver.use(options)
+    this.#parts.certificates.authoritiesChanged()
+    this.#made?.resolver.use(options)
     this.#options = options
   }
+
+  get #ways(): ServerWays {
+    if (this.#made) return this.#made
+    const { ServerWays } = require('./server-ways.ts') as typeof import('./server-ways.ts')
+    this.#made = new ServerWays({
+      ...this.#parts,
+      authorities: this.#authorities,
+      options: () => this.#options,
+      alpn,
+    })
+    return this.#made
+  }
+}
+
+/** @param direct whether TLS begins at once */
+function alpn(direct: boolean): string[] | undefined {
+  return direct ? ALPN_SERVER : undefined
 }

@@ -46,8 +46,21 @@ class TlsBindings implements ChannelBindings {
 function endPointOf(socket: TLSSocket): Buffer | undefined {
   const certificate = socket.getCertificate()
   const raw = certificate && 'raw' in certificate ? certificate.raw : undefined
-  if (!raw) return undefined
+  return raw && hashOf(raw)
+}
+
+function hashOf(raw: Buffer): Buffer {
   const algorithm = new X509Certificate(raw).signatureAlgorithm?.toLowerCase() ?? ''
   const hash = /sha-?384/.test(algorithm) ? 'sha384' : /sha-?512/.test(algorithm) ? 'sha512' : 'sha256'
   return createHash(hash).update(raw).digest()
+}
+
+/** Kinds that a client here can do itself. */
+export type BindingType = (typeof ALL_TYPES)[number]
+
+/** The client's side of one. */
+export function clientBinding(socket: TLSSocket, type: BindingType): Buffer | undefined {
+  if (type === 'tls-exporter') return new TlsBindings(socket)[type]
+  const raw = socket.getPeerX509Certificate()?.raw
+  return raw && hashOf(raw)
 }

@@ -70,6 +70,12 @@ export class Certificates {
     this.#use(pems)
   }
 
+  /** Reads those of one domain anew. Throws, and changes nothing, as `load`. */
+  async renew(host: string, { cert, key }: CertificateFiles): Promise<void> {
+    const [chain, secret] = await Promise.all([readFile(cert), readFile(key)])
+    this.#use(new Map(this.#pems).set(host, { cert: chain, key: secret }))
+  }
+
   /**
    * Throws the keys of session tickets away: each context has its own, and whoever learns one reads the TLS 1.2 sessions
    * that were resumed with it (RFC 5077 §5.5, RFC 9325 §3.4). New connections only; old tickets cost a full handshake.

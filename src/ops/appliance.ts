@@ -46,6 +46,8 @@ export interface InstallWish {
   /** Undefined: the one that was asked for before. */
   readonly locale: string | undefined
   readonly timeZone: string | undefined
+  /** What is looked at afterwards. */
+  readonly wards: Appliance['wards']
 }
 
 /** Where root keeps what was done. The service's own directories are no place for it: an undoing believes what it says. */
@@ -68,7 +70,7 @@ export function aenigma(wish: InstallWish): Appliance {
     data: [INSTALLED_DATA, ONION_KEYS],
     records: RECORDS,
     steps: stepsFor(wish),
-    checks: [],
+    wards: wish.wards,
   }
 }
 

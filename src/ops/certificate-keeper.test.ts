@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { issue } from '../../test/support/certificates.ts'
+import { FakeAuthority } from '../../test/support/fake-authority.ts'
 import { FakeClock } from '../../test/support/fake-clock.ts'
 import { silentLog } from '../log.ts'
 import { CertificateKeeper, type KeeperParts } from './certificate-keeper.ts'
@@ -124,4 +125,75 @@ test('an authority that cannot be reached is no reason to fall over', async (t) 
   await made.files()
   await made.look()
   assert.match(made.states()[0]?.failure?.why ?? '', /did not answer/)
+})
+
+const nothing = { type: 'http-01', answer: () => Promise.resolve(() => undefined) } as const
+
+/** A keeper whose certificate is due, and an authority that does what a test says. */
+async function due(t: TestContext, more: Partial<KeeperParts> = {}) {
+  const authority = await FakeAuthority.start(t, () => Date.now())
+  const rules = { directory: authority.directory, keepKey: false }
+  const kit = keeper(t, { rules, answerers: () => [nothing], ...more })
+  const before = await kept(kit.directory, ['example.org', 'rooms.example.org'], [-80, 10])
+  await kit.made.files()
+  const file = join(kit.directory, 'example.org', 'cert.pem')
+  const assertUntouched = (): void => assert.equal(readFileSync(file, 'utf8'), before)
+  return { ...kit, authority, assertUntouched }
+}
+
+test('an authority that sends a certificate for another key or no certificate at all destroys nothing', async (t) => {
+  const { made, authority, clock, assertUntouched } = await due(t)
+  authority.mood.certificate = (await issue({ dns: ['example.org', 'rooms.example.org'] })).cert
+  await made.look()
+  assert.match(made.states()[0]?.failure?.why ?? '', /another key/)
+  assertUntouched()
+  Object.assign(authority.mood, { certificate: undefined, names: ['elsewhere.example'] })
+  clock.advance(DAY)
+  await made.look()
+  assert.match(made.states()[0]?.failure?.why ?? '', /not for example\.org/)
+  assertUntouched()
+  authority.mood.certificate = '<html>Sorry</html>'
+  clock.advance(DAY)
+  await made.look()
+  assert.match(made.states()[0]?.failure?.why ?? '', /no certificate/)
+  assertUntouched()
+  assert.equal(made.states()[0]?.provisional, false)
+})
+
+test('a new certificate that could not be put in force is put in force later, and not ordered again', async (t) => {
+  const tries: string[] = []
+  const { made, authority, clock } = await due(t, {
+    async install() {
+      if (tries.push('one') === 1) throw new Error('no file descriptor is left')
+    },
+  })
+  for (let look = 0; look < 3; look++) {
+    await made.look()
+    assert.deepEqual([made.states()[0]?.failure, made.states()[0]?.provisional], [undefined, false])
+    clock.advance(600_000)
+  }
+  assert.equal(authority.asked.filter((path) => path === 'order').length, 1)
+  assert.equal(tries.length, 2)
+})
+
+test('a domain that has no address gets no certificate for its services alone', async (t) => {
+  const { made, authority, assertUntouched } = await due(t, { resolves: async (name) => name !== 'example.org' })
+  await made.look()
+  assert.match(made.states()[0]?.failure?.why ?? '', /example\.org has no address/)
+  assert.deepEqual(authority.asked, [])
+  assertUntouched()
+})
+
+test('an authority that never comes to an end keeps no server from stopping', async (t) => {
+  const { made, clock, authority } = await due(t)
+  const asked = Promise.withResolvers<void>()
+  authority.mood.instead = () => {
+    asked.resolve()
+    return true
+  }
+  made.start()
+  await asked.promise
+  const stopped = made.stop()
+  clock.advance(10_000)
+  await stopped
 })

@@ -37,31 +37,31 @@ function zoneOf(
   }
 }
 
-function records() {
+async function records() {
   const config = loadConfig('domain: example.org', { file: '/etc/aenigma/aenigma.yaml', features: [] })
-  const [found] = wantedRecords(config, { addresses: ['192.0.2.1'] })
+  const [found] = await wantedRecords(config, { addresses: ['192.0.2.1'] })
   assert.ok(found)
   return found
 }
 
 test('an empty zone gets everything, and a second time nothing', async () => {
   const zone = zoneOf()
-  const changes = await changesFor(zone, ZONE, records())
-  assert.equal(changes.length, records().wanted.length)
+  const changes = await changesFor(zone, ZONE, await records())
+  assert.equal(changes.length, (await records()).wanted.length)
   for (const change of changes) await apply(zone, ZONE, change)
-  assert.deepEqual(await changesFor(zone, ZONE, records()), [])
+  assert.deepEqual(await changesFor(zone, ZONE, await records()), [])
 })
 
 test('what is wrong is replaced, what is left over goes, and what is of others stays', async () => {
   const good = zoneOf()
-  for (const change of await changesFor(good, ZONE, records())) await apply(good, ZONE, change)
+  for (const change of await changesFor(good, ZONE, await records())) await apply(good, ZONE, change)
   await good.set(ZONE, { name: ZONE, type: 'A', ttl: 60, values: ['192.0.2.66'] })
   await good.set(ZONE, { name: ZONE, type: 'TXT', ttl: 60, values: ['of others'] })
   await good.set(ZONE, { name: ZONE, type: 'CAA', ttl: 60, values: ['0 issue "other.example"'] })
   await good.set(ZONE, { name: `_jabber._tcp.${ZONE}`, type: 'SRV', ttl: 60, values: ['0 5 5269 example.org.'] })
   await good.remove(ZONE, { name: `rooms.${ZONE}`, type: 'CNAME' })
   await good.set(ZONE, { name: `rooms.${ZONE}`, type: 'A', ttl: 60, values: ['192.0.2.66'] })
-  const changes = await changesFor(good, ZONE, records())
+  const changes = await changesFor(good, ZONE, await records())
   assert.deepEqual(
     changes.map(({ name, type, from, to }) => `${name} ${type}: ${from.join(' ')} → ${to.join(' ')}`),
     [
@@ -73,7 +73,7 @@ test('what is wrong is replaced, what is left over goes, and what is of others s
     ],
   )
   for (const change of changes) await apply(good, ZONE, change)
-  assert.deepEqual(await changesFor(good, ZONE, records()), [])
+  assert.deepEqual(await changesFor(good, ZONE, await records()), [])
   assert.ok(good.all().includes('example.org TXT of others'))
 })
 

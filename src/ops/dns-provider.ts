@@ -16,7 +16,7 @@ import type { HostRecords } from './dns-records.ts'
 const PATIENCE = 10_000
 
 /** The provider. Rejects with a `ProviderError` that says what is missing. @param fetch as that of the platform */
-export async function providerOf(dns: DnsRules, fetch: Fetch): Promise<DnsProvider> {
+export async function providerOf(dns: Omit<DnsRules, 'servers'>, fetch: Fetch): Promise<DnsProvider> {
   if (dns.provider === undefined) throw new ProviderError('The configuration names no provider (dns.provider).')
   if (dns.provider !== 'rfc2136') {
     const parts = { fetch, token: await secretIn('dns.tokenFile', dns.tokenFile) }

@@ -4,6 +4,7 @@ import { domainToASCII } from 'node:url'
 import type { Unwanted, Wanted } from '../appliance/dns/compare.ts'
 import { normal } from '../appliance/dns/record.ts'
 import type { Config } from '../config/config.ts'
+import { type Delegation, delegatedLabel, isRightBelow } from './delegation.ts'
 
 /** In seconds: an hour, so that a move is over soon. */
 const TTL = 3600
@@ -27,8 +28,10 @@ export interface DnsWish {
   readonly target?: string | undefined
   /** Who may issue certificates for us, as CAA names them (RFC 8659), and our account there (RFC 8657). */
   readonly issuers?: readonly Issuer[]
-  /** The SHA-256 of the public key that a domain shows, in hexadecimal digits; undefined where nothing is to be announced. */
-  readonly keyOf?: (host: string) => string | undefined
+  /** The SHA-256 of the public keys that a domain shows, now or next, in hexadecimal digits; none where nothing is to be announced. */
+  readonly keysOf?: (host: string) => readonly string[]
+  /** Where what proves the domains is answered for, if that is ours to do. */
+  readonly delegation?: Delegation | undefined
 }
 
 /** The records of one domain. */
@@ -64,6 +67,7 @@ function hostRecords(host: string, wish: DnsWish): HostRecords {
       ...servicePorts(services, target, wish),
       ...(wish.issuers?.length ? [caa(host, wish.issuers)] : []),
       ...tlsa(host, target, places, wish),
+      ...(wish.delegation ? delegated(host, services, wish.delegation, wish.config.hosts) : []),
     ],
     unwanted: [
       ...list.filter((one) => one.ports.length === 0).map(({ name }) => notServed(name)),
@@ -158,19 +162,47 @@ function caa(host: string, issuers: readonly Issuer[]): Wanted {
   const values = issuers.map(({ name, account }) => {
     return `0 issue "${name}${account === undefined ? '' : `; accounturi=${account}`}"`
   })
+  const weaker = issuers.map(({ name }) => `0 issue "${name}"`)
   const why = 'nobody else may issue certificates for us'
-  return { name: host, type: 'CAA', ttl: TTL, values, why, optional: true, amongOthers: true }
+  return { name: host, type: 'CAA', ttl: TTL, values, weaker, why, optional: true, amongOthers: true }
 }
 
 /** RFC 7673 §4: at the port of the target. */
-function tlsa(host: string, target: string, places: readonly Place[], { keyOf }: DnsWish): readonly Wanted[] {
-  const key = keyOf?.(host)
-  if (key === undefined) return []
+function tlsa(host: string, target: string, places: readonly Place[], { keysOf }: DnsWish): readonly Wanted[] {
+  const values = (keysOf?.(host) ?? []).map((key) => `3 1 1 ${key}`)
+  if (values.length === 0) return []
   const ports = [...new Set(places.flatMap((one) => one.ports))]
   return ports.map((port) => ({
-    ...{ name: `_${port}._tcp.${target}`, type: 'TLSA' as const, ttl: TTL, values: [`3 1 1 ${key}`] },
-    ...{ why: 'the DNS vouches for our key (DANE)', optional: true, amongOthers: true },
+    ...{ name: `_${port}._tcp.${target}`, type: 'TLSA' as const, ttl: TTL, values },
+    ...{ why: 'the DNS vouches for our keys (DANE)', optional: true, amongOthers: true },
   }))
+}
+
+/** Aliases from where authorities look (RFC 8555 §8.4) to the zone that this server answers for. */
+function delegated(
+  host: string,
+  services: readonly string[],
+  { zone, server, wildcard }: Delegation,
+  hosts: readonly string[],
+): readonly Wanted[] {
+  const names = wildcard ? [host, ...services.filter((name) => !isRightBelow(host, name))] : [host, ...services]
+  const why = 'certificates, by this server alone'
+  // Where the domain that the machine's name is in is one of ours, it is told with that one.
+  const above = hosts.map(ascii).find((one) => server === one || server.endsWith(`.${one}`))
+  const ns: Wanted = {
+    name: zone,
+    type: 'NS',
+    ttl: TTL,
+    values: [`${server}.`],
+    why: 'this server answers for the proofs',
+  }
+  return [
+    ...(above === undefined || above === host ? [ns] : []),
+    ...names.map((name) => ({
+      ...{ name: `_acme-challenge.${name}`, type: 'CNAME' as const, ttl: TTL },
+      ...{ values: [`${delegatedLabel(name)}.${zone}.`], why },
+    })),
+  ]
 }
 
 function ascii(name: string): string {

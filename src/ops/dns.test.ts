@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which records a server needs, and what is said of those that are there: a name server on the loopback interface answers.
 import assert from 'node:assert/strict'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import type { Answer } from 'dns-packet'
 import { FakeDns } from '../../test/support/fake-dns.ts'
 import { zoneText } from '../appliance/dns/text.ts'
+import type { Config } from '../config/config.ts'
 import { loadConfig } from '../config/load.ts'
+import { CertificateStore, certificateFolder } from './certificate-files.ts'
 import { checkedRecords, wantedRecords } from './dns.ts'
 import { isSound } from './dns-check.ts'
 import { recordsFor } from './dns-records.ts'
@@ -52,8 +57,8 @@ async function bad(dns: FakeDns, text = ''): Promise<readonly string[]> {
   return verdicts.map(({ state, type, name, found }) => [state, type, name, ...found].join(' '))
 }
 
-test('a plain server needs addresses, aliases and SRV records', () => {
-  const [records] = wantedRecords(configOf(), { addresses: ADDRESSES })
+test('a plain server needs addresses, aliases and SRV records', async () => {
+  const [records] = await wantedRecords(configOf(), { addresses: ADDRESSES })
   assert.equal(
     zoneText(records?.wanted ?? []),
     `example.org. 3600 IN A 192.0.2.1
@@ -74,7 +79,7 @@ test('the shared port, a machine of another name, no other servers, and a certif
   const text = "listen: { shared: '[::]:443' }\ndns: { target: machine.example.net }\nfederation: { enabled: false }"
   const issuers = [{ name: 'letsencrypt.org', account: 'https://ca.example/acct/1' }]
   const config = configOf(text)
-  const wish = { config, addresses: ['192.0.2.1'], target: config.dns.target, issuers, keyOf: () => 'ab' }
+  const wish = { config, addresses: ['192.0.2.1'], target: config.dns.target, issuers, keysOf: () => ['ab', 'cd'] }
   const [records] = recordsFor(wish)
   assert.deepEqual(
     records?.wanted.map(({ name, type, values }) => `${name} ${type} ${values}`).filter((one) => !/CNAME/.test(one)),
@@ -83,8 +88,8 @@ test('the shared port, a machine of another name, no other servers, and a certif
       '_xmpp-client._tcp.example.org SRV 0 5 5222 machine.example.net.',
       '_xmpps-client._tcp.example.org SRV 0 5 443 machine.example.net.',
       'example.org CAA 0 issue "letsencrypt.org; accounturi=https://ca.example/acct/1"',
-      '_5222._tcp.machine.example.net TLSA 3 1 1 ab',
-      '_443._tcp.machine.example.net TLSA 3 1 1 ab',
+      '_5222._tcp.machine.example.net TLSA 3 1 1 ab,3 1 1 cd',
+      '_443._tcp.machine.example.net TLSA 3 1 1 ab,3 1 1 cd',
     ],
   )
   assert.deepEqual(
@@ -148,9 +153,53 @@ test('a zone that nobody knows is no zone', async () => {
   assert.ok(checked && !isSound(checked.dns))
 })
 
-test('who gives the certificates may give them', () => {
+test('who gives the certificates may give them', async () => {
   const text = 'domain: example.org\nacme: { fallback: https://acme.zerossl.com/v2/DV90 }'
   const config = loadConfig(text, { file: '/etc/aenigma/aenigma.yaml', features: [] })
-  const caa = wantedRecords(config, { addresses: ADDRESSES })[0]?.wanted.find(({ type }) => type === 'CAA')
+  const [records] = await wantedRecords(config, { addresses: ADDRESSES })
+  const caa = records?.wanted.find(({ type }) => type === 'CAA')
   assert.deepEqual([caa?.values, caa?.optional], [['0 issue "letsencrypt.org"', '0 issue "sectigo.com"'], true])
+})
+
+test('our account at the authority is named once it is known; a record without it does as well', async (t) => {
+  const data = mkdtempSync(join(tmpdir(), 'aenigma-dns-'))
+  t.after(() => rmSync(data, { recursive: true }))
+  const config = loadConfig(`domain: example.org\ndata: ${data}`, { file: '/etc/aenigma/aenigma.yaml', features: [] })
+  mkdirSync(certificateFolder(data))
+  await new CertificateStore(certificateFolder(data)).setAccount(config.acme?.directory ?? '', 'https://ca.example/7')
+  const dns = await goodZone()
+  const check = async (...values: string[]): Promise<string | undefined> => {
+    const answers = values.map((value) => answer('CAA', 'example.org', { flags: 0, tag: 'issue', value }))
+    dns.put('CAA', 'example.org', { answers })
+    const [checked] = await checkedRecords(config, { addresses: ADDRESSES, servers: [dns.server] })
+    const verdict = checked?.dns.verdicts.find(({ type }) => type === 'CAA')
+    return `${verdict?.state} ${verdict?.wanted}`
+  }
+  const wanted = '0 issue "letsencrypt.org; accounturi=https://ca.example/7"'
+  assert.equal(await check(), `missing ${wanted}`)
+  assert.equal(await check('letsencrypt.org'), `missing ${wanted}`)
+  assert.equal(await check('letsencrypt.org; accounturi=https://ca.example/7'), `right ${wanted}`)
+  assert.equal(await check('letsencrypt.org; accounturi=https://ca.example/8'), `wrong ${wanted}`)
+})
+
+test('delegated proofs take one alias and one delegation', async () => {
+  const text = 'dns: { target: chat.example.org }\nacme: { challenge: delegated }'
+  const config = loadConfig(`domain: example.org\n${text}`, { file: '/etc/aenigma/aenigma.yaml', features: [] })
+  const proofs = async (of: Config): Promise<readonly string[]> => {
+    const [records] = await wantedRecords(of, { addresses: ADDRESSES })
+    const lines = zoneText(records?.wanted ?? []).split('\n')
+    return lines.filter((line) => /acme/.test(line)).map((line) => line.replace(/ [0-9a-f]{16}\./, ' LABEL.'))
+  }
+  assert.deepEqual(await proofs(config), [
+    'acme.chat.example.org. 3600 IN NS chat.example.org.',
+    '_acme-challenge.example.org. 3600 IN CNAME LABEL.acme.chat.example.org.',
+  ])
+  const both = { ...config, hosts: ['example.org', 'example.net'] }
+  const [, other] = await wantedRecords(both, { addresses: ADDRESSES })
+  assert.deepEqual(
+    other?.wanted.filter(({ name }) => /acme/.test(name)).map(({ type }) => type),
+    ['CNAME'],
+  )
+  const each = { ...config, acme: config.acme && { ...config.acme, wildcard: false } }
+  assert.equal((await proofs(each)).length, 6)
 })

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // The DNS of one instance: what its records are to be, and how they are.
-import { createHash, X509Certificate } from 'node:crypto'
+import { X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
+import { domainToASCII } from 'node:url'
 import { systemClock } from '../clock.ts'
 import type { Address, Config } from '../config/config.ts'
 import { Authoritative } from '../net/authoritative.ts'
 import { publicAddresses } from '../net/public-addresses.ts'
 import { DnsResolver } from '../net/resolver.ts'
+import { CertificateStore, certificateFolder, hashOf } from './certificate-files.ts'
+import { delegationOf } from './delegation.ts'
 import { checkHost, type HostDns } from './dns-check.ts'
 import { type DnsWish, type HostRecords, type Issuer, recordsFor } from './dns-records.ts'
 
@@ -32,13 +35,13 @@ export function ownAddresses(config: Pick<Config, 'dns'>, given: readonly string
 }
 
 /** The records, without looking. No keys are announced, since nobody knows whether the zone is signed. */
-export function wantedRecords(config: Config, request: DnsRequest = {}): readonly HostRecords[] {
-  return ofHost(recordsFor(wishOf(config, request)), request)
+export async function wantedRecords(config: Config, request: DnsRequest = {}): Promise<readonly HostRecords[]> {
+  return ofHost(recordsFor(await wishOf(config, request)), request)
 }
 
-function wishOf(config: Config, { addresses }: DnsRequest): DnsWish {
+async function wishOf(config: Config, { addresses }: DnsRequest): Promise<DnsWish> {
   const common = { config, addresses: ownAddresses(config, addresses), target: config.dns.target }
-  return { ...common, issuers: issuersOf(config) }
+  return { ...common, issuers: await issuersOf(config), delegation: delegationOf(config) }
 }
 
 /** What authorities call themselves in CAA records, by the host of their directory. */
@@ -49,12 +52,21 @@ const ISSUERS: readonly (readonly [RegExp, string])[] = [
   [/(^|\.)pki\.goog$/, 'pki.goog'],
 ]
 
-/** None if one of those that are asked is not known: a record without it would keep it from giving us any. */
-function issuersOf({ acme }: Config): readonly Issuer[] {
+/**
+ * With our accounts there, as far as they can be known here. None if one of those that are asked is not known: a record without it
+ * would keep it from giving us any.
+ */
+async function issuersOf({ acme, data }: Config): Promise<readonly Issuer[]> {
   if (!acme) return []
-  const directories = [acme.directory, ...(acme.fallback === undefined ? [] : [acme.fallback])]
-  const names = directories.map((one) => ISSUERS.find(([host]) => host.test(new URL(one).hostname))?.[1])
-  return names.every((name) => name !== undefined) ? [...new Set(names)].map((name) => ({ name })) : []
+  const store = new CertificateStore(certificateFolder(data))
+  const directories = [...new Set([acme.directory, ...(acme.fallback === undefined ? [] : [acme.fallback])])]
+  const all: Issuer[] = []
+  for (const one of directories) {
+    const name = ISSUERS.find(([host]) => host.test(new URL(one).hostname))?.[1]
+    if (name === undefined) return []
+    all.push({ name, account: await store.account(one) })
+  }
+  return all
 }
 
 function ofHost(all: readonly HostRecords[], { host }: DnsRequest): readonly HostRecords[] {
@@ -63,37 +75,33 @@ function ofHost(all: readonly HostRecords[], { host }: DnsRequest): readonly Hos
 
 /** The records, and how they are. */
 export async function checkedRecords(config: Config, request: DnsRequest = {}): Promise<readonly Checked[]> {
-  const dns = authoritativeFor(config, request)
-  const plain = wantedRecords(config, request)
-  const signed = new Map<string, boolean>()
-  for (const { host } of plain) {
+  const dns = authoritativeFor(config, request.servers)
+  const wish = await wishOf(config, request)
+  const keys = new Map<string, readonly string[]>()
+  for (const { host } of ofHost(recordsFor(wish), request)) {
     const zone = await dns.zoneOf(host).catch(() => undefined) // what the check says of it is enough
-    signed.set(host, zone?.signed === true)
+    if (zone?.signed) keys.set(host, await keysOf(config, host))
   }
-  const keys = await keysOf(config)
-  const keyOf = (host: string): string | undefined => (signed.get(host) ? keys.get(host) : undefined)
-  const all = ofHost(recordsFor({ ...wishOf(config, request), keyOf }), request)
+  const all = ofHost(recordsFor({ ...wish, keysOf: (host) => keys.get(host) ?? [] }), request)
   return Promise.all(all.map(async (records) => ({ records, dns: await checkHost(records, dns) })))
 }
 
-/** Who asks the servers of zones. */
-function authoritativeFor({ federation }: Config, { servers }: DnsRequest): Authoritative {
+/** Who asks the servers of zones. @param servers those to ask, instead of what the configuration or the DNS names */
+export function authoritativeFor(
+  { federation, dns }: Pick<Config, 'federation' | 'dns'>,
+  servers: readonly Address[] = dns.servers,
+): Authoritative {
   const resolver = new DnsResolver({ options: federation, clock: systemClock })
-  return new Authoritative({ resolver, ...(servers ? { servers } : {}) })
+  return new Authoritative({ resolver, ...(servers.length > 0 ? { servers } : {}) })
 }
 
 /**
- * The keys that are shown, as TLSA wants them (RFC 6698 §2.1: SPKI, SHA-256). Who may not read a certificate, or has none on this
- * machine, gets all other records. Rejects if one is damaged.
+ * The keys that a domain shows, as TLSA wants them. Who may not read a certificate, or has none on this machine, gets all other records.
+ * Rejects if one is damaged.
  */
-async function keysOf({ certificates }: Config): Promise<ReadonlyMap<string, string>> {
-  const keys = new Map<string, string>()
-  for (const [host, { cert }] of certificates) {
-    const pem = await readFile(cert).catch(() => undefined)
-    if (!pem) continue
-    const { publicKey } = new X509Certificate(pem)
-    const spki = publicKey.export({ type: 'spki', format: 'der' })
-    keys.set(host, createHash('sha256').update(spki).digest('hex'))
-  }
-  return keys
+async function keysOf({ acme, data, certificates }: Config, host: string): Promise<readonly string[]> {
+  if (acme) return new CertificateStore(certificateFolder(data)).keyHashes(host)
+  const files = [...certificates].find(([name]) => domainToASCII(name) === host)?.[1]
+  const pem = files && (await readFile(files.cert).catch(() => undefined))
+  return pem ? [hashOf(new X509Certificate(pem).publicKey.export({ type: 'spki', format: 'der' }))] : []
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where a server of this machine is reached from this machine.
+import { randomInt } from 'node:crypto'
 import type { Dial } from '../net/client-socket.ts'
 import type { Target } from './compliance/lab.ts'
 import type { ListenInfo } from './running-server.ts'
@@ -27,6 +28,16 @@ export function webOf(listening: readonly ListenInfo[]): string | undefined {
   if (!found) return undefined
   const host = reachable(found.host)
   return `http://${host.includes(':') ? `[${host}]` : host}:${found.port}`
+}
+
+/**
+ * Where a connection to a listener of this machine comes from, so that a look does not use up what one address may do in a minute:
+ * somewhere in 127.0.0.0/8, all of which is this machine on Linux.
+ */
+export function ownSource(host: string): { readonly localAddress?: string } {
+  if (process.platform !== 'linux' || host !== '127.0.0.1') return {}
+  const part = (): number => randomInt(1, 255)
+  return { localAddress: `127.${part()}.${part()}.${part()}` }
 }
 
 /** What listens everywhere is reached by loopback. */

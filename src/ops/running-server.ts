@@ -25,6 +25,7 @@ export interface ListenInfo {
     | 'proxy'
     | 'servers'
     | 'serversTls'
+    | 'dns'
     | 'onion'
   readonly host: string
   readonly port: number

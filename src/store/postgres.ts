@@ -40,8 +40,8 @@ const UNTYPED = { max_pipeline: 10_000 }
 
 /** Opens the store, bringing its schema up to date. @throws StoreError that says why it cannot be opened */
 export async function openPostgres(options: PostgresOptions): Promise<Store> {
-  const writer = connect(options.url, 1)
-  const readers = connect(options.url, options.readers ?? 4)
+  const writer = connectPostgres(options.url, 1)
+  const readers = connectPostgres(options.url, options.readers ?? 4)
   try {
     await migrate(writer)
     return await assembleStore(new PostgresDatabase(writer, readers, options), options.clock)
@@ -51,7 +51,8 @@ export async function openPostgres(options: PostgresOptions): Promise<Store> {
   }
 }
 
-function connect(url: string, max: number): Client {
+/** Connects. @param settings of the session beside */
+export function connectPostgres(url: string, max: number, settings: Readonly<Record<string, number>> = {}): Client {
   const { server, socket } = splitAddress(url)
   return postgres(server, {
     max,
@@ -59,7 +60,7 @@ function connect(url: string, max: number): Client {
     connect_timeout: 10,
     ...UNTYPED,
     onnotice: () => undefined,
-    connection: { application_name: 'aenigma', synchronous_commit: 'on' },
+    connection: { application_name: 'aenigma', synchronous_commit: 'on', ...settings },
     types: { bigint: { to: 20, from: [20], serialize: String, parse: Number } },
   })
 }

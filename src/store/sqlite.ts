@@ -8,6 +8,9 @@ import { SqliteThread } from './sqlite-thread.ts'
 import type { Store, StoreObserver } from './store.ts'
 import { WriteQueue } from './write-queue.ts'
 
+/** Commits at once that a start needs, with some to spare. */
+const EAGER = 32
+
 /** How to open a SQLite store. */
 export interface SqliteOptions {
   /** The path of the file, which is made if it is not there; its folder must exist. */
@@ -55,7 +58,7 @@ class SqliteDatabase implements Database {
     const { observer, commitInterval = 10 } = options
     this.#queue = new WriteQueue(
       { parcel: () => writer.newBatch(), run: (batch) => writer.run(batch) },
-      { interval: commitInterval, observer },
+      { interval: commitInterval, eager: EAGER, observer },
     )
   }
 

@@ -32,6 +32,8 @@ export interface Executor<P extends Parcel> {
 export interface QueueOptions {
   /** At least this many ms from the start of one commit to the start of the next. */
   readonly interval: number
+  /** So many of the first ones are not held back: who starts asks one thing after the other. None unless told. */
+  readonly eager?: number
   readonly observer: StoreObserver | undefined
 }
 
@@ -87,6 +89,8 @@ export class WriteQueue<P extends Parcel> {
   /** Whether somebody is told when what waits is done. */
   #awaited = false
   #hurry = false
+  /** How many more go at once. */
+  #eager: number
   #lastStart = Number.NEGATIVE_INFINITY
   #posted = 0
   /** Of those that are not settled, how many do not come last. */
@@ -98,6 +102,7 @@ export class WriteQueue<P extends Parcel> {
   constructor(executor: Executor<P>, options: QueueOptions) {
     this.#executor = executor
     this.#options = options
+    this.#eager = options.eager ?? 0
   }
 
   /** How many deeds are not settled. */
@@ -173,8 +178,8 @@ export class WriteQueue<P extends Parcel> {
   #goOn(): void {
     if (this.#running > 0 || !this.#somethingWaits) return
     const { interval } = this.#options
-    if (this.#hurry) this.#goWithin(0)
-    else if (this.#awaited || this.#waiters.length > 0) this.#goWithin(interval)
+    if (this.#hurry || (this.#eager > 0 && this.#isAwaited)) this.#goWithin(0)
+    else if (this.#isAwaited) this.#goWithin(interval)
     else if (this.#waiting.length > 0) this.#goWithin(CALM * interval)
     else this.#goWithin(PATIENCE, performance.now())
   }
@@ -194,7 +199,12 @@ export class WriteQueue<P extends Parcel> {
     const load = this.#take()
     this.#running = load.parcel.deeds
     this.#lastStart = performance.now()
+    if (this.#eager > 0) this.#eager--
     void this.#executor.run(load.parcel).then((outcome) => this.#finish(load, outcome))
+  }
+
+  get #isAwaited(): boolean {
+    return this.#awaited || this.#waiters.length > 0
   }
 
   get #somethingWaits(): boolean {

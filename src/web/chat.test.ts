@@ -21,7 +21,7 @@ test('the page has no script inline, and its policy allows none', async () => {
   const { headers } = await get('/chat/')
   const policy = String(headers['content-security-policy'])
   assert.match(policy, /default-src 'none'; script-src 'self' 'wasm-unsafe-eval';/)
-  assert.match(policy, /img-src 'self' data: blob: https:\/\/montague\.lit:\* https:\/\/files\.montague\.lit;/)
+  assert.match(policy, /img-src 'self' data: blob: https:;/)
   assert.match(policy, /frame-ancestors 'none'/)
   assert.equal(headers['x-content-type-options'], 'nosniff')
   assert.equal(headers['referrer-policy'], 'no-referrer')

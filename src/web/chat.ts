@@ -8,6 +8,7 @@ import { escapeHtml, type Folder, fileFrom, Page } from './files.ts'
 /** What the page is made of, from `pages/`. */
 const OWN = [
   'chat.js',
+  'elsewhere.js',
   'encryption.js',
   'login.js',
   'login-store.js',
@@ -36,8 +37,7 @@ export function addChat(app: Hono, parts: ChatParts): void {
   const html = new Map<string, Page>()
   app.use('/chat/*', async (context, next) => {
     await next()
-    const host = hostFor(parts.peerOf(context).authority, parts.hosts)
-    context.header('Content-Security-Policy', policy(host, parts.url))
+    context.header('Content-Security-Policy', policy(parts.url))
   })
   app.get('/chat', (context) => context.redirect('/chat/', 308))
   app.get('/chat/', (context) => {
@@ -88,19 +88,20 @@ const EMPTY_STYLES = [
 
 /**
  * Everything from here, nothing inline but style attributes: Converse.js draws avatars and sizes with them. OMEMO's
- * arithmetic is WebAssembly. Uploads may be at another port than the page. Pictures of others come as `blob:` (decrypted) or `data:` (avatars).
+ * arithmetic is WebAssembly. Pictures of others come as `blob:` (decrypted) or `data:` (avatars);
+ * files of people at other servers lie there, and are fetched when one asks for them (`render_media` in pages/chat.js).
  */
-function policy(host: string, url: string | undefined): string {
-  const also = ` https://${host}:*${url === undefined ? '' : ` ${url}`}`
+function policy(url: string | undefined): string {
+  const files = url?.startsWith('http:') ? `https: ${url}` : 'https:'
   return [
     "default-src 'none'",
     "script-src 'self' 'wasm-unsafe-eval'",
     `style-src 'self' ${EMPTY_STYLES}`,
     "style-src-attr 'unsafe-inline'",
-    `img-src 'self' data: blob:${also}`,
-    `media-src 'self' data: blob:${also}`,
+    `img-src 'self' data: blob: ${files}`,
+    `media-src 'self' data: blob: ${files}`,
     "font-src 'self'",
-    `connect-src 'self' blob:${also}`,
+    `connect-src 'self' blob: ${files}`,
     "worker-src 'self'",
     "manifest-src 'self'",
     "base-uri 'none'",

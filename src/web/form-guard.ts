@@ -13,8 +13,8 @@ export const MAX_BODY = 8192
 /** Requests of one network in `WINDOW`. */
 const MAX_REQUESTS = 60
 const WINDOW = 10 * 60_000
-/** Networks that are counted; with more of them at once nobody is let in for a while. */
-const MAX_NETWORKS = 1000
+/** Networks that are counted; with more of them the longest known are forgotten. Whoever has many must not shut others out. */
+const MAX_NETWORKS = 4096
 
 /** Whether a request is JSON, which no other page can send without our leave. */
 export function isJson(context: Context): boolean {
@@ -69,8 +69,9 @@ export class RequestCounter {
     this.#turn()
     const network = networkOf(address)
     const count = (this.#counts.get(network) ?? 0) + 1
-    if (count === 1 && this.#counts.size >= MAX_NETWORKS) return true
     this.#counts.set(network, count)
+    const [oldest] = this.#counts.keys()
+    if (oldest !== undefined && this.#counts.size > MAX_NETWORKS) this.#counts.delete(oldest)
     return count > MAX_REQUESTS
   }
 

@@ -26,7 +26,7 @@ async function asks(t: TestContext, head: string) {
     server.close()
   })
   const socket = connect((server.address() as AddressInfo).port, '127.0.0.1')
-  socket.write(`${head}\r\nConnection: close\r\n\r\n`)
+  socket.write(`${head}\r\n\r\n`)
   let text = ''
   for await (const chunk of socket) text += String(chunk)
   return {
@@ -49,6 +49,16 @@ for (const [head, location] of [
     assert.deepEqual([answer.status, answer.location], [308, location])
   })
 }
+
+test('nothing that follows a request is read, be it a body without an end or what a proxy smuggled in', async (t) => {
+  const endless = await asks(t, 'POST / HTTP/1.1\r\nHost: example.org\r\nContent-Length: 1000000000')
+  assert.equal(endless.status, 308)
+  const two = await asks(t, 'GET / HTTP/1.1\r\nHost: example.org\r\n\r\nGET /two HTTP/1.1\r\nHost: example.org')
+  assert.equal(two.text.match(/HTTP\/1\.1/g)?.length, 1)
+  const smuggled =
+    'POST / HTTP/1.1\r\nHost: example.org\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /two'
+  assert.doesNotMatch((await asks(t, smuggled)).text, /two/)
+})
 
 test('a certificate authority finds the answer that it looks for, and nothing else (RFC 8555 §8.3)', async (t) => {
   const at = (path: string) => asks(t, `GET /.well-known/acme-challenge/${path} HTTP/1.1\r\nHost: example.org`)

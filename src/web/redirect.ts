@@ -3,6 +3,8 @@
 import { domainToUnicode } from 'node:url'
 import type { Exchange, RawRoute } from './exchange.ts'
 
+/** One answer is all that there is here: whatever else is said, a body without an end for instance, is not read. */
+const LAST = { Connection: 'close' } as const
 const CHALLENGES = '/.well-known/acme-challenge/'
 
 /** What it needs. */
@@ -24,7 +26,7 @@ export function redirectRoutes(parts: RedirectParts): readonly RawRoute[] {
 
 function answerChallenge({ response, path }: Exchange, { challenge }: RedirectParts): void {
   const text = challenge(path.slice(CHALLENGES.length))
-  response.writeHead(text === undefined ? 404 : 200, { 'Content-Type': 'application/octet-stream' })
+  response.writeHead(text === undefined ? 404 : 200, { ...LAST, 'Content-Type': 'application/octet-stream' })
   response.end(text)
 }
 
@@ -35,6 +37,6 @@ function redirect({ request, response, peer }: Exchange, { hosts, publicUrl }: R
   const url = publicUrl(hosts.has(host) ? host : ([...hosts][0] ?? ''))
   const target = request.url ?? '/'
   const place = url === undefined || !target.startsWith('/') ? undefined : URL.parse(url + target)?.href
-  response.writeHead(place === undefined ? 404 : 308, place === undefined ? {} : { Location: place })
+  response.writeHead(place === undefined ? 404 : 308, place === undefined ? LAST : { ...LAST, Location: place })
   response.end()
 }

@@ -162,3 +162,32 @@ test('who would rather speak something else is answered all the same (RFC 9110 Â
   const [answer] = await once(socket, 'data')
   assert.match(String(answer), /^HTTP\/1.1 200 OK/)
 })
+
+for (const pieces of [
+  ['GET / HTTP/1.1\r\nHost: localhost\r\n\r\n'],
+  ['GE', 'T / HTTP/1.1\r\nHost: loc', 'alhost\r\n\r\n'],
+]) {
+  test(`what was read to find out who it is for, and put back, is answered: ${pieces.length} pieces`, async (t) => {
+    const web = new WebServer({ trust, app: hello })
+    const server = createServer((socket) => {
+      socket.once('data', (bytes) => {
+        socket.pause()
+        socket.unshift(bytes)
+        web.take(socket)
+      })
+    }).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    t.after(() => {
+      web.stop()
+      server.close()
+    })
+    const address = server.address()
+    const socket = connect({ port: typeof address === 'object' && address ? address.port : 0, noDelay: true })
+    t.after(() => socket.destroy())
+    for (const piece of pieces) {
+      await new Promise<void>((resolve) => socket.write(piece, () => setImmediate(resolve)))
+    }
+    const [answer] = await once(socket, 'data')
+    assert.match(String(answer), /^HTTP\/1.1 200 OK/)
+  })
+}

@@ -49,7 +49,7 @@ export function createWeb(sites: WebSites): Webs {
   const front = new WebServer({
     trust,
     routes: redirectRoutes(sites),
-    app: () => Promise.reject(new Error('no route')),
+    app: async () => (_, response) => response.writeHead(404, { Connection: 'close' }).end(), // the target is no path
   })
   return { site, monitor, front }
 }

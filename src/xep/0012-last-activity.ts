@@ -39,6 +39,7 @@ export const lastActivity: Feature = {
           answer: (request) => last.answer(request),
         },
       ],
+      only: { onSend: ['presence'], onReceive: ['iq'] },
       onSend: (stanza, client) => last.heard(stanza, client),
       onReceive: (stanza, account) => last.guard(stanza, account),
       onEnd: (client) => last.ended(client),

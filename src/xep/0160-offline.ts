@@ -46,6 +46,7 @@ export const offline: Feature = {
   setup(ctx) {
     const queues = new Queues(ctx)
     return {
+      only: { onReceive: ['message'], onDeliver: ['message'] },
       onReceive: (stanza, owner) => queues.behind(stanza, owner),
       onAway: (message, owner) => queues.away(message, owner),
       onAvailable: (client) => queues.handOver(client.account),

@@ -73,6 +73,7 @@ export const pep: Feature = {
         onCaps(ctx.router, (client) => greeter.capsChanged(client))
         onContactCaps(ctx.router, (owner, client) => greeter.greetContact(owner, client))
       },
+      only: { onSend: ['presence'], onReceive: ['message'], onDeliver: ['presence'] },
       onSend({ kind, type, to }, { account }) {
         // A contact elsewhere is shown a presence: perhaps for the first time, since it may see it now.
         if (kind === 'presence' && type === '' && to?.isBare && !ctx.hosts.has(to.domain))

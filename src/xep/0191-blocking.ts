@@ -135,9 +135,14 @@ class BlockLists {
    */
   judge(account: LocalAccount, peer: Jid | undefined, stanza: Stanza, refuse: Refusal): MaybeAsync<Verdict> {
     const list = this.#loaded.get(account)
-    if (!list) return andThen(this.of(account), () => this.judge(account, peer, stanza, refuse))
+    if (!list) return this.#judgeLater(account, peer, stanza, refuse)
     if (list.texts.size === 0 || peer === undefined || isHome(account, peer)) return PASS
     return covers(list.texts, peer) ? refuse(stanza) : PASS
+  }
+
+  /** By itself, since a closure would be paid for by every stanza. */
+  #judgeLater(account: LocalAccount, peer: Jid | undefined, stanza: Stanza, refuse: Refusal): MaybeAsync<Verdict> {
+    return andThen(this.of(account), () => this.judge(account, peer, stanza, refuse))
   }
 
   #load(account: LocalAccount): Promise<BlockList> {

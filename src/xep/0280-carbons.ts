@@ -81,6 +81,7 @@ export const carbons: Feature = {
     })
     return {
       iq: [route('enable', true), route('disable', false)],
+      only: { onSend: ['message'], onReceive: ['message'] },
       onSend: (stanza, sender) => copies.ofSent(stanza, sender),
       onReceive: (stanza, owner) => copies.ofReceived(stanza, owner),
       onEnd: (client) => setCarbons(client, false),

@@ -134,6 +134,7 @@ export const archive: Feature = {
         { at: ['account'], type: 'get', ns: NS_MAM, name: 'query', answer: queryForm },
         { at: ['account'], type: 'get', ns: NS_MAM, name: 'metadata', answer: ({ owner }) => desk.metadata(owner) },
       ],
+      only: { onSend: ['message'], onReceive: ['message', 'groupchat'] },
       onSend(stanza, { account }): Verdict {
         // What is for one of our accounts is kept when it is there.
         if (stanza.kind === 'message' && stanza.to && !ctx.hosts.has(stanza.to.domain))

@@ -42,6 +42,7 @@ export const avatarConversion: Feature = {
       start() {
         pubsubOf(ctx).onChange(({ shelf, node }) => (node.name === NS_METADATA ? hashes.changed(shelf) : undefined))
       },
+      only: { onSend: ['presence'] },
       onSend(stanza, client) {
         return stanza.kind === 'presence' && stanza.type === '' ? hashes.inject(stanza, client) : PASS
       },

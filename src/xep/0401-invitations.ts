@@ -64,6 +64,7 @@ export const invitations: Feature = {
     let leave = (): void => undefined
     return {
       disco: { commands: commandsOf(desk) },
+      only: { onReceive: ['presence'] },
       onReceive: (stanza, owner) => door.received(stanza, owner),
       async start() {
         leave = ctx.accounts.invitations.onArrival((arrival) => door.arrived(arrival))

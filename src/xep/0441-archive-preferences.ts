@@ -72,6 +72,7 @@ export const archivePreferences: Feature = {
         { at: ['account'], type: 'get', ns: NS_MAM, name: 'prefs', answer: (request) => shelf.tell(request) },
         { at: ['account'], type: 'set', ns: NS_MAM, name: 'prefs', answer: (request) => shelf.change(request) },
       ],
+      only: { onSend: ['message'], onReceive: ['message'] },
       onSend: (stanza, { account }) => (mayBeKept(stanza) ? shelf.ready(account) : PASS),
       onReceive: (stanza, account) => (mayBeKept(stanza) ? shelf.ready(account) : PASS),
       disco: { commands: [deletion(ctx)] },

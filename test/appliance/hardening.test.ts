@@ -10,6 +10,7 @@ import { TestMachine } from '../support/machine.ts'
 import { Authority } from '../support/network/authority.ts'
 import { type Host, Network, whyNoNetwork } from '../support/network/host.ts'
 import { type Bench, bench, type Child, needs } from '../support/process.ts'
+import { changes } from './traces.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 const DOMAIN = 'h.example'
@@ -43,9 +44,10 @@ suite('optional steps', { timeout: 10 * 60_000 }, () => {
     const host = await network.host('machine', 60)
     users = await network.host('users', 40)
     there = host.address
-    machine = await TestMachine.start(of, host, { '/program': program(of) })
+    const authority = await Authority.create(of.directory, 'authority')
+    machine = await TestMachine.start(of, host, { binds: { '/program': program(of) }, trusted: authority.pem })
     writeFileSync(join(machine.tree, 'etc/resolv.conf'), 'nameserver 127.0.0.1\n') // there is no DNS: told at once
-    await prepare(of, machine)
+    await prepare(of, machine, authority)
     untouched = listing(machine)
     install(machine, ...BARE, '--without', 'firewall')
   })
@@ -215,7 +217,7 @@ function program(of: Bench): string {
 }
 
 /** Users with a key and with a password, and a certificate. */
-async function prepare(of: Bench, machine: TestMachine): Promise<void> {
+async function prepare(of: Bench, machine: TestMachine, authority: Authority): Promise<void> {
   const key = join(of.directory, 'key')
   run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', key])
   const askpass = join(of.directory, 'askpass')
@@ -228,7 +230,6 @@ async function prepare(of: Bench, machine: TestMachine): Promise<void> {
   writeFileSync(join(machine.tree, 'etc/sudoers.d/admin'), `${ADMIN_BY_PASSWORD.name} ALL=(ALL) NOPASSWD: ALL\n`)
   chmodSync(join(machine.tree, 'etc/sudoers.d/admin'), 0o440)
   machine.run('apt-get', 'install', '-qq', 'libatomic1') // as `setup` does
-  const authority = await Authority.create(of.directory, 'authority')
   const files = await authority.sign({ names: [DOMAIN, `*.${DOMAIN}`] })
   mkdirSync(join(machine.tree, 'etc/ssl/given'))
   copyFileSync(files.cert, join(machine.tree, 'etc/ssl/given/cert.pem'))
@@ -262,12 +263,4 @@ async function answers(child: Child, dialogue: readonly (readonly [question: str
 
 function hasRules(machine: TestMachine): boolean {
   return machine.try('nft', 'list', 'table', 'inet', 'aenigma').status === 0
-}
-
-function changes(before: readonly string[], now: readonly string[]): readonly string[] {
-  const [was, is] = [new Set(before), new Set(now)]
-  return [
-    ...before.filter((line) => !is.has(line)).map((line) => `- ${line}`),
-    ...now.filter((line) => !was.has(line)).map((line) => `+ ${line}`),
-  ]
 }

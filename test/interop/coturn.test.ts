@@ -5,6 +5,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import type { CheckReport } from '../../src/appliance/examine.ts'
 import type { Report } from '../../src/ops/compliance/run.ts'
 import { type Aenigma, type Bench, bench, Child, freePorts, needs, startAenigma } from '../support/process.ts'
 import { Wire } from '../support/wire.ts'
@@ -16,8 +17,8 @@ const AENIGMA = new URL('../../bin/aenigma', import.meta.url).pathname
 const SECRET = 'north-wind'
 const NS = 'urn:xmpp:extdisco:2'
 
-/** Starts coturn on the loopback address. @returns its port */
-async function startCoturn(of: Bench): Promise<number> {
+/** Starts coturn on the loopback address. @param more flags of its own @returns its port */
+async function startCoturn(of: Bench, more: readonly string[] = ['--allow-loopback-peers']): Promise<number> {
   needs(TURNSERVER, 'coturn')
   const { http: port } = await freePorts()
   const options = {
@@ -30,7 +31,7 @@ async function startCoturn(of: Bench): Promise<number> {
     pidfile: join(of.directory, 'turn.pid'),
     'log-file': 'stdout',
   }
-  const flags = ['-n', '-v', '--use-auth-secret', '--allow-loopback-peers', '--no-cli', '--no-tls', '--no-dtls']
+  const flags = ['-n', '-v', '--use-auth-secret', '--no-cli', '--no-tls', '--no-dtls', ...more]
   const args = [...flags, ...Object.entries(options).map(([name, value]) => `--${name}=${value}`)]
   const child = new Child(of, { program: TURNSERVER, args })
   await child.until('UDP listener', () => /UDP listener opened on/.exec(child.output) ?? undefined)
@@ -117,4 +118,52 @@ test('the compliance checks for calls pass', async (t) => {
     assert.ok(check?.found, `${id}: ${check?.reason}`)
   }
   await server.stop()
+})
+
+/** What the doctor says of calls where these services are named. */
+async function doctorSays(t: TestContext, services: readonly object[]): Promise<Readonly<Record<string, string>>> {
+  const of = bench(t)
+  const server = await startAenigma(of, await freePorts(), { options: { externalServices: services } })
+  const config = join(of.directory, 'aenigma.yaml')
+  const args = [AENIGMA, 'doctor', '--only', 'stun', '--only', 'turn', '--config', config, '--json']
+  const child = new Child(of, { program: process.execPath, args })
+  await child.ended
+  const { findings }: CheckReport = JSON.parse(child.stdout)
+  await server.stop()
+  return Object.fromEntries(findings.map(({ id, level, found }) => [id, `${level}: ${found}`]))
+}
+
+test('the doctor sends through it, by UDP and by TCP', async (t) => {
+  const port = await startCoturn(bench(t))
+  const at = { host: '127.0.0.1', port }
+  const services = [
+    { type: 'stun', ...at },
+    { type: 'turn', ...at, secret: SECRET },
+    { type: 'turn', ...at, secret: SECRET, transport: 'tcp' },
+  ]
+  const way = (by: string): string => `127.0.0.1 port ${port} by ${by}`
+  assert.deepEqual(await doctorSays(t, services), {
+    stun: `ok: ${way('UDP')} sees 127.0.0.1.`,
+    turn: `ok: ${way('UDP')} relays at 127.0.0.1; ${way('TCP')} relays at 127.0.0.1.`,
+  })
+})
+
+test('the doctor tells another secret, a relay that passes nothing, and one that is not there', async (t) => {
+  const port = await startCoturn(bench(t), [])
+  const { http: closed } = await freePorts()
+  const turn = { type: 'turn', host: '127.0.0.1' }
+  const at = (port: number): string => `error: 127.0.0.1 port ${port} by UDP`
+  const other = await doctorSays(t, [{ ...turn, port, secret: 'south-wind' }])
+  assert.deepEqual(other, {
+    stun: 'na: None is named.',
+    turn: `${at(port)}: it answers with error 401 (Unauthorized).`,
+  })
+  const deaf = await doctorSays(t, [{ ...turn, port, secret: SECRET }])
+  assert.equal(deaf.turn, `${at(port)}: it answers with error 403 (Forbidden IP).`)
+  const gone = await doctorSays(t, [
+    { ...turn, port: closed, secret: SECRET },
+    { type: 'stun', host: '127.0.0.1', port: closed },
+  ])
+  assert.equal(gone.turn, `${at(closed)}: nobody listens there.`)
+  assert.equal(gone.stun, `${at(closed)}: nobody listens there.`)
 })

@@ -2,6 +2,7 @@
 // The web chat in Debian's Chromium: the first account by the printed link, a second browser profile that chats back, encrypted,
 // on a phone. Nothing is asked of anybody but our server, and no file that it wrote contains what was said.
 import assert from 'node:assert/strict'
+import { createCipheriv } from 'node:crypto'
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -179,6 +180,40 @@ test('a picture goes to the other one encrypted, and is shown there', async () =
   }
   assert.match(await server.command(['uploads']), /romeo@localhost/)
   await shot(juliet, 'picture-phone-it')
+})
+
+test('a picture that lies at another server, encrypted or not, is fetched when one asks for it, and not before', async () => {
+  const [key, iv] = [Buffer.alloc(32, 7), Buffer.alloc(12, 9)]
+  const cipher = createCipheriv('aes-256-gcm', key, iv)
+  const sealed = Buffer.concat([cipher.update(picture), cipher.final(), cipher.getAuthTag()])
+  const asked: string[] = []
+  await juliet.route('https://files.capulet.example/**', (route) => {
+    asked.push(route.request().url())
+    const plain = asked.at(-1)?.endsWith('/plain.png')
+    const headers = { 'access-control-allow-origin': '*' }
+    return route.fulfill({ body: plain ? picture : sealed, contentType: 'image/png', headers })
+  })
+  const isShown = async (name: string) => {
+    const shown = juliet.locator('converse-chat-message').last().locator('img.chat-image')
+    await shown.evaluate((element) => (element as unknown as { decode(): Promise<void> }).decode())
+    assert.deepEqual(asked.splice(0), [`https://files.capulet.example/${name}`])
+    wrong.delete(`https://files.capulet.example/${name}`)
+  }
+  const sealedAt = `aesgcm://files.capulet.example/sealed.png#${iv.toString('hex')}${key.toString('hex')}`
+  await romeo.fill('.chat-textarea', sealedAt)
+  await romeo.press('.chat-textarea', 'Enter')
+  const button = juliet.locator('button[name=fetch]:has-text("Mostra il file da files.capulet.example")')
+  await button.waitFor()
+  await shot(juliet, 'picture-elsewhere-phone-it')
+  assert.deepEqual(asked, [])
+  await button.click()
+  await isShown('sealed.png')
+  await says(romeo, 'https://files.capulet.example/plain.png')
+  await reads(juliet, 'https://files.capulet.example/plain.png')
+  assert.deepEqual(asked, [])
+  await juliet.locator('.chat-msg__action-hide-previews').last().dispatchEvent('click')
+  await isShown('plain.png')
+  await shot(juliet, 'pictures-elsewhere-phone-it')
 })
 
 test('they chat in a room, encrypted too', async () => {

@@ -21,8 +21,8 @@ interface Node {
 /** Its owner, as numbers. */
 const ROOT = '0:0'
 
-/** What a program prints; a number is its status. */
-export type Answer = string | number
+/** What a program prints; a number is its status; an error is what it complains of. */
+export type Answer = string | number | Error
 
 /** Files and programs of a machine that does not exist. */
 export class FakeMachine implements Machine {
@@ -30,6 +30,8 @@ export class FakeMachine implements Machine {
   readonly memory: Memory
   /** Every command that was run, as one line each. */
   readonly ran: string[]
+  /** Whether nothing can be written. */
+  readonly disk: { full: boolean }
   readonly #nodes: Map<string, Node>
   readonly #programs: (line: string) => Answer | undefined
 
@@ -41,6 +43,7 @@ export class FakeMachine implements Machine {
     this.#programs = programs
     this.#nodes = shared ? shared.#nodes : new Map([['/', directory()]])
     this.ran = shared ? shared.ran : []
+    this.disk = shared ? shared.disk : { full: false }
     this.memory = memory
   }
 
@@ -67,9 +70,9 @@ export class FakeMachine implements Machine {
     this.ran.push(line)
     const answer = this.#programs(line) ?? ''
     const ran = {
-      status: typeof answer === 'number' ? answer : 0,
-      stdout: typeof answer === 'number' ? '' : answer,
-      stderr: '',
+      status: typeof answer === 'number' ? answer : Number(answer instanceof Error),
+      stdout: typeof answer === 'string' ? answer : '',
+      stderr: answer instanceof Error ? answer.message : '',
     }
     if (ran.status !== 0 && !options.mayFail) throw new CommandError(command, args, ran)
     return ran
@@ -81,6 +84,7 @@ export class FakeMachine implements Machine {
   }
 
   async write(path: string, text: string, { mode, owner = ROOT }: Rights): Promise<void> {
+    if (this.disk.full) throw new Error(`ENOSPC: no space left on device, write ${path}`)
     if (this.#nodes.get(above(path))?.kind !== 'directory') throw new Error(`ENOENT: ${path}`)
     this.#nodes.set(path, { kind: 'file', text, mode, owner })
   }

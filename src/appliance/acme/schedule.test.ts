@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { pauseAfter, renewalAt } from './schedule.ts'
+import { momentIn, pauseAfter, renewalAt } from './schedule.ts'
 
 const DAY = 86_400_000
 
@@ -17,4 +17,11 @@ test('what failed is tried again later and later, at least once a day and a half
   assert.equal(pauseAfter(2, 0.5), 10 * 60_000)
   assert.equal(pauseAfter(100, 0.5), DAY)
   assert.ok(pauseAfter(100, 0.999) < 1.25 * DAY)
+})
+
+test('what an authority wishes holds, within the life of the certificate and not without end', () => {
+  const life = { from: 0, until: 90 * DAY }
+  assert.equal(momentIn({ from: 50 * DAY, until: 52 * DAY }, life, 0.5), 51 * DAY)
+  assert.equal(momentIn({ from: 80 * DAY, until: 800 * DAY }, life, 0.5), 85.5 * DAY)
+  assert.equal(momentIn({ from: -2 * DAY, until: -DAY }, life, 0.5), DAY / 2)
 })

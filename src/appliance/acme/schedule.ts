@@ -21,6 +21,20 @@ export function renewalAt({ from, until }: Life, random: number): number {
   return from + life * (2 / 3 + random / 30)
 }
 
+/** A certificate is not renewed before this time, in ms: an authority that wishes it at once each time would be asked for ever. */
+const EARLIEST = 12 * HOUR
+/** The part of its life that is left at the latest. */
+const LAST_PART = 1 / 20
+
+/**
+ * A moment in the time that an authority wishes (RFC 9773 §4.2), though before the certificate is over.
+ * @param random from 0 to below 1
+ */
+export function momentIn(window: Life, { from, until }: Life, random: number): number {
+  const wished = window.from + (window.until - window.from) * random
+  return Math.max(from + Math.min(EARLIEST, (until - from) / 10), Math.min(wished, until - (until - from) * LAST_PART))
+}
+
 /** How long to wait after so many failures in a row, in ms. @param random from 0 to below 1 */
 export function pauseAfter(failures: number, random: number): number {
   const pause = PAUSE_FIRST * 2 ** Math.min(failures - 1, 20)

@@ -21,6 +21,8 @@ const TRIES = 4
 const LONGEST_WAIT = 30_000
 /** How much of a refusal is shown, in UTF-16 units. */
 const REFUSAL_MAX = 300
+/** Bytes of one answer. */
+const ANSWER_MAX = 4 * 1024 * 1024
 
 /** One provider's interface. */
 export class Api {
@@ -31,6 +33,9 @@ export class Api {
 
   /** @param scheme what stands before the token in the header */
   constructor(name: string, base: string, scheme: string, parts: ApiParts) {
+    // Whoever sends it would quote it.
+    if (!/^[\x21-\x7e]+$/.test(parts.token))
+      throw new ProviderError(`This is no token for ${name}: it must be one word.`)
     this.#name = name
     this.#base = base
     this.#authorization = `${scheme} ${parts.token}`
@@ -46,7 +51,7 @@ export class Api {
         continue
       }
       if (answer.status === 404) return undefined
-      const text = await answer.text()
+      const text = await this.#textOf(answer)
       if (!answer.ok) throw new ProviderError(`${this.#name} refused (${answer.status}): ${told(text)}`)
       if (text === '') return undefined
       try {
@@ -57,9 +62,25 @@ export class Api {
     }
   }
 
+  async #textOf({ body }: Response): Promise<string> {
+    const pieces: Uint8Array[] = []
+    let length = 0
+    try {
+      for await (const piece of body ?? []) {
+        length += piece.length
+        if (length > ANSWER_MAX) break
+        pieces.push(piece)
+      }
+    } catch (error) {
+      throw new ProviderError(`${this.#name} did not end its answer: ${error instanceof Error ? error.message : error}`)
+    }
+    if (length > ANSWER_MAX) throw new ProviderError(`${this.#name} answered too much.`)
+    return Buffer.concat(pieces).toString()
+  }
+
   async #send(method: string, path: string, body: unknown): Promise<Response> {
     const headers = { authorization: this.#authorization, 'content-type': 'application/json' }
-    const init = { method, headers, signal: AbortSignal.timeout(PATIENCE) }
+    const init = { method, headers, signal: AbortSignal.timeout(PATIENCE), redirect: 'error' as const }
     try {
       return await this.#parts.fetch(
         `${this.#base}${path}`,
@@ -79,8 +100,10 @@ export class Api {
   }
 }
 
+/** Without what would command a terminal. */
 function told(text: string): string {
-  return text.length > REFUSAL_MAX ? `${text.slice(0, REFUSAL_MAX)}…` : text
+  const plain = text.replace(/\p{C}+/gu, ' ')
+  return plain.length > REFUSAL_MAX ? `${plain.slice(0, REFUSAL_MAX)}…` : plain
 }
 
 /** A TXT record as these interfaces want it (RFC 1035 §5.1). */

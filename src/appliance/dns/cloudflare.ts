@@ -94,5 +94,6 @@ function contentOf(type: RecordType, value: string): Readonly<Record<string, unk
     return { data: { usage: first, selector: second, matching_type: third, certificate: words[3] } }
   }
   if (type === 'TXT') return { content: quotedText(value) }
+  if (type === 'NS') return { content: value.replace(/\.$/, '') }
   return type === 'CNAME' ? { content: value.replace(/\.$/, ''), proxied: false } : { content: value, proxied: false }
 }

@@ -10,6 +10,8 @@ export interface Wanted extends Rrset {
   readonly optional?: boolean
   /** Further records at the same name may stand beside: those of others do no harm. */
   readonly amongOthers?: boolean
+  /** Values that do as well, though they say less. */
+  readonly weaker?: readonly string[]
   /** Records of other types at this name that do as well, all of them together. */
   readonly instead?: readonly Pick<Rrset, 'type' | 'values'>[]
 }
@@ -57,7 +59,8 @@ function verdictOf(one: Wanted, found: Found): Verdict {
   }
   if (here === undefined || others.some(({ values }) => values === undefined)) return { ...common, state: 'unknown' }
   const all = [...here, ...instead]
-  return { ...common, found: all, state: all.length === 0 ? 'missing' : 'wrong' }
+  const isWeak = one.weaker !== undefined && isRight({ ...one, values: one.weaker }, here)
+  return { ...common, found: all, state: all.length === 0 || isWeak ? 'missing' : 'wrong' }
 }
 
 function isRight({ values, amongOthers }: Wanted, here: readonly string[]): boolean {

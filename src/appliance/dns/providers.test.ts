@@ -134,3 +134,34 @@ test('a provider that asks for patience gets it, and one that refuses is quoted 
   })
   assert.deepEqual(waited, [7000])
 })
+
+test('a token that cannot be sent is not shown either', async () => {
+  const refuses: Fetch = async (url, init) => new Response(new Request(url, init).url)
+  const list = async () => desec({ fetch: refuses, token: 'sec\nret' }).list(ZONE, [ZONE])
+  await assert.rejects(list, ({ message }: Error) => {
+    assert.match(message, /token/)
+    return !message.includes('ret')
+  })
+})
+
+test('a provider that never stops talking is not listened to, nor one that leads elsewhere', async () => {
+  let sent = 0
+  const flood = async (_: string, init: RequestInit): Promise<Response> => {
+    assert.equal(init.redirect, 'error')
+    return new Response(
+      new ReadableStream({
+        pull: (controller) =>
+          ++sent > 1000 ? controller.close() : controller.enqueue(new Uint8Array(65_536).fill(32)),
+      }),
+    )
+  }
+  await assert.rejects(desec({ fetch: flood, token: 'secret' }).list(ZONE, [ZONE]), /deSEC .*too much/)
+  assert.ok(sent < 1000)
+})
+
+test('what a provider says is shown without what would command a terminal', async () => {
+  const rude = async (): Promise<Response> => new Response('no\u001b]0;owned\u0007\u009b2J', { status: 403 })
+  await assert.rejects(desec({ fetch: rude, token: 'secret' }).list(ZONE, [ZONE]), ({ message }: Error) => {
+    return /refused \(403\): no/.test(message) && !/\p{Cc}/u.test(message)
+  })
+})

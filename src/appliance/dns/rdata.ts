@@ -10,7 +10,7 @@ export function rdata(type: RecordType, value: string): Buffer {
   const [first = 0, second = 0, third = 0] = numbers
   if (type === 'A') return ipv4(value)
   if (type === 'AAAA') return ipv6(value)
-  if (type === 'CNAME') return nameBytes(value)
+  if (type === 'CNAME' || type === 'NS') return nameBytes(value)
   if (type === 'SRV') return Buffer.concat([u16(first), u16(second), u16(third), nameBytes(words[3] ?? '')])
   if (type === 'TLSA') return Buffer.concat([Buffer.of(first, second, third), Buffer.from(words[3] ?? '', 'hex')])
   if (type === 'TXT') return strings(Buffer.from(value))
@@ -23,7 +23,7 @@ export function rdataText(type: RecordType, whole: Buffer, start: number, length
   const data = whole.subarray(start, start + length)
   if (type === 'A') return [...data].join('.')
   if (type === 'AAAA') return (data.toString('hex').match(/.{4}/g) ?? []).join(':')
-  if (type === 'CNAME') return `${readName(whole, start).name}.`
+  if (type === 'CNAME' || type === 'NS') return `${readName(whole, start).name}.`
   if (type === 'SRV') {
     const numbers = [0, 2, 4].map((at) => data.readUInt16BE(at))
     return `${numbers.join(' ')} ${readName(whole, start + 6).name}.`

@@ -2,7 +2,7 @@
 // Records of the DNS as values, and whoever can write them.
 
 /** The types that services need. */
-export type RecordType = 'A' | 'AAAA' | 'CNAME' | 'SRV' | 'CAA' | 'TLSA' | 'TXT'
+export type RecordType = 'A' | 'AAAA' | 'CNAME' | 'NS' | 'SRV' | 'CAA' | 'TLSA' | 'TXT'
 
 /** All records of one type at one name. */
 export interface Rrset {
@@ -38,7 +38,7 @@ export function normal(type: RecordType, value: string): string {
   const words = text.split(/\s+/)
   if (type === 'A') return text
   if (type === 'AAAA') return shortIpv6(text)
-  if (type === 'CNAME') return whole(text)
+  if (type === 'CNAME' || type === 'NS') return whole(text)
   if (type === 'SRV') return [...words.slice(0, 3).map((one) => String(Number(one))), whole(words[3] ?? '')].join(' ')
   if (type === 'TLSA') return [...words.slice(0, 3), words.slice(3).join('')].join(' ').toLowerCase()
   const [, flags = '0', tag = '', rest = ''] = /^(\d+)\s+(\S+)\s+(.*)$/.exec(text) ?? []

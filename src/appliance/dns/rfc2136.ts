@@ -7,7 +7,9 @@ import { type DnsProvider, nameIn, normal, ProviderError, type RecordType, type 
 import { MessageReader, nameBytes, u16, u32, u48, type WireRecord } from './wire.ts'
 
 /** RFC 1035 §3.2.2 and others. */
-const TYPE: Readonly<Record<RecordType, number>> = { A: 1, CNAME: 5, TXT: 16, AAAA: 28, SRV: 33, TLSA: 52, CAA: 257 }
+const TYPE: Readonly<Record<RecordType, number>> = {
+  ...{ A: 1, NS: 2, CNAME: 5, TXT: 16, AAAA: 28, SRV: 33, TLSA: 52, CAA: 257 },
+}
 const SOA = 6
 const TSIG = 250
 const CLASS = { IN: 1, NONE: 254, ANY: 255 } as const
@@ -76,7 +78,9 @@ function added(name: string, type: RecordType, ttl: number, value: string): Buff
 async function look(parts: Rfc2136Parts, name: string, type: RecordType): Promise<readonly Rrset[]> {
   const question = Buffer.concat([nameBytes(name), u16(TYPE[type]), u16(CLASS.IN)])
   const answer = await ask(parts, [u16(0), u16(1), u16(0), u16(0)], question)
-  const found = answer.answers.filter((one) => one.name === name && one.type === TYPE[type])
+  // Where a zone begins that others keep, its servers are named beside the answer (RFC 1034 §4.3.2).
+  const records = type === 'NS' ? [...answer.answers, ...answer.authorities] : answer.answers
+  const found = records.filter((one) => one.name === name && one.type === TYPE[type])
   if (found.length === 0) return []
   const text = ({ dataAt, length }: WireRecord): string => normal(type, rdataText(type, answer.bytes, dataAt, length))
   return [{ name, type, ttl: found[0]?.ttl ?? 0, values: found.map((one) => text(one)) }]
@@ -120,10 +124,11 @@ function believed(parts: Rfc2136Parts, id: number, asked: Buffer, bytes: Buffer)
   const { tsig, code } = answer
   const trouble = tsig && tsig.error !== 0 ? TSIG_ERRORS[tsig.error] : undefined
   if (trouble !== undefined) throw new ProviderError(`The name server does not accept the signature: ${trouble}.`)
-  if (answer.id !== id || (code === 0 && !isSigned(parts, asked, answer))) {
+  const isGood = code === 0 || code === 3
+  if (answer.id !== id || (isGood && !isSigned(parts, asked, answer))) {
     throw new ProviderError('The answer of the name server is not signed with the key: somebody else may have sent it.')
   }
-  if (code !== 0 && code !== 3) {
+  if (!isGood) {
     throw new ProviderError(`The name server says no: ${REFUSALS[code] ?? `error ${code}`}.`)
   }
   return answer
@@ -137,7 +142,7 @@ const TSIG_ERRORS: Readonly<Record<number, string>> = {
 }
 
 function isSigned({ key, keyName, now }: Rfc2136Parts, asked: Buffer, { tsig, signedPart }: MessageReader): boolean {
-  if (!tsig || tsig.name !== keyName.toLowerCase() || tsig.algorithm !== HMAC_SHA256) return false
+  if (!tsig || tsig.name !== keyName.toLowerCase().replace(/\.$/, '') || tsig.algorithm !== HMAC_SHA256) return false
   if (Math.abs(tsig.time - now() / 1000) > tsig.fudge) return false
   const variables = [
     ...[nameBytes(tsig.name), u16(CLASS.ANY), u32(0), nameBytes(tsig.algorithm), u48(tsig.time)],

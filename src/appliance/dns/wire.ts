@@ -5,6 +5,9 @@ import { ProviderError } from './record.ts'
 
 /** How many pointers a name may follow. */
 const MOST_JUMPS = 20
+/** Octets of a name, and of a label in it (RFC 1035 §2.3.4): without bounds a few KiB would be read for hours. */
+const NAME_MAX = 255
+const LABEL_MAX = 63
 const TSIG = 250
 
 /** Two octets. */
@@ -43,6 +46,7 @@ export function readName(bytes: Buffer, start: number): { readonly name: string;
   const labels: string[] = []
   let at = start
   let end: number | undefined
+  let octets = 1
   for (let jumps = 0; jumps < MOST_JUMPS; ) {
     const length = bytes.readUInt8(at)
     if (length === 0) return { name: labels.join('.').toLowerCase(), end: end ?? at + 1 }
@@ -52,6 +56,8 @@ export function readName(bytes: Buffer, start: number): { readonly name: string;
       jumps++
       continue
     }
+    octets += length + 1
+    if (length > LABEL_MAX || octets > NAME_MAX) throw new RangeError('a name is too long')
     labels.push(bytes.toString('latin1', at + 1, at + 1 + length))
     at += 1 + length
   }
@@ -84,6 +90,7 @@ export class MessageReader {
   readonly id: number
   readonly code: number
   readonly answers: readonly WireRecord[]
+  readonly authorities: readonly WireRecord[]
   readonly tsig: Tsig | undefined
   /** What the signature is about: the message without it. */
   readonly signedPart: Buffer
@@ -108,6 +115,7 @@ export class MessageReader {
       at = record.dataAt + record.length
     }
     this.answers = records.slice(0, answers)
+    this.authorities = records.slice(answers, answers + authorities)
     const last = additionals > 0 ? records.at(-1) : undefined
     this.tsig = last?.type === TSIG ? readTsig(bytes, last) : undefined
     this.signedPart = this.tsig ? unsigned(bytes, lastAt, additionals - 1) : bytes

@@ -11,7 +11,7 @@ export interface DirectoryWish extends Required<Rights> {
   readonly whole?: boolean
 }
 
-/** Makes directories. Undoing removes those that are empty again. */
+/** Makes directories. Undoing removes those that are empty again; what stays as a whole goes to root, as its owner goes, too. */
 export function directories(id: string, why: string, wanted: readonly DirectoryWish[]): Step {
   return {
     id,
@@ -23,13 +23,21 @@ export function directories(id: string, why: string, wanted: readonly DirectoryW
     async apply(machine) {
       for (const { path, mode, owner, whole } of wanted) {
         await makeDirectory(machine, path, { mode, owner })
-        if (whole) await machine.run('chown', ['--recursive', '--no-dereference', owner, path])
+        if (whole) await give(machine, path, owner)
       }
     },
     async undo(machine) {
-      for (const { path } of wanted.toReversed()) await removeMade(machine, path)
+      for (const { path, whole } of wanted.toReversed()) {
+        await removeMade(machine, path)
+        // The next user of the system may get the number of the one that is gone.
+        if (whole && (await machine.look(path))) await give(machine, path, 'root:root')
+      }
     },
   }
+}
+
+async function give(machine: Machine, path: string, owner: string): Promise<void> {
+  await machine.run('chown', ['--recursive', '--no-dereference', owner, path])
 }
 
 async function isRight(machine: Machine, { path, mode, owner }: DirectoryWish): Promise<boolean> {

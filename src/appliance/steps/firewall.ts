@@ -82,6 +82,7 @@ async function tryOut(
   await machine.run('systemctl', ['stop', `${timer}.timer`], { mayFail: true })
   await machine.run('systemd-run', [
     '--quiet',
+    '--collect', // or one that failed would be in the way of the next
     `--unit=${timer}`,
     `--on-active=${ROLLBACK_SECONDS}`,
     '--timer-property=AccuracySec=1s',

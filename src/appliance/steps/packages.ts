@@ -48,6 +48,7 @@ export async function installPackages(
   say: (line: string) => void,
 ): Promise<void> {
   if (await areInstalled(machine, names)) return
+  await endHalfDone(machine)
   say('asking the distribution what is new')
   await machine.run('apt-get', ['update', ...APT], { env: QUIET, timeout: PATIENCE })
   const wish = ['install', ...APT, '--no-install-recommends', ...names]
@@ -61,6 +62,7 @@ export async function installPackages(
 /** Removes the packages that `installPackages` brought, with their configuration, as far as nothing else needs them. */
 export async function removePackages(machine: Machine): Promise<void> {
   let names: readonly string[] = await presentOf(machine, installedBy(machine))
+  if (names.length > 0) await endHalfDone(machine)
   while (names.length > 0) {
     const { stdout } = await machine.run('apt-get', ['--simulate', 'purge', ...APT, ...names], { env: QUIET })
     const others = [...stdout.matchAll(/^(?:Remv|Purg) (\S+)/gm)].filter(([, name]) => !names.includes(name ?? ''))
@@ -74,6 +76,11 @@ export async function removePackages(machine: Machine): Promise<void> {
     names = fewer
   }
   if (names.length > 0) await machine.run('apt-get', ['purge', ...APT, ...names], { env: QUIET, timeout: PATIENCE })
+}
+
+/** What a kill or a power cut left half-way: apt does nothing until it is ended. Does nothing otherwise. */
+async function endHalfDone(machine: Machine): Promise<void> {
+  await machine.run('dpkg', ['--configure', '-a'], { env: QUIET, timeout: PATIENCE, mayFail: true })
 }
 
 function installedBy(machine: Machine): readonly string[] {

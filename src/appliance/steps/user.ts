@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The system user of a service.
+import type { Machine } from '../machine.ts'
 import type { Step } from '../step.ts'
 
 /** A user without password, shell or home of its own, with a group of the same name. */
@@ -7,9 +8,10 @@ export function systemUser({ name, home }: { readonly name: string; readonly hom
   return {
     id: 'user',
     why: `The service runs as a user of its own, ${name}, who may nothing else.`,
-    check: async (machine) => new RegExp(`^${name}:`, 'm').test((await machine.read('/etc/passwd')) ?? ''),
+    check: (machine) => isThere(machine, name),
     async apply(machine) {
       await machine.memory.set('made', name)
+      if (await isThere(machine, name)) return // made by one that was killed before it could say so
       await machine.run('useradd', [
         '--system',
         '--user-group',
@@ -27,4 +29,8 @@ export function systemUser({ name, home }: { readonly name: string; readonly hom
       if (status === 0) await machine.run('userdel', [name])
     },
   }
+}
+
+async function isThere(machine: Machine, name: string): Promise<boolean> {
+  return new RegExp(`^${name}:`, 'm').test((await machine.read('/etc/passwd')) ?? '')
 }

@@ -3,6 +3,7 @@
 import { createHmac, randomUUID } from 'node:crypto'
 import { preparePassword } from '../../accounts/password.ts'
 import { keysFor, ScramClient, type ScramLogin, type ScramName } from '../../accounts/scram-client.ts'
+import type { BindingType } from '../../net/tls-bindings.ts'
 import { type Element, el } from '../../xml/element.ts'
 import { type Client, NS_CLIENT } from './client.ts'
 import { Missing, needs } from './missing.ts'
@@ -18,6 +19,19 @@ export const MECHANISMS: readonly ScramName[] = ['SCRAM-SHA-512', 'SCRAM-SHA-256
 /** FAST without channel binding (XEP-0484 §3.1), which every server offers. */
 const TOKEN_MECHANISM = 'HT-SHA-256-NONE'
 
+/** FAST with each kind of channel binding. */
+export const TOKEN_BINDINGS: Readonly<Record<string, BindingType>> = {
+  'HT-SHA-256-EXPR': 'tls-exporter',
+  'HT-SHA-256-ENDP': 'tls-server-end-point',
+}
+
+/** One way to log in. */
+export interface Way {
+  readonly mechanism: ScramName | 'PLAIN'
+  /** What ties it to the connection: makes it `-PLUS`. */
+  readonly binding?: BindingType
+}
+
 /** Who logs in. */
 export interface Credentials {
   readonly username: string
@@ -29,19 +43,16 @@ export interface Token {
   readonly secret: string
   /** XEP-0388 §2.4: the client that got it. */
   readonly agent: string
+  readonly mechanism: string
 }
 
-/** Logs in on a stream whose features have come, and opens the stream anew. @param only the one mechanism that is tried */
-export async function authenticate(client: Client, credentials: Credentials, only?: ScramName): Promise<void> {
+/** Logs in on a stream whose features have come, and opens the stream anew. @param way the only one that is tried */
+export async function authenticate(client: Client, credentials: Credentials, way?: Way): Promise<void> {
   const offered = client.features.child('mechanisms', NS_SASL)
   needs(offered, 'logging in is not offered')
-  const login = loginOf(
-    credentials,
-    offered
-      .childrenNamed('mechanism')
-      .map((one) => one.text)
-      .filter((one) => only === undefined || one === only),
-  )
+  if (way?.mechanism === 'PLAIN') return authenticatePlainly(client, credentials)
+  const names = way ? [way.mechanism] : offered.childrenNamed('mechanism').map((one) => one.text)
+  const login = { ...loginOf(credentials, names), ...boundBy(client, way?.binding) }
   const scram = new ScramClient(login)
   client.sends(el('auth', NS_SASL, { mechanism: scram.mechanism }, scram.first))
   const challenge = await answer(client, NS_SASL, 'challenge')
@@ -49,6 +60,21 @@ export async function authenticate(client: Client, credentials: Credentials, onl
   const success = await answer(client, NS_SASL, 'success')
   needs(scram.trusts(success.text), 'the server did not prove that it knows the password')
   await client.opens()
+}
+
+/** RFC 4616. */
+async function authenticatePlainly(client: Client, { username, password }: Credentials): Promise<void> {
+  const message = Buffer.from(`\0${username}\0${password}`).toString('base64')
+  client.sends(el('auth', NS_SASL, { mechanism: 'PLAIN' }, message))
+  await answer(client, NS_SASL, 'success')
+  await client.opens()
+}
+
+function boundBy(client: Client, type: BindingType | undefined): Pick<ScramLogin, 'binding'> {
+  if (type === undefined) return {}
+  const data = client.pipe.binding?.(type)
+  needs(data, `this connection has no ${type}`)
+  return { binding: { type, data } }
 }
 
 /** Binds a resource (RFC 6120 §7). */
@@ -66,8 +92,12 @@ export interface QuickLogin {
   readonly token: Token | undefined
 }
 
-/** Logs in by XEP-0388 and binds by XEP-0386, asking for a token (XEP-0484) if that is offered. */
-export async function authenticateQuickly(client: Client, credentials: Credentials): Promise<QuickLogin> {
+/** Logs in by XEP-0388 and binds by XEP-0386, asking for a token (XEP-0484) if that is offered. @param tokenFor how it will be used */
+export async function authenticateQuickly(
+  client: Client,
+  credentials: Credentials,
+  tokenFor: string = TOKEN_MECHANISM,
+): Promise<QuickLogin> {
   const offered = client.features.child('authentication', NS_SASL2)
   needs(offered, 'the stream features have no SASL2')
   const login = loginOf(
@@ -78,7 +108,7 @@ export async function authenticateQuickly(client: Client, credentials: Credentia
   const inline = offered.child('inline')
   const agent = randomUUID()
   const binds = inline?.child('bind', NS_BIND2) !== undefined
-  const fast = inline?.child('fast', NS_FAST)?.elements.some((one) => one.text === TOKEN_MECHANISM) ?? false
+  const fast = inline?.child('fast', NS_FAST)?.elements.some((one) => one.text === tokenFor) ?? false
   client.sends(
     el(
       'authenticate',
@@ -87,7 +117,7 @@ export async function authenticateQuickly(client: Client, credentials: Credentia
       el('initial-response', NS_SASL2, null, scram.first),
       el('user-agent', NS_SASL2, { id: agent }, el('software', NS_SASL2, null, 'aenigma compliance')),
       binds && el('bind', NS_BIND2, null, el('tag', NS_BIND2, null, 'compliance')),
-      fast && el('request-token', NS_FAST, { mechanism: TOKEN_MECHANISM }),
+      fast && el('request-token', NS_FAST, { mechanism: tokenFor }),
     ),
   )
   const challenge = await answer(client, NS_SASL2, 'challenge')
@@ -95,18 +125,20 @@ export async function authenticateQuickly(client: Client, credentials: Credentia
   const success = await answer(client, NS_SASL2, 'success')
   needs(scram.trusts(success.childText('additional-data') ?? ''), 'the server did not prove that it knows the password')
   const secret = success.child('token', NS_FAST)?.attrs.token
-  return { success, token: secret === undefined ? undefined : { secret, agent } }
+  return { success, token: secret === undefined ? undefined : { secret, agent, mechanism: tokenFor } }
 }
 
 /** Logs in by a token alone (XEP-0484 §3.3). */
 export async function authenticateByToken(client: Client, username: string, token: Token): Promise<Element> {
-  const proof = createHmac('sha256', token.secret).update('Initiator').digest()
+  const type = TOKEN_BINDINGS[token.mechanism]
+  const bound = boundBy(client, type).binding?.data ?? Buffer.alloc(0)
+  const proof = createHmac('sha256', token.secret).update('Initiator').update(bound).digest()
   const response = Buffer.concat([Buffer.from(`${username}\0`), proof]).toString('base64')
   client.sends(
     el(
       'authenticate',
       NS_SASL2,
-      { mechanism: TOKEN_MECHANISM },
+      { mechanism: token.mechanism },
       el('initial-response', NS_SASL2, null, response),
       el('user-agent', NS_SASL2, { id: token.agent }, el('software', NS_SASL2, null, 'aenigma compliance')),
       el('fast', NS_FAST),
@@ -114,7 +146,7 @@ export async function authenticateByToken(client: Client, username: string, toke
   )
   const success = await answer(client, NS_SASL2, 'success')
   const proved = Buffer.from(success.childText('additional-data') ?? '', 'base64')
-  const expected = createHmac('sha256', token.secret).update('Responder').digest()
+  const expected = createHmac('sha256', token.secret).update('Responder').update(bound).digest()
   needs(proved.equals(expected), 'the server did not prove that it knows the token')
   return success
 }

@@ -3,6 +3,8 @@
 import type { Check, Finding, Level } from '../../appliance/check.ts'
 import type { Machine } from '../../appliance/machine.ts'
 import type { Config } from '../../config/config.ts'
+import type { PostgresState } from '../../store/inspect-postgres.ts'
+import { Unseen } from '../compliance/missing.ts'
 import type { DnsRequest } from '../dns.ts'
 import type { Status } from '../running-server.ts'
 
@@ -25,20 +27,16 @@ export interface Subject {
   ticks(): number
   wait(ms: number): Promise<void>
   space(path: string): Promise<Space>
+  /** Whether it was installed a moment ago: what others have to do yet is no mistake then. */
+  readonly fresh: boolean
   /** The system, if this server was installed on it by `aenigma install`; undefined on anybody else's machine. */
   readonly machine: Machine | undefined
   /** Free and whole memory, in bytes. */
   memory(): Space
-  /** Whether the database is sound; '' if it is, else what is wrong. Undefined: it cannot be looked at like this. */
+  /** Whether the database file is sound; '' if it is, else what is wrong. Undefined: there is none. */
   integrity(): Promise<string | undefined>
-}
-
-/** Checks that belong together. */
-export interface Ward {
-  readonly title: string
-  readonly checks: readonly Check[]
-  /** Clears up, when all of its checks are done. */
-  close?(): Promise<void>
+  /** How the PostgreSQL database is, if there is one. Rejects if it cannot be reached. */
+  postgres(): Promise<PostgresState>
 }
 
 /** A finding that is good. */
@@ -54,7 +52,23 @@ export function bad(level: Extract<Level, 'warn' | 'error'>, found: string, fix:
   return { level, found, fix, ...(wanted === undefined ? {} : { wanted }) }
 }
 
-/** A check from what it looks at. What goes wrong while looking is an error of what is looked at. */
+/** A text with a capital letter and a full stop. */
+export function sentence(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1).replace(/\.$/, '')}.`
+}
+
+/** A check from what it looks at. What goes wrong while looking is an error of what is looked at, but for an `Unseen`: why is told by another check. */
 export function check(id: string, about: string, look: () => Promise<Seen>): Check {
-  return { id, about, run: async () => ({ id, ...(await look()) }) }
+  return {
+    id,
+    about,
+    async run() {
+      try {
+        return { id, ...(await look()) }
+      } catch (error) {
+        if (error instanceof Unseen) return { id, ...na(sentence(error.message)) }
+        throw error
+      }
+    },
+  }
 }

@@ -11,6 +11,7 @@ import type { PingAnswer } from './acks.ts'
 import type { RouteInfo, StreamInfo } from './carrier.ts'
 import { DialbackVerifier } from './dialback-verifier.ts'
 import { InStream } from './in.ts'
+import { isKept, keep, wayOf } from './kept.ts'
 import { Openers } from './openers.ts'
 import type { OutStream, Pair } from './out.ts'
 import { Paces } from './pace.ts'
@@ -40,7 +41,6 @@ const PATIENCE = 60_000
 /** How long others may take to say what they have before our streams end, in ms. */
 const LAST_WORDS = 500
 
-const NS_HINTS = 'urn:xmpp:hints'
 const TOO_MANY = new StanzaError('wait', 'resource-constraint', 'This server talks to too many others at the moment.')
 
 /** A message with its number in the outbox. */
@@ -70,7 +70,8 @@ export class ServerStreams implements Federation, RouteOwner {
   #closed = false
 
   constructor(parts: ServerStreamParts) {
-    this.parts = { ...parts, verifier: new DialbackVerifier(parts), paces: new Paces(parts.limits, parts.clock) }
+    const paces = new Paces(parts.limits, parts.clock)
+    this.parts = { ...parts, verifier: new DialbackVerifier(parts), paces, tested: [] }
     this.#cancelSweep = parts.clock.every(SWEEP, () => this.#sweep())
     parts.metrics.federation = () => this.#state()
   }
@@ -175,12 +176,8 @@ export class ServerStreams implements Federation, RouteOwner {
     for (const { size } of this.#routes.values()) this.#queued += size
   }
 
-  /** On disk before its sender may forget it. */
   keep(stanza: Stanza, pair: Pair): number | undefined {
-    if (!isKept(stanza)) return undefined
-    const { store, clock, log } = this.parts
-    const message = { way: wayOf(pair), since: clock.now(), xml: stanza.xml(NS_CLIENT) }
-    return store.outbox.put(message, (error) => log.error('message for another server not kept', { error }))
+    return keep(this.parts, stanza, pair)
   }
 
   arrived(pair: Pair, upTo: number): void {
@@ -365,13 +362,4 @@ export class ServerStreams implements Federation, RouteOwner {
     } else if (acks.length === 0 && now - lastStanza > idleTimeout) stream.close()
     else if (now - lastSent > KEEPALIVE) stream.keepAlive()
   }
-}
-
-/** A message that is worth a place on the disk (XEP-0334 §4.1). */
-function isKept({ kind, type, element }: Stanza): boolean {
-  return kind === 'message' && type !== 'error' && !element.child('no-store', NS_HINTS)
-}
-
-function wayOf({ ours, theirs }: Pair): string {
-  return `${ours} ${theirs}`
 }

@@ -230,3 +230,32 @@ test('when the server stops, others are told', async () => {
   await montague.isClosed('system-shutdown')
   assert.ok(montague instanceof Visitor)
 })
+
+test('while we look for ourselves a stream of ours is let in, and brings nothing', async () => {
+  const { tested } = place.streams.parts
+  const { juliet } = await stage.scene('juliet')
+  const OWN = { from: OURS, to: OURS, version: '1.0' }
+  const auth = `<auth xmlns='${SASL}' mechanism='EXTERNAL'>=</auth>`
+  tested.push(OURS)
+  try {
+    const stranger = place.visitor(THEIRS)
+    assert.equal(
+      (await stranger.visits(OWN)).child('mechanisms', SASL),
+      undefined,
+      'another certificate proves nothing',
+    )
+    const visitor = place.visitor(OURS)
+    await visitor.visits(OWN)
+    visitor.sends(`<bidi xmlns='urn:xmpp:bidi'/>`)
+    visitor.sends(auth)
+    await visitor.receives(`<success xmlns='${SASL}'/>`)
+    await visitor.visits(OWN)
+    assert.ok(!place.streams.list().routes.some(({ to }) => to === OURS), 'it is no way to anybody')
+    visitor.sends(chat(`nurse@${OURS}`, juliet.bare, 'Ha'))
+    await visitor.isClosed('not-authorized')
+  } finally {
+    tested.pop()
+  }
+  await place.visitor(OURS).isRefused(OWN, 'invalid-from')
+  await juliet.receivesNothing()
+})

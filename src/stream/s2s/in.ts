@@ -212,13 +212,14 @@ export class InStream implements LinkEvents, Carrier {
     if (theirs === undefined && (attrs.from !== undefined || this.#link.encrypted)) {
       return new StreamError('improper-addressing', '"from" must be a domain.')
     }
-    if (theirs !== undefined && this.#parts.router.answersFor(theirs)) return new StreamError('invalid-from')
+    const own = theirs !== undefined && this.#parts.router.answersFor(theirs)
+    if (own && !(theirs === ours && this.#parts.tested.includes(ours))) return new StreamError('invalid-from')
     if (this.#authenticated && (ours !== this.#ours || theirs !== this.#theirs)) {
       return new StreamError('not-authorized', 'The domains must not change.')
     }
     this.#ours = ours
     this.#theirs = theirs
-    if (theirs === undefined || !this.#parts.policy.refusal(theirs)) return undefined
+    if (theirs === undefined || own || !this.#parts.policy.refusal(theirs)) return undefined
     return new StreamError('policy-violation', 'This server does not talk to yours.')
   }
 
@@ -251,7 +252,8 @@ export class InStream implements LinkEvents, Carrier {
     if (by === undefined) return this.#fail('not-authorized')
     const identity = text === '=' || text === '' ? undefined : Buffer.from(text, 'base64').toString('utf8')
     if (identity !== undefined && domainIn(identity) !== this.#theirs) return this.#fail('invalid-authzid')
-    this.proved(this.#theirs, by)
+    // That we would be let in ourselves is all that we want to know then: nothing may come on such a stream.
+    if (!this.#parts.router.answersFor(this.#theirs)) this.proved(this.#theirs, by)
     this.#authenticated = true
     this.#link.restart()
     this.#link.send(el('success', NS_SASL))
@@ -302,7 +304,7 @@ export class InStream implements LinkEvents, Carrier {
 
   /** XEP-0288 §2.2: only for the domains of the header, and not before they have seen our features. */
   #carry(): void {
-    if (this.#bidi && this.#ours !== undefined && this.#theirs !== undefined) {
+    if (this.#bidi && !this.isStranger && this.#ours !== undefined && this.#theirs !== undefined) {
       this.#owner.carries(this, this.#ours, this.#theirs)
     }
   }

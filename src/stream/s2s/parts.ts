@@ -56,6 +56,8 @@ export interface ServerStreamParts {
 export interface StreamParts extends ServerStreamParts {
   readonly verifier: DialbackVerifier
   readonly paces: Paces
+  /** Domains of ours that look for themselves at this moment, each as often as it does: a stream from them may come so far, but bring nothing. */
+  readonly tested: string[]
 }
 
 /** How a domain was proved. */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Starts Converse.js for this server: everything from here, nothing asked of anybody else.
+import { addElsewhere } from './elsewhere.js'
 import { addEncryption } from './encryption.js'
 import { addLogin } from './login.js'
 
@@ -12,6 +13,7 @@ const { converse } = window
 
 addLogin(converse)
 addEncryption(converse)
+addElsewhere(converse, files)
 converse.plugins.add('aenigma-look', {
   initialize() {
     const { api } = this._converse
@@ -87,14 +89,12 @@ await converse.initialize({
   default_domain: host,
   muc_domain: `rooms.${host}`,
   allow_registration: false,
-  // Nothing is fetched from others: who sends a link does not learn who saw it.
+  // Nothing is fetched from others unless one asks for it: who sends a link does not learn who saw it.
   autocomplete_providers_url: '',
   xmpp_providers_url: '',
   providers_link: '',
   muc_search_service: `rooms.${host}`, // without one Converse.js draws no field for a room's name
-  allowed_image_domains: files,
-  allowed_audio_domains: files,
-  allowed_video_domains: files,
+  render_media: files,
   embed_3rd_party_media_players: false,
   // Login by token (login.js), never with what amounts to a password.
   reuse_scram_keys: false,
@@ -107,7 +107,7 @@ await converse.initialize({
   muc_show_logs_before_join: true,
   allow_message_corrections: 'all',
   // Looks.
-  whitelisted_plugins: ['aenigma-login', 'aenigma-encryption', 'aenigma-look'],
+  whitelisted_plugins: ['aenigma-login', 'aenigma-encryption', 'aenigma-elsewhere', 'aenigma-look'],
   view_mode: 'fullscreen',
   theme: 'classic',
   dark_theme: 'dracula',

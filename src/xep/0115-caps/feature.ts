@@ -51,6 +51,7 @@ export const caps: Feature = {
     return {
       streamFeatures: ({ authenticated }) =>
         authenticated ? [el('c', NS, { hash: 'sha-1', node: NODE, ver: own() })] : [],
+      only: { onSend: ['presence'], onReceive: ['presence'] },
       onSend(stanza, client) {
         if (stanza.kind === 'presence' && stanza.to === undefined) learner.heard(stanza, client)
         return PASS

@@ -128,7 +128,8 @@ export class Journal {
     written.anew = false
     written.sent = queue.sent
     written.skipped = queue.skipped
-    const sent = items.length === 0 ? undefined : { from, text: chunkText(items, anew ? undefined : shared) }
+    const sent =
+      items.length === 0 ? undefined : { from, text: chunkText(items, client.jid, anew ? undefined : shared) }
     return { key: resume.key, owner: client.account.jid, anew, handled, acknowledged, state, sent }
   }
 

@@ -13,6 +13,10 @@ import { type Sent, textOf } from './queue.ts'
 /** Between two stanzas: no XML contains it. */
 const SEPARATOR = '\u001e'
 
+/** Of stanzas whose addressee is the client with its resource. */
+const LETTERS: Readonly<Record<Sent['kind'], string>> = { message: 'm', presence: 'p', iq: 'i' }
+const KINDS: Readonly<Record<string, Sent['kind']>> = { m: 'message', p: 'presence', i: 'iq' }
+
 /** What is kept of a session beside its counters. */
 interface State {
   readonly id: string
@@ -66,14 +70,20 @@ export class SharedTexts {
   }
 }
 
-/** What was sent, as one text. @param shared where ends go that others have, too: their places stand before the texts */
-export function chunkText(items: readonly Sent[], shared?: SharedTexts): string {
-  return items.map((item) => recordOf(item, shared)).join(SEPARATOR)
+/**
+ * What was sent to a client, as one text.
+ * @param shared where ends go that others have, too: their places stand before the texts
+ */
+export function chunkText(items: readonly Sent[], client: Jid, shared?: SharedTexts): string {
+  return items.map((item) => recordOf(item, client, shared)).join(SEPARATOR)
 }
 
-function recordOf(item: Sent, shared: SharedTexts | undefined): string {
+/** The copies of a room are many: of those, what stands before the shared end is one letter. */
+function recordOf(item: Sent, client: Jid, shared: SharedTexts | undefined): string {
   if (!shared || item.shared === undefined) return `${item.moment} ${textOf(item) ?? ''}`
-  return `${item.moment} ${shared.place(item.shared)}<${item.kind}${item.xml}`
+  const place = shared.place(item.shared)
+  if (item.xml === client.addressee) return `${item.moment} ${place}${LETTERS[item.kind]}`
+  return `${item.moment} ${place}<${item.kind}${item.xml}`
 }
 
 /** A session as an earlier process left it: without a connection, and not entered anywhere. */
@@ -96,26 +106,32 @@ export function revive(stored: StoredSession, account: LocalAccount): Revived {
   client.interested = state.interested
   for (const text of state.directed) client.directed.set(text, Jid.parse(text))
   for (const [key, value] of Object.entries(state.notes)) client.notes.set(key, value)
-  const queue = queueOf(stored)
+  const queue = queueOf(stored, client.jid)
   const { key, handled, acknowledged } = stored
   const moment = queue.at(-1)?.moment ?? 0
   return { client, resume: { key, timeout }, before: { handled, acknowledged, queue }, availableSince, moment }
 }
 
-function queueOf({ chunks, acknowledged }: StoredSession): readonly Sent[] {
+function queueOf({ chunks, acknowledged }: StoredSession, client: Jid): readonly Sent[] {
   return chunks.flatMap(({ from, text, shared }) =>
     text
       .split(SEPARATOR)
       .slice(Math.max(0, acknowledged - from))
-      .map((record) => sentOf(record, shared)),
+      .map((record) => sentOf(record, client, shared)),
   )
 }
 
-function sentOf(record: string, shared: readonly string[] = []): Sent {
+function sentOf(record: string, client: Jid, shared: readonly string[] = []): Sent {
   const space = record.indexOf(' ')
+  const moment = Number(record.slice(0, space))
+  const kindOfCopy = KINDS[record.at(-1) ?? '']
+  if (kindOfCopy) {
+    const end = shared[Number(record.slice(space + 1, -1))] ?? ''
+    return { kind: kindOfCopy, xml: `<${kindOfCopy}${client.addressee}${end}`, moment }
+  }
   const start = Math.max(space + 1, record.indexOf('<', space))
   const place = record.slice(space + 1, start)
   const xml = record.slice(start) + (place === '' ? '' : (shared[Number(place)] ?? ''))
   const kind = xml.startsWith('<m') ? 'message' : xml.startsWith('<i') ? 'iq' : 'presence'
-  return { kind, xml, moment: Number(record.slice(0, space)) }
+  return { kind, xml, moment }
 }

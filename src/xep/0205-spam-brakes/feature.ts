@@ -29,6 +29,7 @@ export const spamBrakes: Feature = {
   setup(ctx) {
     const brakes = new Brakes(ctx)
     return {
+      only: { onReceive: ['message', 'presence'] },
       onSend: (stanza, { account }) => brakes.sent(stanza, account),
       onReceive: (stanza, owner) => brakes.received(stanza, owner),
     }

@@ -105,8 +105,13 @@ class Pushes {
     if (devices?.size === 0 || !from || from.equals(owner.jid) || !wakesDevices(stanza)) return PASS
     if (stanza.kind === 'presence' && isSettled(owner.roster.item(from))) return PASS
     if (devices) wake(devices, stanza, owner)
-    else this.#later(owner, (loaded) => wake(loaded, stanza, owner))
+    else this.#wakeLater(stanza, owner)
     return PASS
+  }
+
+  /** By itself, since a closure would be paid for by every stanza. */
+  #wakeLater(stanza: Stanza, owner: LocalAccount): void {
+    this.#later(owner, (devices) => wake(devices, stanza, owner))
   }
 
   /** The device is here. */

@@ -37,7 +37,7 @@ export async function proxy(lab: Lab): Promise<string> {
 }
 
 /** A place for a file (XEP-0363 §4), asked for once. */
-function slotOf(
+export function slotOf(
   lab: Lab,
 ): Promise<{ readonly put: string; readonly get: string; readonly headers: Readonly<Record<string, string>> }> {
   return lab.once('slot', async () => {
@@ -106,7 +106,8 @@ export async function externalServices(lab: Lab): Promise<string> {
   return found.map(({ attrs: { type, host } }) => `${type} ${host}`).join(', ')
 }
 
-function servicesOf(lab: Lab): Promise<readonly Element[]> {
+/** All that the server names (XEP-0215). */
+export function servicesOf(lab: Lab): Promise<readonly Element[]> {
   return lab.once('external services', async () => {
     const client = await lab.main()
     const answer = await client.asks('get', 'asking for services', el('services', NS_SERVICES), lab.domain)
