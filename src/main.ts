@@ -57,11 +57,16 @@ export function hashesOf(config: Config): readonly ScramHash[] {
 }
 
 /** Where the pages of a domain will be when a server runs with this configuration. */
-export function publicUrlOf({ http: { url }, trial, listen }: Config): (host: string) => string | undefined {
+export function publicUrlOf({
+  http: { url },
+  trial,
+  listen,
+  certificates: given,
+}: Config): (host: string) => string | undefined {
   const listening = (['shared', 'https', 'http', 'onion'] as const).flatMap((kind) =>
     listen[kind].map(({ port }) => ({ kind, port })),
   )
-  return (host) => publicUrl(host, { url, trial, listening })
+  return (host) => publicUrl(host, { url, trial, listening, given })
 }
 
 /** Everything that was started, to be stopped in reverse. */
@@ -161,7 +166,8 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
   const listening = await listenAtAll(config, listeners, (ended) => {
     stops.push(() => void closing.push(...ended.map((one) => one.stop())))
   })
-  live.options.publicUrl = (host: string) => publicUrl(host, { url: config.http.url, trial: config.trial, listening })
+  const reach = { url: config.http.url, trial: config.trial, listening, given: config.certificates }
+  live.options.publicUrl = (host: string) => publicUrl(host, reach)
   live.options.bytestreamProxy = bytestreamsBy(listeners, config, listening)
   stops.push(
     await own.start({
