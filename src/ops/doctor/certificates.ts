@@ -12,9 +12,10 @@ import { Probes } from './probes.ts'
 import { bad, check, na, ok, type Seen, type Subject } from './subject.ts'
 
 const DAY = 86_400_000
-/** With so few days left a renewal has failed for long; and with so few somebody should look, now. */
+/** With so few days left a renewal has failed for long, and with so few somebody should look, now: of 90 days, or as much of a shorter life. */
 const SOON = 20
 const VERY_SOON = 7
+const LIFE = 90
 
 /** The checks. */
 export function tlsWard(subject: Subject, probes = new Probes(subject)): Ward {
@@ -63,8 +64,9 @@ function judged(certificate: ShownCertificate, host: string, now: number): Seen 
   if (distrust !== undefined) return bad('error', distrustOf(distrust, issuer), FIX[distrust] ?? RENEW)
   const left = Math.floor((until - now) / DAY)
   const found = `By ${issuer}; ${left} days left.`
-  if (left < VERY_SOON) return bad('error', found, 'It should have been renewed: look into the log for why not.')
-  if (left < SOON) return bad('warn', found, 'It should have been renewed: look into the log for why not.')
+  const part = Math.min(1, (until - from) / DAY / LIFE)
+  if (left < VERY_SOON * part) return bad('error', found, 'It should have been renewed: look into the log for why not.')
+  if (left < SOON * part) return bad('warn', found, 'It should have been renewed: look into the log for why not.')
   return ok(found)
 }
 

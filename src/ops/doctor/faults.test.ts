@@ -128,8 +128,8 @@ fault('an expired certificate', /^error certificate\.example\.org\.PORT: It expi
 fault('a certificate of tomorrow', /^error certificate.*: It is valid only from DAY on/, () =>
   withTls({ days: [1, 80] }),
 )
-fault('a certificate that was not renewed', /^warn certificate.*; 1[45] days left/, () => withTls({ days: [-1, 15] }))
-fault('a certificate that ends this week', /^error certificate.*; [45] days left/, () => withTls({ days: [-1, 5] }))
+fault('a certificate that was not renewed', /^warn certificate.*; 1[45] days left/, () => withTls({ days: [-75, 15] }))
+fault('a certificate that ends this week', /^error certificate.*; [45] days left/, () => withTls({ days: [-85, 5] }))
 fault('a certificate for another domain', /^error certificate.*: It is for example\.net/, () =>
   withTls({ dns: ['example.net'] }),
 )
