@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // `aenigma up`: the server itself, until a signal or `aenigma stop` ends it.
 import { mkdir } from 'node:fs/promises'
+import { flushCompileCache } from 'node:module'
 import { setFlagsFromString } from 'node:v8'
 import type { Command } from 'commander'
 import { adminSocketOf, type Config } from '../config/config.ts'
@@ -25,6 +26,11 @@ Examples:
   $ aenigma up --data /tmp/trial
   $ aenigma up --config /etc/aenigma/aenigma.yaml
 `
+
+/** What nobody waits for yet is loaded after this long, in ms. */
+const SOON = 500
+/** After this long a start is over, in ms. */
+const SETTLED = 15_000
 
 /** A second Ctrl-C counts only after this time, in ms: npm and the terminal may both pass on the first one. */
 const SECOND_SIGNAL = 500
@@ -55,8 +61,9 @@ async function up(options: CommonOptions & { readonly service?: boolean }): Prom
       answer = starting // whoever gets another answer from now on has it from the next server
     }
     const control = controlOf(options, server, end, quiet)
-    answer = await commandsOf(server, control)
+    answer = commandsOf(server, control)
     const forgetSignals = onSignals(control, log)
+    setTimeout(() => void flushCompileCache(), SETTLED).unref() // the next start may come without an orderly end of this one
     // in a system's log everybody who administers the machine would read it
     const link = options.service ? undefined : linkText(server.info, await server.firstAccount.issue())
     const first = { ...(password ? { password } : {}), ...(link ? { link } : {}) }
@@ -101,9 +108,17 @@ const starting: AdminHandler = async () => {
   throw new AdminError('starting', 'The server is starting or stopping; try again in a moment.')
 }
 
-async function commandsOf(server: RunningServer, control: Control) {
-  const { answerFrom, serverCommands } = await import('../ops/admin.ts')
-  return answerFrom(serverCommands(server, control))
+/** The commands are loaded after the first clients are let in, but soon: later an upgrade may have taken the files away. */
+function commandsOf(server: RunningServer, control: Control): AdminHandler {
+  let loading: Promise<AdminHandler> | undefined
+  const load = (): Promise<AdminHandler> => {
+    loading ??= import('../ops/admin.ts').then(({ answerFrom, serverCommands }) =>
+      answerFrom(serverCommands(server, control)),
+    )
+    return loading
+  }
+  setTimeout(() => void load(), SOON).unref()
+  return async (...request) => (await load())(...request)
 }
 
 /** Makes the administrator of the trial mode if there is nobody at all. @returns the password, to be shown once */

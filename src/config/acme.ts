@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // How certificates are got that the configuration does not name.
-import { z } from 'zod'
+import * as z from '../shape.ts'
 import { choice, flag, section, told } from './kinds.ts'
 
 /** Authorities that are known by name. */
@@ -58,7 +58,7 @@ const binding = (help: string) =>
 /** The section. */
 export const acme = section(
   {
-    authority: directory('Who gives the certificates, by ACME (RFC 8555). Its terms are agreed to.').prefault(
+    authority: directory('Who gives the certificates, by ACME (RFC 8555). Its terms are agreed to.').default(
       'letsencrypt',
     ),
     fallback: directory('Who is asked when the authority gives none.').optional(),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The options about the records that this server needs in the DNS.
-import { z } from 'zod'
+import * as z from '../shape.ts'
 import { isDomain } from './domains.ts'
 import { nameServers, place, section, texts, told } from './kinds.ts'
 import { isIpAddress } from './units.ts'
@@ -13,7 +13,7 @@ const domain = (help: string) =>
 export const dns = section(
   {
     provider: z
-      .enum(['rfc2136', 'desec', 'cloudflare', 'hetzner'])
+      .oneOf(['rfc2136', 'desec', 'cloudflare', 'hetzner'])
       .optional()
       .meta(told('Who keeps the zone, for `aenigma dns apply`.', 'rfc2136, desec, cloudflare or hetzner')),
     zone: domain('The zone, if it is not the one that the DNS says our domain is in.'),

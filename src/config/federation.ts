@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The options about other servers.
 
-import { z } from 'zod'
+import * as z from '../shape.ts'
 import { isDomain } from './domains.ts'
 import { choice, count, duration, flag, nameServers, place, section, size, texts, told } from './kinds.ts'
 

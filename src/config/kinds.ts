@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The kinds of options. Each checks a value, turns it into what the program works with, and carries what the reference
 // (docs/OPTIONS.md) says about it. Nothing is ever clamped: what does not fit is a mistake.
-import { z } from 'zod'
+import * as z from '../shape.ts'
 import type { Address } from './config.ts'
 import { isServerName, parseAddress, parseDuration, parseIp, parseSize } from './units.ts'
 
@@ -47,8 +47,10 @@ export function choice<const T extends string>(
   words: readonly T[],
   option: { readonly default: NoInfer<T>; readonly help: string },
 ) {
-  const schema: z.ZodType<T, unknown> = z.enum(words)
-  return schema.prefault(option.default).meta(told(option.help, words.join(', ')))
+  return z
+    .oneOf(words)
+    .default(option.default)
+    .meta(told(option.help, words.join(', ')))
 }
 
 /** One text or several. @param problem what is wrong with one, if anything; @param kind the kind of value, in words */
@@ -61,7 +63,7 @@ export function texts(
     const wrong = typeof value === 'string' ? problem(value) : 'must be text'
     return wrong === undefined ? { value: String(value) } : { wrong }
   })
-    .prefault([...option.default])
+    .default([...option.default])
     .meta(told(option.help, kind))
 }
 
@@ -71,7 +73,7 @@ export function addresses(option: { readonly default: readonly string[]; readonl
     const address = parseAddress(value)
     return address ? { value: address } : { wrong: 'must be an address such as [::]:5222, 127.0.0.1:5222 or 5222' }
   })
-    .prefault([...option.default])
+    .default([...option.default])
     .meta(told(option.help, 'address, or a list of them'))
 }
 
@@ -83,7 +85,7 @@ export function nameServers({ help }: { readonly help: string }) {
       ? { value: address }
       : { wrong: 'must be an IP address such as 127.0.0.1, or [::1]:5353 with a port' }
   })
-    .prefault([])
+    .default([])
     .meta(told(help, 'IP address, with a port if it is not 53, or a list of them'))
 }
 
@@ -91,11 +93,9 @@ export function nameServers({ help }: { readonly help: string }) {
 export function place({ help }: { readonly help: string }) {
   return z
     .unknown()
-    .transform((value, context): Address | undefined => {
-      const address = parseAddress(value)
-      if (address && address.host !== '::') return address
-      context.addIssue({ code: 'custom', message: 'must be a host and a port such as 127.0.0.1:9050', input: value })
-      return undefined
+    .transform((value, at) => {
+      const address: Address | undefined = parseAddress(value)
+      return address && address.host !== '::' ? address : at.wrong('must be a host and a port such as 127.0.0.1:9050')
     })
     .optional()
     .meta(told(help, 'host:port'))
@@ -103,13 +103,14 @@ export function place({ help }: { readonly help: string }) {
 
 /** Domains with where each can be reached. */
 export function redirects({ help }: { readonly help: string }) {
-  const where = z.unknown().transform((value, context): string => {
-    if (typeof value === 'string' && isServerName(value)) return value
-    const message = 'must be where to connect, such as new.example.org, new.example.org:5222 or [2001:db8::1]:5222'
-    context.addIssue({ code: 'custom', message, input: value })
-    return ''
-  })
-  return z.record(z.string(), where).prefault({}).meta(told(help, 'host or host:port for each domain'))
+  const where = z
+    .unknown()
+    .transform((value, at) =>
+      typeof value === 'string' && isServerName(value)
+        ? value
+        : at.wrong('must be where to connect, such as new.example.org, new.example.org:5222 or [2001:db8::1]:5222'),
+    )
+  return z.record(where).default({}).meta(told(help, 'host or host:port for each domain'))
 }
 
 /** Programs that connect as components (XEP-0114), by their domains. What is wrong is said without the secret. */
@@ -125,15 +126,12 @@ export function components({ help }: { readonly help: string }) {
       help: 'What it may send in a second; ten times as much may come at once, and what goes beyond is read later; 0 for as much as it likes.',
     }),
   })
-  return z.record(z.string(), one).prefault({}).meta(told(help, '`secret` for each domain'))
+  return z.record(one).default({}).meta(told(help, '`secret` for each domain'))
 }
 
 /** A group of options: a key of the file with keys below it. */
-export function section<T extends z.core.$ZodLooseShape>(shape: T, help: string) {
-  return z
-    .strictObject(shape)
-    .prefault({} as never)
-    .meta({ description: help })
+export function section<T extends Readonly<Record<string, z.Shape<unknown>>>>(shape: T, help: string) {
+  return z.strictObject(shape).default({}).meta({ description: help })
 }
 
 /** Metadata for the reference. */
@@ -142,13 +140,13 @@ export function told(description: string, kind: string): Told {
 }
 
 function several<T>(kind: string, read: (value: unknown) => { value: T } | { wrong: string }) {
-  return z.unknown().transform((given, context): T[] => {
+  return z.unknown().transform((given, at): T[] => {
     const list = Array.isArray(given) ? given : [given]
     return list.flatMap((item, place) => {
       const answer = given === null ? { wrong: `must be ${kind} or a list` } : read(item)
       if ('value' in answer) return [answer.value]
-      const path = Array.isArray(given) ? [place] : []
-      context.addIssue({ code: 'custom', message: answer.wrong, path, input: item })
+      const where = Array.isArray(given) ? at.below(place) : at
+      where.wrong(answer.wrong)
       return []
     })
   })
@@ -163,19 +161,12 @@ function number(option: Bounded, kind: string, shape: string, parse: (value: unk
   const [least, most] = [bound(option.min), bound(option.max)]
   return z
     .unknown()
-    .transform((value, context) => {
+    .transform((value, at) => {
       const parsed = parse(value)
-      const wrong =
-        parsed === undefined
-          ? `must be ${shape}`
-          : parsed < least
-            ? `must be at least ${option.min}`
-            : parsed > most
-              ? `must be at most ${option.max}`
-              : undefined
-      if (wrong !== undefined) context.addIssue({ code: 'custom', message: wrong, input: value })
-      return parsed ?? 0
+      if (parsed === undefined) return at.wrong(`must be ${shape}`)
+      if (parsed < least) return at.wrong(`must be at least ${option.min}`)
+      return parsed > most ? at.wrong(`must be at most ${option.max}`) : parsed
     })
-    .prefault(option.default)
+    .default(option.default)
     .meta({ ...told(option.help, kind), least: option.min, ...(option.max === undefined ? {} : { most: option.max }) })
 }

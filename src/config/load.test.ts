@@ -4,14 +4,14 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { z } from 'zod'
+import * as z from '../shape.ts'
 import { ConfigError, loadConfig, readConfig } from './load.ts'
 import { trialConfig } from './trial.ts'
 
 const CERTIFICATE = 'certificate: {cert: x.crt, key: /etc/x.key}\n'
 const registration = {
   name: 'registration',
-  options: { registration: z.enum(['closed', 'open']).default('closed').describe('Who may register.') },
+  options: { registration: z.oneOf(['closed', 'open']).default('closed').meta({ description: 'Who may register.' }) },
 }
 const options = { file: '/srv/aenigma.yaml', features: [registration] }
 

@@ -2,8 +2,9 @@
 // From the text of the configuration file to a checked `Config`, or to the list of everything that is wrong with it.
 import { access, constants, readFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
-import { type ZodType, z } from 'zod'
+import * as z from '../shape.ts'
 import { type AcmeOptions, acmeOptions } from './acme.ts'
+
 import type { CertificateFiles, Config, StoreChoice } from './config.ts'
 import {
   certificateMistakes,
@@ -22,7 +23,7 @@ import { type Mistake, parseSource, type Source } from './source.ts'
 /** Somebody who brings options: each becomes a key at the top of the file. */
 export interface OptionSource {
   readonly name: string
-  readonly options?: Readonly<Record<string, ZodType>>
+  readonly options?: Readonly<Record<string, z.Shape<unknown>>>
 }
 
 /** The configuration cannot be used. Its message has one line for each mistake. */
@@ -65,8 +66,8 @@ export async function readConfig(options: LoadOptions): Promise<Config> {
 }
 
 /** The options of features merged into one table. @throws TypeError if two claim the same key: a mistake in the program */
-export function featureShape(features: readonly OptionSource[]): Readonly<Record<string, ZodType>> {
-  const shape: Record<string, ZodType> = {}
+export function featureShape(features: readonly OptionSource[]): Readonly<Record<string, z.Shape<unknown>>> {
+  const shape: Record<string, z.Shape<unknown>> = {}
   for (const { name, options } of features) {
     for (const [key, schema] of Object.entries(options ?? {})) {
       if (key in baseShape || key in shape) throw new TypeError(`feature ${name}: the option ${key} exists already`)
@@ -87,7 +88,7 @@ function load(source: Source, { file, features }: LoadOptions): Config {
   const { hosts, mistakes: hostMistakes } = readHosts(raw as Record<string, unknown>, source)
   const mistakes = [
     ...source.mistakes,
-    ...(whole.success ? [] : explain(whole.error.issues, z.strictObject({ ...baseShape, ...shape }), raw, source)),
+    ...(whole.success ? [] : explain(whole.error.issues, source)),
     ...hostMistakes,
     ...certificateMistakes(raw as Record<string, unknown>, hosts, source),
     ...proofMistakes(raw as Record<string, unknown>, source),

@@ -1,23 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The reference of all options (docs/OPTIONS.md), printed from the schemas; a test compares the file with this.
-import { z } from 'zod'
+import { type About, strictObject } from '../shape.ts'
 import { featureShape, type OptionSource } from './load.ts'
 import { baseShape } from './schema.ts'
-
-/** What is used of a JSON Schema, with what `kinds.ts` adds. */
-interface Described {
-  readonly type?: string
-  readonly description?: string
-  readonly default?: unknown
-  readonly kind?: string
-  readonly least?: string | number
-  readonly most?: string | number
-  readonly minimum?: number
-  readonly maximum?: number
-  readonly enum?: readonly unknown[]
-  readonly properties?: Readonly<Record<string, Described>>
-  readonly additionalProperties?: Described | boolean
-}
 
 const INTRODUCTION = `# Options
 
@@ -38,8 +23,8 @@ relative to the directory of the configuration file. \`aenigma config check\` sa
 /** The whole page. */
 export function renderOptions(features: readonly OptionSource[]): string {
   const shape = { ...baseShape, ...featureShape(features) }
-  const json = z.toJSONSchema(z.strictObject(shape), { io: 'input', unrepresentable: 'any' }) as Described
-  const top = Object.entries(json.properties ?? {})
+  const { properties = {} } = strictObject(shape).about
+  const top = Object.entries(properties)
   const sections = top.filter(([, option]) => below(option) !== undefined)
   const plain = top.filter(([, option]) => below(option) === undefined)
   return [
@@ -53,12 +38,11 @@ export function renderOptions(features: readonly OptionSource[]): string {
   ].join('\n')
 }
 
-function below(option: Described): Readonly<Record<string, Described>> | undefined {
-  if (option.properties !== undefined) return option.properties
-  return typeof option.additionalProperties === 'object' ? option.additionalProperties.properties : undefined
+function below(option: About): Readonly<Record<string, About>> | undefined {
+  return option.properties ?? option.additionalProperties?.properties
 }
 
-function table(options: readonly (readonly [string, Described])[]): string {
+function table(options: readonly (readonly [string, About])[]): string {
   const rows = options.map(([key, option]) => {
     const cells = [`\`${key}\``, kindOf(option), defaultOf(option), option.description ?? '']
     return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`
@@ -66,16 +50,14 @@ function table(options: readonly (readonly [string, Described])[]): string {
   return `| Option | Value | Default | What it does |\n|---|---|---|---|\n${rows.join('\n')}\n`
 }
 
-function kindOf(option: Described): string {
+function kindOf(option: About): string {
   const kind = option.kind ?? option.enum?.join(', ') ?? option.type ?? ''
   const [least, most] = [option.least ?? option.minimum, option.most ?? option.maximum]
   if (least === undefined) return most === undefined ? kind : `${kind}, at most ${most}`
-  return most === undefined || most === Number.MAX_SAFE_INTEGER
-    ? `${kind}, at least ${least}`
-    : `${kind}, ${least} to ${most}`
+  return most === undefined ? `${kind}, at least ${least}` : `${kind}, ${least} to ${most}`
 }
 
-function defaultOf(option: Described): string {
+function defaultOf(option: About): string {
   const value = option.default
   if (value === undefined || (Array.isArray(value) && value.length === 0)) return ''
   return [value]

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every option of the server itself, with its default and what it does. The options of features come from the features.
-import { z } from 'zod'
+import * as z from '../shape.ts'
 import { acme } from './acme.ts'
 import type { LogLevel } from './config.ts'
 import { dns } from './dns.ts'
@@ -138,11 +138,14 @@ const certificate = z.strictObject({
   key: z.string().min(1).meta(told('Its private key (PEM).', 'file')),
 })
 
+const postgres = z.string().refine((url) => /^postgres(ql)?:\/\//.test(url), 'must be a URL')
 const store = z
-  .union([z.literal('sqlite'), z.strictObject({ postgres: z.string().regex(/^postgres(ql)?:\/\//) })], {
-    error: 'must be sqlite, or postgres: with a URL such as postgres://user@host/database',
-  })
-  .prefault('sqlite')
+  .either(
+    z.oneOf(['sqlite']),
+    z.strictObject({ postgres }),
+    'must be sqlite, or postgres: with a URL such as postgres://user@host/database',
+  )
+  .default('sqlite')
   .meta(
     told(
       'Where accounts and messages are kept: a SQLite file in the data directory, or PostgreSQL.',
@@ -308,7 +311,7 @@ export const baseShape = {
     ),
   certificate: certificate.optional().meta({ description: 'One certificate for all domains.' }),
   certificates: z
-    .record(z.string(), certificate)
+    .record(certificate)
     .optional()
     .meta({ description: 'A certificate for each domain, instead of `certificate`.' }),
   acme,

@@ -2,7 +2,7 @@
 // The configuration of the trial mode: a server for this machine only, without a file.
 import { networkInterfaces } from 'node:os'
 import { join, resolve } from 'node:path'
-import { z } from 'zod'
+import * as z from '../shape.ts'
 import type { Address, Config } from './config.ts'
 import { featureShape, type OptionSource } from './load.ts'
 import { baseShape } from './schema.ts'

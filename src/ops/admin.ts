@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // What can be asked through the admin socket: one table of commands for the server that runs, and the part of it about
 // accounts also for the command line alone, when none runs.
-import { z } from 'zod'
+
 import { AccountError, type Accounts } from '../accounts/accounts.ts'
 import { AdminError, type AdminHandler, type Progress } from '../net/admin-socket.ts'
+import * as z from '../shape.ts'
 import type { Account, KnownClient } from '../store/store.ts'
 import { Jid } from '../xmpp/jid.ts'
 import { federationCommands } from './federation.ts'
@@ -162,8 +163,8 @@ export function answerFrom(commands: Commands): AdminHandler {
       return await command(args, progress)
     } catch (error) {
       if (error instanceof AccountError) throw new AdminError(error.problem, error.message)
-      if (error instanceof z.ZodError)
-        throw new AdminError('bad-request', `"${name}" was asked wrongly: ${z.prettifyError(error)}`)
+      if (error instanceof z.ShapeError)
+        throw new AdminError('bad-request', `"${name}" was asked wrongly: ${error.message}`)
       throw error
     }
   }

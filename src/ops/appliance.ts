@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // aenigma as an appliance: what it needs of a machine, where everything goes, and the steps.
+import { createRequire } from 'node:module'
 import type { Appliance } from '../appliance/appliance.ts'
 import type { Machine } from '../appliance/machine.ts'
 import type { Step } from '../appliance/step.ts'
@@ -20,6 +21,10 @@ import { INSTALLED_CONFIG, INSTALLED_DATA } from '../config/installed.ts'
 import { configuration } from './configuration-step.ts'
 import { dropOnion, knowsOnion, takeOnion } from './onion-host.ts'
 
+/** As `bin/aenigma` starts the runtime that comes with it. */
+const { ENGINE_OPTIONS } = createRequire(import.meta.url)('../../bin/runtime.js') as {
+  readonly ENGINE_OPTIONS: readonly string[]
+}
 const NAME = 'aenigma'
 const PROGRAM = `/opt/${NAME}`
 const MIB = 1024 * 1024
@@ -43,8 +48,9 @@ export interface InstallWish {
   readonly brought: readonly string[]
   /** Where the server listens for Tor. */
   readonly onionAddress: string
-  readonly locale: string
-  readonly timeZone: string
+  /** Undefined: the one that was asked for before. */
+  readonly locale: string | undefined
+  readonly timeZone: string | undefined
   /** What is looked at afterwards. */
   readonly wards: Appliance['wards']
 }
@@ -140,11 +146,7 @@ export type OptionalStep = 'tor' | 'time-sync' | 'time-zone' | 'locale' | 'ssh-k
 
 function runtime(): readonly string[] {
   const current = `${PROGRAM}/current`
-  return [
-    `${current}/node_modules/node-linux-${process.arch}/bin/node`,
-    '--max-semi-space-size=8',
-    `${current}/bin/aenigma`,
-  ]
+  return [`${current}/node_modules/node-linux-${process.arch}/bin/node`, ...ENGINE_OPTIONS, `${current}/bin/aenigma`]
 }
 
 function programOf({ version, source }: InstallWish): Release {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What administrators may ask about other servers: who is connected and how, what waits for whom, and how far one gets.
-import { z } from 'zod'
+
 import type { Progress } from '../net/admin-socket.ts'
+import * as z from '../shape.ts'
 
 /** A stream to or from another server; times in ms since 1970. */
 export interface FederationStream {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What administrators may look into through the admin socket: push notifications, reports of abuse, uploaded files.
-import { z } from 'zod'
+
 import { AdminError } from '../net/admin-socket.ts'
+import * as z from '../shape.ts'
 import type { RoomSummary } from '../store/rooms-store.ts'
 import type { PushRegistration, Report } from '../store/store.ts'
 import type { Upload, UploadUsage } from '../store/upload-store.ts'

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What can be asked about invitations through the admin socket, and without a server.
-import { z } from 'zod'
+
 import type { Accounts } from '../accounts/accounts.ts'
+import * as z from '../shape.ts'
 import type { Invitation } from '../store/invitation-store.ts'
 import { invitePath, inviteUri } from '../xmpp/0401-invitation.ts'
 import type { Jid } from '../xmpp/jid.ts'

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // XEP-0157: Contact Addresses for XMPP Services. Whom to write to about this server, as a form in its service discovery.
 // The option `contacts` is one of the server's own (`config/schema.ts`), because mail and web pages will show it too.
-import { z } from 'zod'
+
 import type { Feature } from '../core/feature.ts'
+import * as z from '../shape.ts'
 import { resultElement } from '../xmpp/0004-data-forms.ts'
 
 /** The roles of XEP-0157 §7.1. */
 const ROLES = ['abuse', 'admin', 'feedback', 'sales', 'security', 'status', 'support'] as const
 
 /** By role; what is something else counts as nothing. */
-const CONTACTS = z.partialRecord(z.enum(ROLES), z.array(z.string())).catch({})
+const CONTACTS = z.record(z.array(z.string())).catch({})
 
 /** XEP-0157: Contact Addresses for XMPP Services. */
 export const contactAddresses: Feature = {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // XEP-0163: Personal Eventing Protocol. Every account is a publish-subscribe service (XEP-0060) for those who may see its
 // presence; what their clients want to hear of stands in their capabilities.
-import { z } from 'zod'
+
 import type { LocalAccount } from '../core/directory.ts'
 import {
   type Disclosed,
@@ -13,6 +13,7 @@ import {
 } from '../core/feature.ts'
 import { seesUs, weSee } from '../core/roster.ts'
 import type { Session } from '../core/session.ts'
+import * as z from '../shape.ts'
 import { type Element, el } from '../xml/element.ts'
 import type { Jid } from '../xmpp/jid.ts'
 import type { Stanza } from '../xmpp/stanza.ts'

@@ -2,8 +2,8 @@
 // XEP-0215: External Service Discovery. Tells our users which STUN and TURN servers their calls may use, with credentials that
 // end after a while ("REST API for access to TURN services", draft-uberti-behave-turn-rest): nobody else gets any.
 import { createHmac } from 'node:crypto'
-import { z } from 'zod'
 import type { Feature, FeatureContext, IqRequest } from '../core/feature.ts'
+import * as z from '../shape.ts'
 import { type Element, el } from '../xml/element.ts'
 import { StanzaError } from '../xmpp/errors.ts'
 import type { Jid } from '../xmpp/jid.ts'
@@ -23,21 +23,23 @@ const secret = (what: string) =>
 
 const SERVICE = z
   .strictObject({
-    type: z.enum(TYPES),
+    type: z.oneOf(TYPES),
     host: z.string().min(1),
     port: z.int().min(1).max(65_535).optional(),
-    transport: z.enum(['udp', 'tcp']).optional(),
+    transport: z.oneOf(['udp', 'tcp']).optional(),
     username: z.string().min(1).optional(),
     password: secret('the password').optional(),
     secret: secret('the secret').optional(),
     ttl: z.int().min(60).max(604_800).default(86_400),
   })
-  .refine(({ secret, username, password }) => secret === undefined || (username ?? password) === undefined, {
-    error: 'give either secret, or username and password',
-  })
-  .refine(({ username, password }) => (username === undefined) === (password === undefined), {
-    error: 'username and password belong together',
-  })
+  .refine(
+    ({ secret, username, password }) => secret === undefined || (username ?? password) === undefined,
+    'give either secret, or username and password',
+  )
+  .refine(
+    ({ username, password }) => (username === undefined) === (password === undefined),
+    'username and password belong together',
+  )
 type Service = z.output<typeof SERVICE>
 
 const SERVICES = z.array(SERVICE)

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // XEP-0313: Message Archive Management. Every message with lasting content goes into the archives of its sender and of its
 // addressee, as one row. This is the hot path: it makes no promise and waits for nothing. And what is asked of an archive.
-import { z } from 'zod'
+
 import type { LocalAccount } from '../core/directory.ts'
 import { type Feature, type FeatureContext, type IqRequest, PASS, type Verdict } from '../core/feature.ts'
 import { recipients } from '../core/message.ts'
+import * as z from '../shape.ts'
 import type { ArchiveRange, KeptMessage, MessageId } from '../store/store.ts'
 import type { Element } from '../xml/element.ts'
 import { withoutForgedTimes } from '../xmpp/0203-delay.ts'
@@ -115,11 +116,11 @@ export const archive: Feature = {
   ],
   options: {
     archive: z
-      .enum(['on', 'off'])
+      .oneOf(['on', 'off'])
       .default('on')
       .meta({ description: 'Keep messages, so that all clients of an account can have them.', kind: 'on, off' }),
     archiveKeep: keepOption(),
-    archiveMessages: z.number().int().min(100).default(1_000_000).meta({
+    archiveMessages: z.int().min(100).default(1_000_000).meta({
       description: 'Messages that the archive of one account keeps; of more, the oldest go.',
       kind: 'number',
     }),
@@ -364,19 +365,13 @@ function keepOption() {
   const units: Readonly<Record<string, number>> = { h: 3_600_000, d: 86_400_000, w: 604_800_000, y: 31_557_600_000 }
   return z
     .unknown()
-    .transform((value, context): number | undefined => {
+    .transform((value, at) => {
       if (value === 'forever') return undefined
       const [, amount, unit] = /^(\d{1,6})\s*([hdwy])$/.exec(String(value).trim()) ?? []
       const time = Number(amount) * (units[unit ?? ''] ?? Number.NaN)
-      if (time >= (units.d ?? 0)) return time
-      context.addIssue({
-        code: 'custom',
-        message: 'must be a time such as 30d or 1y, at least 1d, or forever',
-        input: value,
-      })
-      return undefined
+      return time >= (units.d ?? 0) ? time : at.wrong('must be a time such as 30d or 1y, at least 1d, or forever')
     })
-    .prefault('1y')
+    .default('1y')
     .meta({
       description: 'How long messages stay in archives.',
       kind: 'time such as 30d or 1y, or forever',

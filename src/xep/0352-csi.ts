@@ -2,9 +2,10 @@
 // XEP-0352: Client State Indication. While nobody looks at a client, presence, events and typing notices wait, and the later
 // one replaces the earlier. Whatever matters goes at once, and with it all that must not be lost, and what its sender sent
 // before (RFC 6120 §10.1); what others are doing still waits, which saves more than half of the bytes.
-import { z } from 'zod'
+
 import { type Feature, type FeatureContext, nonzaKey, PASS, type Verdict } from '../core/feature.ts'
 import type { Session } from '../core/session.ts'
+import * as z from '../shape.ts'
 import { type Element, el } from '../xml/element.ts'
 import { detach } from '../xml/intern.ts'
 import { parseElement } from '../xml/reader.ts'
@@ -47,7 +48,7 @@ export const csi: Feature = {
   name: 'csi',
   implements: [{ xep: 352, version: '1.0.0', name: 'Client State Indication' }],
   options: {
-    clientState: z.enum(['on', 'off']).default('on').meta({
+    clientState: z.oneOf(['on', 'off']).default('on').meta({
       description: 'Hold back presence, events and typing notices while nobody looks at a client.',
       kind: 'on, off',
     }),

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // XEP-0363: HTTP File Upload, the part of it that is XMPP: gives out places for files. `web/uploads.ts` takes the files.
 import { randomBytes } from 'node:crypto'
-import { z } from 'zod'
 import type { Feature, FeatureContext, IqRequest } from '../core/feature.ts'
+import * as z from '../shape.ts'
 import { type Element, el } from '../xml/element.ts'
 import { resultElement } from '../xmpp/0004-data-forms.ts'
 import { StanzaError } from '../xmpp/errors.ts'

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // XEP-0401: Ad-hoc Account Invitation Generation, and the server's part of XEP-0379: whoever asks for a subscription with an
 // invitation of ours gets it. Who has no account yet makes one by `0077-registration/preauth.ts`, or on the page behind the link.
-import { z } from 'zod'
+
 import type { Arrival, InvitationWish, MadeInvitation } from '../accounts/invitations.ts'
 import type { Command, CommandRequest, Done } from '../core/command.ts'
 import type { LocalAccount } from '../core/directory.ts'
@@ -9,6 +9,7 @@ import { type Feature, type FeatureContext, type MaybeAsync, PASS, type Verdict 
 import { presence } from '../core/presence-stanza.ts'
 import { newItem, seesUs, weSee } from '../core/roster.ts'
 import { pushRoster } from '../core/subscriptions.ts'
+import * as z from '../shape.ts'
 import { type Answers, type Form, resultElement } from '../xmpp/0004-data-forms.ts'
 import { invitePath, inviteUri, NS_PREAUTH } from '../xmpp/0401-invitation.ts'
 import { StanzaError } from '../xmpp/errors.ts'
@@ -19,7 +20,7 @@ const NS = 'urn:xmpp:invite'
 const DAY = 86_400_000
 
 /** Who may invite whom. */
-const WHO = z.enum(['users', 'contacts', 'admins'])
+const WHO = z.oneOf(['users', 'contacts', 'admins'])
 const DEFAULTS = { invitationsPerDay: 10, invitationsPerUser: 30, invitationDays: 7 } as const
 
 const FORM: Form = {
@@ -45,15 +46,15 @@ export const invitations: Feature = {
       description:
         'Whom the users may invite with their apps: people who then make an account here (users), only people who have one somewhere (contacts), or nobody (admins). Administrators may invite always.',
     }),
-    invitationsPerDay: z.number().int().min(1).default(DEFAULTS.invitationsPerDay).meta({
+    invitationsPerDay: z.int().min(1).default(DEFAULTS.invitationsPerDay).meta({
       description: 'Invitations that one user may make in 24 hours.',
       kind: 'number',
     }),
-    invitationsPerUser: z.number().int().min(1).default(DEFAULTS.invitationsPerUser).meta({
+    invitationsPerUser: z.int().min(1).default(DEFAULTS.invitationsPerUser).meta({
       description: 'Invitations of one user that may wait to be used.',
       kind: 'number',
     }),
-    invitationDays: z.number().int().min(1).max(366).default(DEFAULTS.invitationDays).meta({
+    invitationDays: z.int().min(1).max(366).default(DEFAULTS.invitationDays).meta({
       description: 'How many days an invitation can be used, if nothing else is said when it is made.',
       kind: 'number',
     }),
@@ -163,7 +164,7 @@ class Desk {
     return local !== undefined && this.#ctx.hosts.has(domain)
   }
 
-  get #who(): z.infer<typeof WHO> {
+  get #who(): z.output<typeof WHO> {
     return WHO.catch('users').parse(this.#ctx.options.invitations)
   }
 

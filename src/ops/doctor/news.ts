@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is worth telling after a look: what changed since somebody was told last. What comes and goes is told a few times, and
 // then once more when it has stayed the same for long.
-import { z } from 'zod'
+
 import type { Level } from '../../appliance/check.ts'
 import type { Result } from '../../appliance/examine.ts'
+import * as z from '../../shape.ts'
 
 const DAY = 86_400_000
 /** Changes within this time are counted, in ms. */
@@ -11,7 +12,7 @@ const WINDOW = 7 * DAY
 /** So many changes are told in it; then it is one that comes and goes. */
 const TOLD = 3
 
-const level = z.enum(['ok', 'info', 'warn', 'error', 'na'])
+const level = z.oneOf(['ok', 'info', 'warn', 'error', 'na'])
 const remembered = z.object({
   /** What was told last, or taken for granted. */
   told: level,
@@ -25,7 +26,7 @@ const remembered = z.object({
 export const memory = z.object({
   /** When the last one was, in ms since 1970. */
   at: z.number(),
-  checks: z.record(z.string(), remembered),
+  checks: z.record(remembered),
 })
 /** The same, as a value. */
 export type Memory = z.output<typeof memory>

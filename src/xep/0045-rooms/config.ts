@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // How a room is set up (XEP-0045 §10.1): the settings, how they are kept, and what follows from them.
-import { z } from 'zod'
+import * as z from '../../shape.ts'
 import type { RoomSettings } from '../../store/rooms-store.ts'
 import type { Role } from './names.ts'
 
-const ROLE = z.enum(['visitor', 'participant', 'moderator'])
+const ROLE = z.oneOf(['visitor', 'participant', 'moderator'])
 const HAT = z.object({ uri: z.string(), title: z.string(), hue: z.string().optional() })
 
 // Each setting has its default: what an older version wrote lacks some. The defaults are those of a private group.
@@ -18,14 +18,14 @@ const SCHEMA = z.object({
   membersOnly: z.boolean().default(true),
   moderated: z.boolean().default(false),
   /** Whether everybody in it sees real addresses, or moderators only. */
-  whois: z.enum(['anyone', 'moderators']).default('anyone'),
+  whois: z.oneOf(['anyone', 'moderators']).default('anyone'),
   /** '' for none. */
   password: z.string().default(''),
   /** Whether participants may change the subject. */
   changeSubject: z.boolean().default(false),
   /** Whether members may invite others. */
   allowInvites: z.boolean().default(false),
-  allowPm: z.enum(['anyone', 'participants', 'moderators', 'none']).default('anyone'),
+  allowPm: z.oneOf(['anyone', 'participants', 'moderators', 'none']).default('anyone'),
   /** 0: as many as the server allows. */
   maxUsers: z.number().default(0),
   presenceBroadcast: z.array(ROLE).default(['visitor', 'participant', 'moderator']),
@@ -40,14 +40,14 @@ const SCHEMA = z.object({
   avatars: z.array(z.string()).default([]),
   hats: z.array(HAT).default([]),
   /** Who wears which hats: URIs by bare JID. */
-  wearers: z.record(z.string(), z.array(z.string())).default({}),
+  wearers: z.record(z.array(z.string())).default({}),
 })
 
 /** The settings of a room. */
-export type RoomConfig = z.infer<typeof SCHEMA>
+export type RoomConfig = z.output<typeof SCHEMA>
 
 /** A hat (XEP-0317). */
-export type Hat = z.infer<typeof HAT>
+export type Hat = z.output<typeof HAT>
 
 /** A room as it is made: private, and nobody may enter it yet. */
 export function newConfig(): RoomConfig {

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // What rooms may cost, as options, and who may make them.
-import { z } from 'zod'
+
 import type { FeatureContext } from '../../core/feature.ts'
+import * as z from '../../shape.ts'
 import type { Jid } from '../../xmpp/jid.ts'
 
 /** Who may make rooms. */
-const CREATE = z.enum(['users', 'admins', 'nobody'])
+const CREATE = z.oneOf(['users', 'admins', 'nobody'])
 
 /** The bounds of all rooms. */
 export interface RoomLimits {
@@ -28,15 +29,15 @@ export const roomOptions = {
   roomsCreate: CREATE.default('users').meta({
     description: 'Who may make rooms at `rooms.` of their domain: all its users, administrators, or nobody.',
   }),
-  roomsPerUser: z.number().int().min(1).default(DEFAULTS.perUser).meta({
+  roomsPerUser: z.int().min(1).default(DEFAULTS.perUser).meta({
     description: 'Rooms that one user may make.',
     kind: 'number',
   }),
-  roomOccupants: z.number().int().min(2).default(DEFAULTS.occupants).meta({
+  roomOccupants: z.int().min(2).default(DEFAULTS.occupants).meta({
     description: 'Clients that may be in one room.',
     kind: 'number',
   }),
-  roomAffiliations: z.number().int().min(10).default(DEFAULTS.affiliations).meta({
+  roomAffiliations: z.int().min(10).default(DEFAULTS.affiliations).meta({
     description: 'Owners, administrators and members of one room together; as many may be banned.',
     kind: 'number',
   }),

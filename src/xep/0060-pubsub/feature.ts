@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // XEP-0060: Publish-Subscribe, as a service beside each of our domains (`pubsub.example.org`). The same engine as for
 // accounts; here nodes have owners of their own, and there is no roster to decide who sees what.
-import { z } from 'zod'
+
 import type { Disclosed, DiscoRequest, Feature, FeatureContext, Service } from '../../core/feature.ts'
+import * as z from '../../shape.ts'
 import { type Element, el } from '../../xml/element.ts'
 import { Jid } from '../../xmpp/jid.ts'
 import { NS_ITEMS } from '../0030-disco.ts'
@@ -24,7 +25,7 @@ const ABOUT: Disclosed = {
 const LIST_MAX = 256 * 1024
 
 /** Who may make nodes. */
-const CREATE = z.enum(['users', 'admins', 'nobody'])
+const CREATE = z.oneOf(['users', 'admins', 'nobody'])
 
 /** XEP-0060: Publish-Subscribe. */
 export const pubsub: Feature = {

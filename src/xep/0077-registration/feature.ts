@@ -2,7 +2,7 @@
 // XEP-0077: In-Band Registration. Strangers make an account where that is open (not by default), or with an invitation
 // (`preauth.ts`); owners change their password and leave for good. Whoever leaves takes every subscription along, also when an administrator sees to it: the
 // next owner of the name must not get to see what was meant for the last.
-import { z } from 'zod'
+
 import type { Farewell } from '../../accounts/accounts.ts'
 import type { Clock } from '../../clock.ts'
 import { accountRefusal } from '../../core/account-error.ts'
@@ -12,6 +12,7 @@ import { presence } from '../../core/presence-stanza.ts'
 import { stateOf } from '../../core/roster.ts'
 import type { Session } from '../../core/session.ts'
 import { removal } from '../../core/subscription.ts'
+import * as z from '../../shape.ts'
 import { type Element, el } from '../../xml/element.ts'
 import { type Form, formElement, readAnswers } from '../../xmpp/0004-data-forms.ts'
 import { DiscreetError, StanzaError, StreamError } from '../../xmpp/errors.ts'
@@ -58,12 +59,10 @@ export const registration: Feature = {
     { xep: 445, version: '0.2.0', name: 'Pre-Authenticated In-Band Registration' },
   ],
   options: {
-    registration: z
-      .enum(['closed', 'open'])
-      .default('closed')
-      .describe(
+    registration: z.oneOf(['closed', 'open']).default('closed').meta({
+      description:
         'Who may make an account with a chat program: only those who were invited (closed), or everybody (open).',
-      ),
+    }),
   },
   setup(ctx) {
     const invited = new RegistrationThrottle(ctx.clock, () => INVITED_PER_HOUR)
