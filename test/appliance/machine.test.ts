@@ -6,6 +6,7 @@ import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
+import type { CheckReport } from '../../src/appliance/examine.ts'
 import { fillNpmCache, whyNoMachine } from '../support/debian-tree.ts'
 import { TestMachine } from '../support/machine.ts'
 import { Authority } from '../support/network/authority.ts'
@@ -154,6 +155,20 @@ suite('a machine', { timeout: 40 * 60_000 }, () => {
     const rules = machine.run('nft', 'list', 'table', 'inet', 'aenigma')
     assert.match(rules, /policy drop/)
     assert.match(rules, /tcp dport 22 accept/)
+  })
+
+  test('is seen by the doctor as it is', () => {
+    const ids = ['service', 'firewall', 'sandbox', 'updates']
+    const seen = (): string => {
+      const { output } = machine.try('aenigma', 'doctor', '--json', ...ids.flatMap((id) => ['--only', id]))
+      const { findings }: CheckReport = JSON.parse(lastLine(output))
+      return findings.map(({ id, level }) => `${level} ${id}`).join()
+    }
+    assert.equal(seen(), 'ok service,ok firewall,ok sandbox,ok updates')
+    machine.run('nft', 'delete', 'table', 'inet', 'aenigma')
+    assert.equal(seen(), 'ok service,error firewall,ok sandbox,ok updates')
+    machine.run('systemctl', 'restart', 'aenigma-firewall')
+    assert.equal(seen(), 'ok service,ok firewall,ok sandbox,ok updates')
   })
 
   test('changes nothing when it is told the same again', () => {
