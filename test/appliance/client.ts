@@ -3,7 +3,7 @@
 // a line of JSON each: `{"to": …, "body": …}` is sent, and it leaves when there is no more. Prints what happens to it.
 import { resolveSrv } from 'node:dns/promises'
 import { createInterface } from 'node:readline'
-import { client, type XmlElement, xml } from '@xmpp/client'
+import { client, type XmlElement, type XmppAddress, xml } from '@xmpp/client'
 
 const [domain = '', username = '', password = '', kind = 'xmpps'] = process.argv.slice(2)
 const tell = (fact: object): void => console.log(JSON.stringify(fact))
@@ -12,7 +12,6 @@ const [place] = await resolveSrv(`_${kind}-client._tcp.${domain}`)
 if (!place) throw new Error(`${domain} has no record for ${kind}`)
 const service = `${kind}://${place.name}:${place.port}`
 const xmpp = client({ service, domain, username, password })
-xmpp.timeout = 30_000 // it gives up after 2 s by itself, which is little where many things run on two cores
 xmpp.on('error', (error) => console.error(`${error}`))
 xmpp.on('stanza', (stanza) => {
   const body = stanza.getChildText('body')
@@ -20,7 +19,11 @@ xmpp.on('stanza', (stanza) => {
 })
 xmpp.streamManagement.on('resumed', () => tell({ resumed: true }))
 xmpp.streamManagement.on('fail', () => tell({ lost: true }))
-const jid = await xmpp.start()
+const { promise: online, resolve } = Promise.withResolvers<XmppAddress>()
+xmpp.on('online', resolve)
+// The library waits for answers after it has asked; a server that is faster than that leaves it waiting.
+xmpp.start().catch(() => undefined)
+const jid = await online
 await xmpp.send(xml('presence'))
 tell({ jid: String(jid), service })
 for await (const line of createInterface({ input: process.stdin })) {
@@ -32,4 +35,5 @@ for await (const line of createInterface({ input: process.stdin })) {
   await acknowledged
   tell({ said: body })
 }
-await xmpp.stop()
+await xmpp.stop().catch(() => undefined)
+process.exit()

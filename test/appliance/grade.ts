@@ -6,10 +6,10 @@ import { join } from 'node:path'
 import type { Host } from '../support/network/host.ts'
 import { type Bench, needs } from '../support/process.ts'
 
-/** Protocols, suites, forward secrecy, certificate, choices, known attacks; not how each of many old clients would get on. */
-const LOOKS = ['--protocols', '--standard', '--fs', '--server-defaults', '--server-preference', '--vulnerable']
+/** Protocols, suites, forward secrecy, certificate, known attacks; not how each of many old clients would get on. */
+const LOOKS = ['--protocols', '--standard', '--fs', '--server-defaults', '--vulnerable']
 /** Each waits for many connections that nobody answers. */
-const PATIENCE = 300_000
+const PATIENCE = 900_000
 
 /** A port, and how TLS begins there. */
 export interface GradedPort {

@@ -9,18 +9,20 @@ import { after, before, suite, test } from 'node:test'
 import type { CheckReport } from '../../src/appliance/examine.ts'
 import { fillNpmCache, whyNoMachine } from '../support/debian-tree.ts'
 import { TestMachine } from '../support/machine.ts'
+import { Authority } from '../support/network/authority.ts'
 import { whyNoNetwork } from '../support/network/host.ts'
 import { bench } from '../support/process.ts'
 import { startBrowser } from './browser.ts'
 import { checkouts } from './checkouts.ts'
+import { faultsOf } from './faults.ts'
 import { type GradedPort, grade } from './grade.ts'
 import { Person } from './person.ts'
 import { changes, listing } from './traces.ts'
 import { createInternet, type Internet, recordsOf } from './world.ts'
 
 const DOMAIN = 'm.example.org'
-/** Ten minutes: packages are fetched, unpacked and removed, on two cores. */
-const PATIENCE = 600_000
+/** A quarter of an hour: packages are unpacked and removed, and graders look, perhaps beside much else on two cores. */
+const PATIENCE = 900_000
 /** Everything that speaks TLS. */
 const PORTS: readonly GradedPort[] = [
   { port: 443, begins: 'at once', web: true },
@@ -36,7 +38,7 @@ federation: { connectionsPerMinute: 100000, connectionsPerAddress: 1000 }`
 /** What the grader says about itself, and about the authority. */
 const NOT_OURS: ReadonlySet<string> = new Set(['engine_problem', 'cert_revocation'])
 
-suite('a machine', { timeout: 25 * 60_000 }, () => {
+suite('a machine', { timeout: 40 * 60_000 }, () => {
   const why = whyNoMachine() ?? whyNoNetwork()
   const of = bench({ after })
   let machine: TestMachine
@@ -221,6 +223,31 @@ suite('a machine', { timeout: 25 * 60_000 }, () => {
     }
   })
 
+  test('knows what is wrong with it, and nothing else', { timeout: PATIENCE }, async (t) => {
+    const strangers = await Authority.create(of.directory, 'strangers')
+    const records = recordsOf(machine.run('aenigma', 'dns', '--zone'))
+    await internet.dns.change(records)
+    const faults = faultsOf({
+      ...{ machine, records, strangers, domain: DOMAIN, trusted: internet.pages, answers: () => answers(machine) },
+      changeDns: (changed) => internet.dns.change(changed),
+    })
+    assert.deepEqual(wrong(machine), [])
+    for (const { name, inject, heal, ids, says } of faults) {
+      await t.test(name, async () => {
+        await inject()
+        const found = wrong(machine)
+        await heal()
+        assert.match(found.map((one) => one.found).join('\n'), says)
+        assert.deepEqual(
+          found.filter(({ id }) => !ids.some((begin) => id.startsWith(begin))),
+          [],
+        )
+      })
+    }
+    assert.deepEqual(wrong(machine), [])
+    t.diagnostic(`${faults.length} faults`)
+  })
+
   test('is as it was when the server is gone; the data stays', { timeout: PATIENCE }, () => {
     machine.run('aenigma', 'uninstall', '--yes')
     const left = changes(untouched, listing(machine))
@@ -234,6 +261,13 @@ suite('a machine', { timeout: 25 * 60_000 }, () => {
     )
   })
 })
+
+/** What the doctor finds that is not as it should be. */
+function wrong(machine: TestMachine): readonly { readonly id: string; readonly found: string }[] {
+  const { output } = machine.try('aenigma', 'doctor', '--json')
+  const { findings }: { findings: { id: string; level: string; found: string }[] } = JSON.parse(lastLine(output))
+  return findings.filter(({ level }) => level === 'warn' || level === 'error').map(({ id, found }) => ({ id, found }))
+}
 
 /** Waits until the server answers. */
 function answers(machine: TestMachine): void {

@@ -22,6 +22,8 @@ export interface Internet {
   /** Whom everybody trusts, as PEM, and the file of those who sign certificates for servers. */
   readonly trusted: string
   readonly ca: string
+  /** Who signs the pages of others. */
+  readonly pages: Authority
   /** Gives out the packages of npm that a lock file names. @param cache where npm keeps them */
   givesPackages(cache: string, lock: string): Promise<void>
 }
@@ -41,7 +43,7 @@ export async function createInternet(of: Bench): Promise<Internet> {
   const ca = join(of.directory, 'root.pem')
   writeFileSync(ca, root)
   const givesPackages = (cache: string, lock: string): Promise<void> => startRegistry(registry, pages, cache, lock)
-  return { dns, place, users, grader, trusted: `${root}\n${pages.pem}\n`, ca, givesPackages }
+  return { dns, place, users, grader, trusted: `${root}\n${pages.pem}\n`, ca, pages, givesPackages }
 }
 
 async function publicHost(network: Network, name: string, number: number): Promise<Host> {

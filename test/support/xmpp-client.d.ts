@@ -23,8 +23,6 @@ declare module '@xmpp/client' {
   /** A client. */
   export interface XmppClient {
     readonly status: string
-    /** How long one step may take, in ms. */
-    timeout: number
     readonly reconnect: { stop(): void }
     readonly streamManagement: EventEmitter
     readonly iqCaller: {
@@ -36,6 +34,7 @@ declare module '@xmpp/client' {
     send(element: XmlElement): Promise<void>
     on(event: 'stanza', listener: (stanza: XmlElement) => void): void
     on(event: 'error', listener: (error: Error & { readonly condition?: string }) => void): void
+    on(event: 'online', listener: (jid: XmppAddress) => void): void
     on(event: 'disconnect', listener: () => void): void
   }
 
