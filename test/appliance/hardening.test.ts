@@ -147,7 +147,7 @@ suite('optional steps', { timeout: 20 * 60_000 }, () => {
       [],
       () => {
         assert.match(machine.run('apt-config', 'dump'), /APT::Periodic::Unattended-Upgrade "1"/)
-        assert.match(machine.run('unattended-upgrade', '--dry-run', '--debug'), /Debian-Security/)
+        assert.match(machine.run('unattended-upgrade', '--dry-run', '--debug'), /-security/i)
       },
     ],
     [
