@@ -22,14 +22,14 @@ const PASSWORD = 'a password'
 /** A terminal has a size, which ssh takes from its own. */
 const WIDE = 'stty cols 100 rows 40;'
 /** How long an installation, or one step of it, may take, in ms. */
-const PATIENCE = 120_000
+const PATIENCE = 300_000
 /** Of the firewall, in ms, and a little more. */
 const ROLLBACK = 75_000
 /** What changes on a machine by itself, and what packages keep for themselves. */
 const RESTLESS =
   /^(\.?\/)?(etc\/(passwd|group|shadow|gshadow|subuid|subgid)-?|etc\/ld\.so\.cache|etc\/\.pwd\.lock|etc\/machine-id|etc\/python3.*|etc\/resolv\.conf)$/
 
-suite('optional steps', { timeout: 10 * 60_000 }, () => {
+suite('optional steps', { timeout: 20 * 60_000 }, () => {
   const why = whyNoMachine() ?? whyNoNetwork()
   const of = bench({ after })
   let machine: TestMachine
@@ -47,6 +47,7 @@ suite('optional steps', { timeout: 10 * 60_000 }, () => {
     const authority = await Authority.create(of.directory, 'authority')
     machine = await TestMachine.start(of, host, { binds: { '/program': program(of) }, trusted: authority.pem })
     writeFileSync(join(machine.tree, 'etc/resolv.conf'), 'nameserver 127.0.0.1\n') // there is no DNS: told at once
+    writeFileSync(join(machine.tree, 'etc/apt/apt.conf.d/99test'), 'Acquire::Retries "0";\n')
     await prepare(of, machine, authority)
     untouched = listing(machine)
     install(machine, ...BARE, '--without', 'firewall')
@@ -146,7 +147,7 @@ suite('optional steps', { timeout: 10 * 60_000 }, () => {
       [],
       () => {
         assert.match(machine.run('apt-config', 'dump'), /APT::Periodic::Unattended-Upgrade "1"/)
-        assert.match(machine.run('unattended-upgrade', '--dry-run', '--debug'), /Debian-Security/)
+        assert.match(machine.run('unattended-upgrade', '--dry-run', '--debug'), /-security/i)
       },
     ],
     [
