@@ -32,8 +32,8 @@ function loadedWith(roots: readonly string[]): { readonly files: Set<string>; re
   return { files, packages }
 }
 
-test('a start loads three packages', () => {
-  assert.deepEqual([...loadedWith(START).packages].sort(), ['commander', 'pino', 'yaml'])
+test('a start loads two packages', () => {
+  assert.deepEqual([...loadedWith(START).packages].sort(), ['commander', 'yaml'])
 })
 
 test('a start loads no other command, and nothing of other servers, of ACME, of installing and of the pages', () => {

@@ -27,6 +27,8 @@ Examples:
   $ aenigma up --config /etc/aenigma/aenigma.yaml
 `
 
+/** What nobody waits for yet is loaded after this long, in ms. */
+const SOON = 500
 /** After this long a start is over, in ms. */
 const SETTLED = 15_000
 
@@ -59,7 +61,7 @@ async function up(options: CommonOptions & { readonly service?: boolean }): Prom
       answer = starting // whoever gets another answer from now on has it from the next server
     }
     const control = controlOf(options, server, end, quiet)
-    answer = await commandsOf(server, control)
+    answer = commandsOf(server, control)
     const forgetSignals = onSignals(control, log)
     setTimeout(() => void flushCompileCache(), SETTLED).unref() // the next start may come without an orderly end of this one
     // in a system's log everybody who administers the machine would read it
@@ -106,9 +108,17 @@ const starting: AdminHandler = async () => {
   throw new AdminError('starting', 'The server is starting or stopping; try again in a moment.')
 }
 
-async function commandsOf(server: RunningServer, control: Control) {
-  const { answerFrom, serverCommands } = await import('../ops/admin.ts')
-  return answerFrom(serverCommands(server, control))
+/** The commands are loaded after the first clients are let in, but soon: later an upgrade may have taken the files away. */
+function commandsOf(server: RunningServer, control: Control): AdminHandler {
+  let loading: Promise<AdminHandler> | undefined
+  const load = (): Promise<AdminHandler> => {
+    loading ??= import('../ops/admin.ts').then(({ answerFrom, serverCommands }) =>
+      answerFrom(serverCommands(server, control)),
+    )
+    return loading
+  }
+  setTimeout(() => void load(), SOON).unref()
+  return async (...request) => (await load())(...request)
 }
 
 /** Makes the administrator of the trial mode if there is nobody at all. @returns the password, to be shown once */

@@ -48,8 +48,9 @@ export interface InstallWish {
   readonly brought: readonly string[]
   /** Where the server listens for Tor. */
   readonly onionAddress: string
-  readonly locale: string
-  readonly timeZone: string
+  /** Undefined: the one that was asked for before. */
+  readonly locale: string | undefined
+  readonly timeZone: string | undefined
   /** What is looked at afterwards. */
   readonly wards: Appliance['wards']
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The part of `@xmpp/client` that tests use; it comes without types.
 declare module '@xmpp/client' {
+  import type { EventEmitter } from 'node:events'
+
   /** An element of xmpp.js. */
   export interface XmlElement {
     readonly name: string
@@ -21,7 +23,10 @@ declare module '@xmpp/client' {
   /** A client. */
   export interface XmppClient {
     readonly status: string
+    /** How long one step may take, in ms. */
+    timeout: number
     readonly reconnect: { stop(): void }
+    readonly streamManagement: EventEmitter
     readonly iqCaller: {
       get(payload: XmlElement, to?: string): Promise<XmlElement | undefined>
       set(payload: XmlElement, to?: string): Promise<XmlElement | undefined>

@@ -3,7 +3,6 @@
 // which nothing changed is a quiet one.
 import { open, readFile, rename } from 'node:fs/promises'
 import { join } from 'node:path'
-
 import type { CheckReport } from '../../appliance/examine.ts'
 import type { Cancel, Clock } from '../../clock.ts'
 import type { Log } from '../../log.ts'
