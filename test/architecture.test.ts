@@ -6,7 +6,7 @@ import { dirname, join, normalize, sep } from 'node:path'
 import { test } from 'node:test'
 
 /** Open to all. */
-const EVERYWHERE = ['log.ts', 'clock.ts', 'metrics.ts', 'shape.ts']
+const EVERYWHERE = ['log.ts', 'clock.ts', 'metrics.ts']
 
 /** What each folder may import; `type` folders only by `import type`. */
 const MAY: Readonly<Record<string, { readonly values: readonly string[]; readonly types?: readonly string[] }>> = {

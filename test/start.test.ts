@@ -32,8 +32,15 @@ function loadedWith(roots: readonly string[]): { readonly files: Set<string>; re
   return { files, packages }
 }
 
-test('a start loads two packages', () => {
-  assert.deepEqual([...loadedWith(START).packages].sort(), ['commander', 'yaml'])
+test('a start loads three packages', () => {
+  assert.deepEqual([...loadedWith(START).packages].sort(), ['commander', 'valibot', 'yaml'])
+})
+
+test('a server is installed without the compiler', () => {
+  const { packages } = JSON.parse(readFileSync('package-lock.json', 'utf8'))
+  assert.equal(packages['node_modules/typescript'].dev, true)
+  // An optional peer that is there for us would be installed with `--omit=dev` too: the lock file does not mention it.
+  assert.equal(packages['node_modules/valibot'].peerDependencies, undefined)
 })
 
 test('a start loads no other command, and nothing of other servers, of ACME, of installing and of the pages', () => {

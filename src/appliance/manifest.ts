@@ -1,35 +1,38 @@
 // SPDX-License-Identifier: Apache-2.0
 // What was done on a machine, on disk: which steps, in which order, and what each must know to be undone.
 import { dirname } from 'node:path'
-import { z } from 'zod'
+import * as v from 'valibot'
 import type { Json, Machine, Memory } from './machine.ts'
 
-const record = z.object({
-  id: z.string(),
+/** Whatever: it comes out of a file of JSON. */
+const json = v.custom<Json>((value) => value !== undefined)
+
+const record = v.object({
+  id: v.string(),
   /** `begun`: it may have stopped half-way. */
-  state: z.enum(['begun', 'done']),
-  memory: z.record(z.string(), z.json()),
+  state: v.picklist(['begun', 'done']),
+  memory: v.record(v.string(), json),
 })
 
-const shape = z.object({
+const shape = v.object({
   /** Of this format. */
-  version: z.literal(1),
-  name: z.string(),
+  version: v.literal(1),
+  name: v.string(),
   /** The directories that were made for the records. */
-  made: z.array(z.string()),
-  steps: z.array(record),
+  made: v.array(v.string()),
+  steps: v.array(record),
 })
 
 /** What is known of one step. */
-export type StepRecord = z.output<typeof record>
+export type StepRecord = v.InferOutput<typeof record>
 
 /** The list of what was done. Every change is on disk when its promise resolves. */
 export class Manifest {
   readonly #machine: Machine
   readonly #directory: string
-  #content: z.output<typeof shape>
+  #content: v.InferOutput<typeof shape>
 
-  private constructor(machine: Machine, directory: string, content: z.output<typeof shape>) {
+  private constructor(machine: Machine, directory: string, content: v.InferOutput<typeof shape>) {
     this.#machine = machine
     this.#directory = directory
     this.#content = content
@@ -39,7 +42,7 @@ export class Manifest {
   static async open(machine: Machine, directory: string, name: string): Promise<Manifest> {
     const text = await machine.read(`${directory}/manifest.json`)
     const content =
-      text === undefined ? { version: 1 as const, name, made: [], steps: [] } : shape.parse(JSON.parse(text))
+      text === undefined ? { version: 1 as const, name, made: [], steps: [] } : v.parse(shape, JSON.parse(text))
     return new Manifest(machine, directory, content)
   }
 
@@ -80,7 +83,7 @@ export class Manifest {
       set: async (key: string, value: Json) => {
         const known = this.find(id)
         if (!known) throw new Error(`Step ${id} has not begun.`)
-        known.memory[key] = value as z.output<typeof record>['memory'][string]
+        known.memory[key] = value
         await this.#save()
       },
     }

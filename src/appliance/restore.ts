@@ -1,13 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // Keeps what lies at a path before a step changes it, and puts it back when the step is undone.
 import { dirname } from 'node:path'
-import { z } from 'zod'
+import * as v from 'valibot'
 import type { Machine, Rights } from './machine.ts'
 
-const kept = z.union([
-  z.object({ kind: z.literal('nothing') }),
-  z.object({ kind: z.literal('file'), text: z.string(), mode: z.int(), uid: z.int(), gid: z.int() }),
-  z.object({ kind: z.literal('link'), target: z.string() }),
+const kept = v.union([
+  v.object({ kind: v.literal('nothing') }),
+  v.object({
+    kind: v.literal('file'),
+    text: v.string(),
+    mode: v.pipe(v.number(), v.safeInteger()),
+    uid: v.pipe(v.number(), v.safeInteger()),
+    gid: v.pipe(v.number(), v.safeInteger()),
+  }),
+  v.object({ kind: v.literal('link'), target: v.string() }),
 ])
 
 /** Writes a file; what was there before comes back with `restore`. Makes the directories above it. */
@@ -24,8 +30,8 @@ export async function replaceLink(machine: Machine, path: string, target: string
 
 /** Puts back what was there before the first change; does nothing if nothing was changed. */
 export async function restore(machine: Machine, path: string): Promise<void> {
-  const { data: was } = kept.safeParse(machine.memory.get(`was ${path}`))
-  if (!was) return
+  const { success, output: was } = v.safeParse(kept, machine.memory.get(`was ${path}`))
+  if (!success) return
   if (was.kind === 'nothing') await machine.remove(path)
   else if (was.kind === 'link') await machine.link(path, was.target)
   else await machine.write(path, was.text, { mode: was.mode, owner: `${was.uid}:${was.gid}` })
@@ -43,7 +49,7 @@ export async function makeDirectory(machine: Machine, path: string, rights: Righ
 
 /** From the top. */
 function madeFor(machine: Machine, path: string): readonly string[] {
-  return z.array(z.string()).safeParse(machine.memory.get(`made ${path}`)).data ?? []
+  return v.parse(v.fallback(v.array(v.string()), []), machine.memory.get(`made ${path}`))
 }
 
 /** Removes the directories that `makeDirectory` made for this path, as far as they are empty. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // How certificates are got that the configuration does not name.
-import * as z from '../shape.ts'
-import { choice, flag, section, told } from './kinds.ts'
+import * as v from 'valibot'
+import { choice, flag, group, section, told } from './kinds.ts'
 
 /** Authorities that are known by name. */
 const KNOWN: Readonly<Record<string, { readonly directory: string; readonly staging?: string }>> = {
@@ -34,54 +34,61 @@ export interface AccountBinding {
 }
 
 function directory(help: string) {
-  return z
-    .string()
-    .refine(
+  return v.pipe(
+    v.string(),
+    v.check(
       (text) => text in KNOWN || /^https:\/\/[^\s/?#@]+\/\S*$/.test(text),
       `must be one of ${Object.keys(KNOWN).join(', ')}, or the URL of a directory`,
-    )
-    .meta(told(help, `${Object.keys(KNOWN).join(', ')}, or a URL`))
+    ),
+    told(help, `${Object.keys(KNOWN).join(', ')}, or a URL`),
+  )
 }
 
 const binding = (help: string) =>
-  z
-    .strictObject({
-      kid: z.string().min(1).meta(told('The name of the key.', 'text')),
-      key: z
-        .string()
-        .regex(/^[A-Za-z0-9+/_-]{22,}={0,2}$/, 'must be a key in base64url')
-        .meta(told('The key: a secret.', 'base64url')),
-    })
-    .optional()
-    .meta({ description: help })
+  v.optional(
+    v.pipe(
+      group({
+        kid: v.pipe(v.string(), v.nonEmpty(), told('The name of the key.', 'text')),
+        key: v.pipe(
+          v.string(),
+          v.regex(/^[A-Za-z0-9+/_-]{22,}={0,2}$/, 'must be a key in base64url'),
+          told('The key: a secret.', 'base64url'),
+        ),
+      }),
+      told(help),
+    ),
+  )
 
 /** The section. */
 export const acme = section(
   {
-    authority: directory('Who gives the certificates, by ACME (RFC 8555). Its terms are agreed to.').default(
+    authority: v.optional(
+      directory('Who gives the certificates, by ACME (RFC 8555). Its terms are agreed to.'),
       'letsencrypt',
     ),
-    fallback: directory('Who is asked when the authority gives none.').optional(),
-    email: z
-      .string()
-      .regex(/^[^\s@]+@[^\s@]+$/, 'must be an e-mail address')
-      .optional()
-      .meta(told('Where the authority may write to.', 'e-mail address')),
+    fallback: v.optional(directory('Who is asked when the authority gives none.')),
+    email: v.optional(
+      v.pipe(
+        v.string(),
+        v.regex(/^[^\s@]+@[^\s@]+$/, 'must be an e-mail address'),
+        told('Where the authority may write to.', 'e-mail address'),
+      ),
+    ),
     eab: binding('The key that the authority gave to bind our account to one there (RFC 8555 §7.3.4).'),
     fallbackEab: binding('The same of the fallback.'),
     challenge: choice(['auto', 'tls-alpn-01', 'http-01', 'dns-01', 'delegated'], {
       default: 'auto',
       help: 'How the domains are proved: on port 443 (`tls-alpn-01`, by `listen.shared`), on port 80 (`http-01`, by `listen.redirect`), or one after the other (`auto`); in the DNS, by the provider of the section `dns` (`dns-01`), or by aliases that lead to this server (`delegated`, by `listen.dns`): see docs/certificates.md.',
     }),
-    wildcard: z
-      .boolean()
-      .optional()
-      .meta(
+    wildcard: v.optional(
+      v.pipe(
+        v.boolean(),
         told(
           'Whether the certificate is for a domain and `*.` before it, instead of for each service; takes a proof in the DNS. With `delegated` it is the default, since it makes do with one alias for each domain.',
           'true or false',
         ),
       ),
+    ),
     keepKey: flag({
       default: false,
       help: 'Whether renewed certificates keep their key, as TLSA records of usage 3 want it.',
@@ -91,7 +98,7 @@ export const acme = section(
 )
 
 /** With what the names of authorities stand for. */
-export function acmeOptions({ authority, fallback, wildcard, ...rest }: z.output<typeof acme>): AcmeOptions {
+export function acmeOptions({ authority, fallback, wildcard, ...rest }: v.InferOutput<typeof acme>): AcmeOptions {
   const known = KNOWN[authority]
   const inDns = rest.challenge === 'dns-01' || rest.challenge === 'delegated'
   return {

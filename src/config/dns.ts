@@ -1,27 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 // The options about the records that this server needs in the DNS.
-import * as z from '../shape.ts'
+import * as v from 'valibot'
 import { isDomain } from './domains.ts'
 import { nameServers, place, section, texts, told } from './kinds.ts'
 import { isIpAddress } from './units.ts'
 
-const file = (help: string) => z.string().min(1).optional().meta(told(help, 'file'))
+const file = (help: string) => v.optional(v.pipe(v.string(), v.nonEmpty(), told(help, 'file')))
 const domain = (help: string) =>
-  z.string().refine(isDomain, 'must be a domain such as example.org').optional().meta(told(help, 'domain'))
+  v.optional(v.pipe(v.string(), v.check(isDomain, 'must be a domain such as example.org'), told(help, 'domain')))
 
 /** Where the domain lives, and what is said there. */
 export const dns = section(
   {
-    provider: z
-      .oneOf(['rfc2136', 'desec', 'cloudflare', 'hetzner'])
-      .optional()
-      .meta(told('Who keeps the zone, for `aenigma dns apply`.', 'rfc2136, desec, cloudflare or hetzner')),
+    provider: v.optional(
+      v.pipe(
+        v.picklist(['rfc2136', 'desec', 'cloudflare', 'hetzner']),
+        told('Who keeps the zone, for `aenigma dns apply`.', 'rfc2136, desec, cloudflare or hetzner'),
+      ),
+    ),
     zone: domain('The zone, if it is not the one that the DNS says our domain is in.'),
     server: place({ help: 'The name server that takes changes by RFC 2136, such as `192.0.2.53:53`.' }),
     servers: nameServers({
       help: 'The servers to ask what the zone says, where those that the DNS names cannot be asked from here (as `--server`).',
     }),
-    keyName: z.string().min(1).optional().meta(told('The name of the key for RFC 2136 (hmac-sha256).', 'name')),
+    keyName: v.optional(
+      v.pipe(v.string(), v.nonEmpty(), told('The name of the key for RFC 2136 (hmac-sha256).', 'name')),
+    ),
     keyFile: file('The file with that key in base64.'),
     tokenFile: file('The file with the token for deSEC, Cloudflare or Hetzner.'),
     addresses: texts(

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The options about other servers.
 
-import * as z from '../shape.ts'
+import * as v from 'valibot'
 import { isDomain } from './domains.ts'
 import { choice, count, duration, flag, nameServers, place, section, size, texts, told } from './kinds.ts'
 
@@ -97,11 +97,13 @@ export const federation = section(
       default: 'auto',
       help: 'Whose word on DNSSEC is taken, without which there is no DANE: that of resolvers on this machine (`auto`), of all resolvers (`on`: they validate, and nobody between can change what they say), or of none (`off`).',
     }),
-    authorities: z
-      .string()
-      .min(1)
-      .optional()
-      .meta(told('Certificate authorities that are trusted too, beside the public ones (PEM).', 'file')),
+    authorities: v.optional(
+      v.pipe(
+        v.string(),
+        v.nonEmpty(),
+        told('Certificate authorities that are trusted too, beside the public ones (PEM).', 'file'),
+      ),
+    ),
     onionProxy: place({
       help: 'A SOCKS5 proxy, such as that of Tor, by which `.onion` domains are reached; without it they are not.',
     }),

@@ -4,14 +4,14 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import * as z from '../shape.ts'
+import * as v from 'valibot'
 import { ConfigError, loadConfig, readConfig } from './load.ts'
 import { trialConfig } from './trial.ts'
 
 const CERTIFICATE = 'certificate: {cert: x.crt, key: /etc/x.key}\n'
 const registration = {
   name: 'registration',
-  options: { registration: z.oneOf(['closed', 'open']).default('closed').meta({ description: 'Who may register.' }) },
+  options: { registration: v.optional(v.picklist(['closed', 'open']), 'closed') },
 }
 const options = { file: '/srv/aenigma.yaml', features: [registration] }
 
@@ -261,7 +261,7 @@ for (const [what, [text, ...messages]] of Object.entries(MISTAKES)) {
 test('two features cannot claim the same option, nor one of ours', () => {
   const twice = { file: 'x', features: [registration, { ...registration, name: 'other' }] }
   assert.throws(() => loadConfig('', twice), /other: the option registration exists already/)
-  const ours = { file: 'x', features: [{ name: 'bad', options: { domain: z.string() } }] }
+  const ours = { file: 'x', features: [{ name: 'bad', options: { domain: v.string() } }] }
   assert.throws(() => loadConfig('', ours), /bad: the option domain exists already/)
 })
 

@@ -2,7 +2,7 @@
 // From the text of the configuration file to a checked `Config`, or to the list of everything that is wrong with it.
 import { access, constants, readFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
-import * as z from '../shape.ts'
+import * as v from 'valibot'
 import { type AcmeOptions, acmeOptions } from './acme.ts'
 
 import type { CertificateFiles, Config, StoreChoice } from './config.ts'
@@ -15,7 +15,7 @@ import {
   proofMistakes,
   readHosts,
 } from './domains.ts'
-import { explain } from './explain.ts'
+import { explain, IN_WORDS } from './explain.ts'
 import { INSTALLED_CONFIG, INSTALLED_DATA } from './installed.ts'
 import { baseShape } from './schema.ts'
 import { type Mistake, parseSource, type Source } from './source.ts'
@@ -23,7 +23,7 @@ import { type Mistake, parseSource, type Source } from './source.ts'
 /** Somebody who brings options: each becomes a key at the top of the file. */
 export interface OptionSource {
   readonly name: string
-  readonly options?: Readonly<Record<string, z.Shape<unknown>>>
+  readonly options?: Readonly<Record<string, v.GenericSchema>>
 }
 
 /** The configuration cannot be used. Its message has one line for each mistake. */
@@ -46,7 +46,7 @@ export interface LoadOptions {
   readonly features: readonly OptionSource[]
 }
 
-const base = z.object(baseShape)
+const base = v.object(baseShape)
 
 /** Checks the text of a configuration file. @throws ConfigError with all mistakes */
 export function loadConfig(text: string, options: LoadOptions): Config {
@@ -66,8 +66,8 @@ export async function readConfig(options: LoadOptions): Promise<Config> {
 }
 
 /** The options of features merged into one table. @throws TypeError if two claim the same key: a mistake in the program */
-export function featureShape(features: readonly OptionSource[]): Readonly<Record<string, z.Shape<unknown>>> {
-  const shape: Record<string, z.Shape<unknown>> = {}
+export function featureShape(features: readonly OptionSource[]): Readonly<Record<string, v.GenericSchema>> {
+  const shape: Record<string, v.GenericSchema> = {}
   for (const { name, options } of features) {
     for (const [key, schema] of Object.entries(options ?? {})) {
       if (key in baseShape || key in shape) throw new TypeError(`feature ${name}: the option ${key} exists already`)
@@ -84,11 +84,12 @@ function load(source: Source, { file, features }: LoadOptions): Config {
     throw new ConfigError(file, [source.mistake([], 'must be a list of options such as domain: example.org')])
   }
   const shape = featureShape(features)
-  const whole = z.strictObject({ ...baseShape, ...shape }).safeParse(raw)
+  const schema = v.strictObject({ ...baseShape, ...shape })
+  const whole = v.safeParse(schema, raw, IN_WORDS)
   const { hosts, mistakes: hostMistakes } = readHosts(raw as Record<string, unknown>, source)
   const mistakes = [
     ...source.mistakes,
-    ...(whole.success ? [] : explain(whole.error.issues, source)),
+    ...(whole.success ? [] : explain(whole.issues, schema, source)),
     ...hostMistakes,
     ...certificateMistakes(raw as Record<string, unknown>, hosts, source),
     ...proofMistakes(raw as Record<string, unknown>, source),
@@ -96,12 +97,12 @@ function load(source: Source, { file, features }: LoadOptions): Config {
     ...componentMistakes(raw as Record<string, unknown>, hosts, source),
   ]
   if (mistakes.length > 0) throw new ConfigError(file, inOrder(mistakes))
-  const ofFeatures = z.object(shape).parse(raw)
-  return assemble(base.parse(raw), hosts, ofFeatures, dirname(resolve(file)), namedPorts(raw as Raw))
+  const ofFeatures = v.parse(v.object(shape), raw)
+  return assemble(v.parse(base, raw), hosts, ofFeatures, dirname(resolve(file)), namedPorts(raw as Raw))
 }
 
 function assemble(
-  checked: z.output<typeof base>,
+  checked: v.InferOutput<typeof base>,
   hosts: readonly string[],
   features: Readonly<Record<string, unknown>>,
   directory: string,

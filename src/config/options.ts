@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The reference of all options (docs/OPTIONS.md), printed from the schemas; a test compares the file with this.
-import { type About, strictObject } from '../shape.ts'
+import * as v from 'valibot'
+import { insideOf, type Schema } from './explain.ts'
+import type { Told } from './kinds.ts'
 import { featureShape, type OptionSource } from './load.ts'
 import { baseShape } from './schema.ts'
 
@@ -22,42 +24,50 @@ relative to the directory of the configuration file. \`aenigma config check\` sa
 
 /** The whole page. */
 export function renderOptions(features: readonly OptionSource[]): string {
-  const shape = { ...baseShape, ...featureShape(features) }
-  const { properties = {} } = strictObject(shape).about
-  const top = Object.entries(properties)
+  const top: readonly (readonly [string, Schema])[] = Object.entries({ ...baseShape, ...featureShape(features) })
   const sections = top.filter(([, option]) => below(option) !== undefined)
   const plain = top.filter(([, option]) => below(option) === undefined)
   return [
     INTRODUCTION,
     `## At the top\n\n${table(plain)}`,
     ...sections.map(([key, option]) => {
-      const text = option.description === undefined ? '' : `${option.description}\n\n`
-      const named = option.properties === undefined ? `\`${key}\` has a group for each domain, with:` : ''
+      const { description } = toldOf(option)
+      const text = description === undefined ? '' : `${description}\n\n`
+      const named = insideOf(option).entries === undefined ? `\`${key}\` has a group for each domain, with:` : ''
       return `## ${key}\n\n${text}${named === '' ? '' : `${named}\n\n`}${table(Object.entries(below(option) ?? {}))}`
     }),
   ].join('\n')
 }
 
-function below(option: About): Readonly<Record<string, About>> | undefined {
-  return option.properties ?? option.additionalProperties?.properties
+function below(option: Schema): Readonly<Record<string, Schema>> | undefined {
+  const { entries, value } = insideOf(option)
+  return entries ?? (value && insideOf(value).entries)
 }
 
-function table(options: readonly (readonly [string, About])[]): string {
+/** What was told of an option, or of what it may be. */
+function toldOf(option: Schema): Told {
+  return v.getMetadata((option.wrapped ?? option) as v.GenericSchema)
+}
+
+function table(options: readonly (readonly [string, Schema])[]): string {
   const rows = options.map(([key, option]) => {
-    const cells = [`\`${key}\``, kindOf(option), defaultOf(option), option.description ?? '']
+    const cells = [`\`${key}\``, kindOf(option), defaultOf(option), toldOf(option).description ?? '']
     return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`
   })
   return `| Option | Value | Default | What it does |\n|---|---|---|---|\n${rows.join('\n')}\n`
 }
 
-function kindOf(option: About): string {
-  const kind = option.kind ?? option.enum?.join(', ') ?? option.type ?? ''
-  const [least, most] = [option.least ?? option.minimum, option.most ?? option.maximum]
+function kindOf(option: Schema): string {
+  const { entries, options } = insideOf(option)
+  const bound = (type: string) => option.wrapped?.pipe?.find((check) => check.type === type)?.requirement
+  const told = toldOf(option)
+  const kind = told.kind ?? options?.join(', ') ?? (entries ? 'object' : '')
+  const [least, most] = [told.least ?? bound('min_value'), told.most ?? bound('max_value')]
   if (least === undefined) return most === undefined ? kind : `${kind}, at most ${most}`
   return most === undefined ? `${kind}, at least ${least}` : `${kind}, ${least} to ${most}`
 }
 
-function defaultOf(option: About): string {
+function defaultOf(option: Schema): string {
   const value = option.default
   if (value === undefined || (Array.isArray(value) && value.length === 0)) return ''
   return [value]

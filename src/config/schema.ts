@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every option of the server itself, with its default and what it does. The options of features come from the features.
-import * as z from '../shape.ts'
+import * as v from 'valibot'
 import { acme } from './acme.ts'
 import type { LogLevel } from './config.ts'
 import { dns } from './dns.ts'
@@ -12,6 +12,8 @@ import {
   count,
   duration,
   flag,
+  group,
+  groupOf,
   place,
   redirects,
   section,
@@ -83,20 +85,17 @@ const behind = section(
 
 const http = section(
   {
-    url: z
-      .string()
-      .refine(
-        (text) => /^https?:\/\/[^\s/?#@]+(\/[^\s?#]*)?$/.test(text),
-        'must be an address such as https://example.org',
-      )
-      .transform((text) => text.replace(/\/+$/, ''))
-      .optional()
-      .meta(
+    url: v.optional(
+      v.pipe(
+        v.string(),
+        v.regex(/^https?:\/\/[^\s/?#@]+(\/[^\s?#]*)?$/, 'must be an address such as https://example.org'),
+        v.transform((text) => text.replace(/\/+$/, '')),
         told(
           'Where browsers and apps reach the HTTP server, if a proxy stands before it; otherwise `https://` with the domain and the port of `listen.https`.',
           'URL',
         ),
       ),
+    ),
     proxies: texts(
       {
         default: [],
@@ -112,11 +111,13 @@ const http = section(
 
 const proxy = section(
   {
-    host: z
-      .string()
-      .min(1)
-      .optional()
-      .meta(told('The name or IP address where clients reach `listen.proxy`; otherwise the domain.', 'host')),
+    host: v.optional(
+      v.pipe(
+        v.string(),
+        v.nonEmpty(),
+        told('The name or IP address where clients reach `listen.proxy`; otherwise the domain.', 'host'),
+      ),
+    ),
     bytesPerSecond: size({ default: 0, min: 0, help: 'The most for one transfer; 0 for as fast as it goes.' }),
   },
   'The proxy for file transfers between clients (XEP-0065).',
@@ -133,25 +134,25 @@ const uploads = section(
   'Files that users send by way of this server (XEP-0363).',
 )
 
-const certificate = z.strictObject({
-  cert: z.string().min(1).meta(told('The certificate followed by its chain (PEM).', 'file')),
-  key: z.string().min(1).meta(told('Its private key (PEM).', 'file')),
+const certificate = group({
+  cert: v.pipe(v.string(), v.nonEmpty(), told('The certificate followed by its chain (PEM).', 'file')),
+  key: v.pipe(v.string(), v.nonEmpty(), told('Its private key (PEM).', 'file')),
 })
 
-const postgres = z.string().refine((url) => /^postgres(ql)?:\/\//.test(url), 'must be a URL')
-const store = z
-  .either(
-    z.oneOf(['sqlite']),
-    z.strictObject({ postgres }),
-    'must be sqlite, or postgres: with a URL such as postgres://user@host/database',
-  )
-  .default('sqlite')
-  .meta(
+const postgres = v.custom<string>((url) => typeof url === 'string' && /^postgres(ql)?:\/\//.test(url))
+const store = v.optional(
+  v.pipe(
+    v.union(
+      [v.literal('sqlite'), v.strictObject({ postgres })],
+      'must be sqlite, or postgres: with a URL such as postgres://user@host/database',
+    ),
     told(
       'Where accounts and messages are kept: a SQLite file in the data directory, or PostgreSQL.',
       'sqlite, or `postgres:` with a URL',
     ),
-  )
+  ),
+  'sqlite',
+)
 
 const log = section(
   { level: choice(LEVELS, { default: 'info', help: 'How much is logged; `debug` may show addresses.' }) },
@@ -291,29 +292,27 @@ const limits = section(
 
 /** The options of the server itself, by their key in the file. */
 export const baseShape = {
-  domain: z.unknown().optional().meta(told('The domain that this server serves.', 'domain')),
-  hosts: z
-    .unknown()
-    .optional()
-    .meta(told('The domains, instead of `domain`, when there are several.', 'list of domains')),
+  domain: v.optional(v.pipe(v.unknown(), told('The domain that this server serves.', 'domain'))),
+  hosts: v.optional(
+    v.pipe(v.unknown(), told('The domains, instead of `domain`, when there are several.', 'list of domains')),
+  ),
   moved: redirects({
     help: 'Domains of ours that another server serves now, with where clients are sent (host or host:port), for instance `{ example.org: new.example.org:5222 }`. Such a domain stays in `hosts` and keeps its certificate; nothing else is done for it.',
   }),
-  data: z
-    .string()
-    .min(1)
-    .optional()
-    .meta(
+  data: v.optional(
+    v.pipe(
+      v.string(),
+      v.nonEmpty(),
       told(
         'The directory of everything that the server keeps: `./data`, or `/var/lib/aenigma` where `aenigma install` put the file.',
         'directory',
       ),
     ),
-  certificate: certificate.optional().meta({ description: 'One certificate for all domains.' }),
-  certificates: z
-    .record(certificate)
-    .optional()
-    .meta({ description: 'A certificate for each domain, instead of `certificate`.' }),
+  ),
+  certificate: v.optional(v.pipe(certificate, told('One certificate for all domains.'))),
+  certificates: v.optional(
+    v.pipe(groupOf(certificate), told('A certificate for each domain, instead of `certificate`.')),
+  ),
   acme,
   listen,
   behind,

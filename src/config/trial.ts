@@ -2,7 +2,7 @@
 // The configuration of the trial mode: a server for this machine only, without a file.
 import { networkInterfaces } from 'node:os'
 import { join, resolve } from 'node:path'
-import * as z from '../shape.ts'
+import * as v from 'valibot'
 import type { Address, Config } from './config.ts'
 import { featureShape, type OptionSource } from './load.ts'
 import { baseShape } from './schema.ts'
@@ -16,7 +16,7 @@ const TRIAL_HOST = 'localhost'
  */
 export function trialConfig(directory: string, features: readonly OptionSource[] = []): Config {
   const data = resolve(directory)
-  const { limits, accounts, contacts, http, uploads, proxy, federation, dns } = z.object(baseShape).parse({})
+  const { limits, accounts, contacts, http, uploads, proxy, federation, dns } = v.parse(v.object(baseShape), {})
   return {
     hosts: [TRIAL_HOST],
     moved: new Map(),
@@ -55,7 +55,7 @@ export function trialConfig(directory: string, features: readonly OptionSource[]
     federation: { ...federation, enabled: false },
     dns,
     doctor: 'off',
-    features: z.object(featureShape(features)).parse({}),
+    features: v.parse(v.object(featureShape(features)), {}),
     trial: true,
   }
 }

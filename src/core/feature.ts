@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a XEP is to this server: a value that says what it implements and which hooks it takes part in. Nothing runs on
 // import. RFC 6120 and 6121 are not features: they are plain code in this folder.
+import type * as v from 'valibot'
 import type { Accounts } from '../accounts/accounts.ts'
 import type { Clock } from '../clock.ts'
 import type { Log } from '../log.ts'
-import type { Shape } from '../shape.ts'
 import type { Store } from '../store/store.ts'
 import type { Link } from '../stream/link.ts'
 import type { Element } from '../xml/element.ts'
@@ -277,7 +277,7 @@ export interface Feature {
     readonly note?: string
   }[]
   /** Options that become top-level keys of the configuration; each with a default and a description. */
-  readonly options?: Readonly<Record<string, Shape<unknown>>>
+  readonly options?: Readonly<Record<string, v.GenericSchema>>
   setup(context: FeatureContext): Hooks
 }
 

@@ -2,9 +2,10 @@
 // What can be asked through the admin socket: one table of commands for the server that runs, and the part of it about
 // accounts also for the command line alone, when none runs.
 
+import * as v from 'valibot'
 import { AccountError, type Accounts } from '../accounts/accounts.ts'
+import { IN_WORDS, problemsOf } from '../config/explain.ts'
 import { AdminError, type AdminHandler, type Progress } from '../net/admin-socket.ts'
-import * as z from '../shape.ts'
 import type { Account, KnownClient } from '../store/store.ts'
 import { Jid } from '../xmpp/jid.ts'
 import { federationCommands } from './federation.ts'
@@ -67,10 +68,13 @@ const LIST_PAGE = 500
 /** How many entries of an import are sent at once. */
 export const IMPORT_PAGE = 500
 
-const named = z.object({ jid: z.string() })
-const secret = z.object({ jid: z.string(), password: z.string() })
-const entries = z.object({
-  entries: z.array(secret.extend({ admin: z.boolean().default(false) })).max(IMPORT_PAGE),
+const named = v.object({ jid: v.string() })
+const secret = v.object({ jid: v.string(), password: v.string() })
+const entries = v.object({
+  entries: v.pipe(
+    v.array(v.object({ ...secret.entries, admin: v.optional(v.boolean(), false) })),
+    v.maxLength(IMPORT_PAGE),
+  ),
 })
 
 /** Everything that can be asked of a running server. */
@@ -81,7 +85,9 @@ export function serverCommands(server: RunningServer, control: Control): Command
     sessions: async () => server.sessions(),
     ...insightCommands(server),
     ...federationCommands(server.federation),
-    'end-session': async (args) => ({ ended: server.endSession(z.object({ id: z.string() }).parse(args).id) }),
+    'end-session': async (args) => ({
+      ended: server.endSession(v.parse(v.object({ id: v.string() }), args, IN_WORDS).id),
+    }),
     reload: async () => ({ restart: await control.reload() }),
     async restart() {
       await control.restart()
@@ -104,34 +110,43 @@ export function accountCommands(
   return {
     ...invitationCommands({ accounts, hosts, address, publicUrl }),
     async 'user.add'(args) {
-      const { jid, password, admin } = secret.extend({ admin: z.boolean().default(false) }).parse(args)
+      const { jid, password, admin } = v.parse(
+        v.object({ ...secret.entries, admin: v.optional(v.boolean(), false) }),
+        args,
+        IN_WORDS,
+      )
       const made = address(jid)
       await accounts.add(made, password, { admin })
       return { jid: made.toString(), admin }
     },
     async 'user.passwd'(args) {
-      const { jid, password } = secret.parse(args)
+      const { jid, password } = v.parse(secret, args, IN_WORDS)
       await accounts.setPassword(address(jid), password)
       return { jid: address(jid).toString() }
     },
     async 'user.disable'(args) {
-      const { jid, disabled } = named.extend({ disabled: z.boolean() }).parse(args)
+      const { jid, disabled } = v.parse(v.object({ ...named.entries, disabled: v.boolean() }), args, IN_WORDS)
       await accounts.setDisabled(address(jid), disabled)
       return { jid: address(jid).toString(), disabled }
     },
     async 'user.rm'(args) {
-      const jid = address(named.parse(args).jid)
+      const jid = address(v.parse(named, args, IN_WORDS).jid)
       await accounts.remove(jid)
       return { jid: jid.toString() }
     },
-    'user.clients': async (args) => (await accounts.clients(address(named.parse(args).jid))).map(clientInfoOf),
+    'user.clients': async (args) =>
+      (await accounts.clients(address(v.parse(named, args, IN_WORDS).jid))).map(clientInfoOf),
     async 'user.revoke'(args) {
-      const { jid, client } = named.extend({ client: z.string() }).parse(args)
+      const { jid, client } = v.parse(v.object({ ...named.entries, client: v.string() }), args, IN_WORDS)
       await accounts.revoke(address(jid), client)
       return { jid: address(jid).toString(), client }
     },
     async 'user.list'(args) {
-      const { domain, after } = z.object({ domain: z.string().optional(), after: z.string().optional() }).parse(args)
+      const { domain, after } = v.parse(
+        v.object({ domain: v.optional(v.string()), after: v.optional(v.string()) }),
+        args,
+        IN_WORDS,
+      )
       const range = {
         limit: LIST_PAGE,
         ...(domain === undefined ? {} : { domain }),
@@ -140,12 +155,12 @@ export function accountCommands(
       return (await accounts.list(range)).map(infoOf)
     },
     'user.check': async (args) =>
-      entries.parse(args).entries.flatMap(({ jid, password }, place): BadEntry[] => {
+      v.parse(entries, args, IN_WORDS).entries.flatMap(({ jid, password }, place): BadEntry[] => {
         const problem = problemOf(() => accounts.check(address(jid), password))
         return problem === undefined ? [] : [{ place, problem }]
       }),
     async 'user.import'(args, progress) {
-      const list = entries.parse(args).entries
+      const list = v.parse(entries, args, IN_WORDS).entries
       const parsed = list.map((entry) => ({ ...entry, jid: address(entry.jid) }))
       const { added, existed } = await accounts.importAll(parsed, (done) => progress({ done, total: list.length }))
       return { added, existed: existed.map(String) } satisfies ImportOutcome
@@ -163,8 +178,8 @@ export function answerFrom(commands: Commands): AdminHandler {
       return await command(args, progress)
     } catch (error) {
       if (error instanceof AccountError) throw new AdminError(error.problem, error.message)
-      if (error instanceof z.ShapeError)
-        throw new AdminError('bad-request', `"${name}" was asked wrongly: ${error.message}`)
+      if (error instanceof v.ValiError)
+        throw new AdminError('bad-request', `"${name}" was asked wrongly: ${problemsOf(error.issues)}`)
       throw error
     }
   }

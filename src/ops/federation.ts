@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // What administrators may ask about other servers: who is connected and how, what waits for whom, and how far one gets.
 
+import * as v from 'valibot'
+import { IN_WORDS } from '../config/explain.ts'
 import type { Progress } from '../net/admin-socket.ts'
-import * as z from '../shape.ts'
 
 /** A stream to or from another server; times in ms since 1970. */
 export interface FederationStream {
@@ -86,19 +87,23 @@ export interface FederationControl {
   test(question: FederationQuestion, tell: (step: FederationStep) => void): Promise<FederationReport>
 }
 
-const one = z.object({ domain: z.string() })
+const one = v.object({ domain: v.string() })
 
 /** The commands, as in `admin.ts`. */
 export function federationCommands(federation: FederationControl) {
   return {
     federation: async (): Promise<FederationInfo> => federation.list(),
     async 'federation.disconnect'(args: unknown): Promise<{ readonly ended: number }> {
-      return { ended: federation.disconnect(one.parse(args).domain) }
+      return { ended: federation.disconnect(v.parse(one, args, IN_WORDS).domain) }
     },
     async 'federation.test'(args: unknown, progress: (progress: Progress) => void): Promise<FederationReport> {
       let done = 0
       return federation.test(
-        one.extend({ from: z.string().optional(), self: z.boolean().optional() }).parse(args),
+        v.parse(
+          v.object({ ...one.entries, from: v.optional(v.string()), self: v.optional(v.boolean()) }),
+          args,
+          IN_WORDS,
+        ),
         (step) => progress({ done: ++done, detail: step }),
       )
     },

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // What administrators may look into through the admin socket: push notifications, reports of abuse, uploaded files.
 
+import * as v from 'valibot'
+import { IN_WORDS } from '../config/explain.ts'
 import { AdminError } from '../net/admin-socket.ts'
-import * as z from '../shape.ts'
 import type { RoomSummary } from '../store/rooms-store.ts'
 import type { PushRegistration, Report } from '../store/store.ts'
 import type { Upload, UploadUsage } from '../store/upload-store.ts'
@@ -76,26 +77,35 @@ export function insightCommands({
 }: Pick<RunningServer, 'pushes' | 'reports' | 'uploads' | 'rooms'>) {
   return {
     async push(args: unknown): Promise<readonly PushInfo[]> {
-      const { jid } = z.object({ jid: z.string().optional() }).parse(args)
+      const { jid } = v.parse(v.object({ jid: v.optional(v.string()) }), args, IN_WORDS)
       return (await pushes.list(jid === undefined ? undefined : accountOf(jid), SHOWN)).map(pushInfo)
     },
     reports: async (): Promise<readonly ReportInfo[]> => (await reports.list(SHOWN)).map(reportInfo),
     async 'reports.rm'(args: unknown): Promise<{ readonly removed: number }> {
-      const { ids } = z.object({ ids: z.array(z.int()).max(SHOWN).optional() }).parse(args)
+      const { ids } = v.parse(
+        v.object({ ids: v.optional(v.pipe(v.array(v.pipe(v.number(), v.safeInteger())), v.maxLength(SHOWN))) }),
+        args,
+        IN_WORDS,
+      )
       return { removed: await reports.remove(ids) }
     },
     uploads: async (): Promise<readonly UsageInfo[]> => (await uploads.usage(SHOWN)).map(usageInfo),
     async 'uploads.list'(args: unknown): Promise<readonly UploadInfo[]> {
-      return (await uploads.list(accountOf(z.object({ jid: z.string() }).parse(args).jid), SHOWN)).map(uploadInfo)
+      return (await uploads.list(accountOf(v.parse(v.object({ jid: v.string() }), args, IN_WORDS).jid), SHOWN)).map(
+        uploadInfo,
+      )
     },
     async 'uploads.rm'(args: unknown): Promise<{ readonly removed: number }> {
-      const which = { ids: z.array(z.int()).max(SHOWN).default([]), urls: z.array(z.string()).max(SHOWN).default([]) }
-      const { ids, urls } = z.object(which).parse(args)
+      const which = {
+        ids: v.optional(v.pipe(v.array(v.pipe(v.number(), v.safeInteger())), v.maxLength(SHOWN)), []),
+        urls: v.optional(v.pipe(v.array(v.string()), v.maxLength(SHOWN)), []),
+      }
+      const { ids, urls } = v.parse(v.object(which), args, IN_WORDS)
       return { removed: await uploads.remove({ ids, slots: urls.map(slotOf) }) }
     },
     rooms: (): Promise<readonly RoomInfo[]> => rooms.all(SHOWN),
     async 'rooms.rm'(args: unknown): Promise<{ readonly removed: number }> {
-      const { jids } = z.object({ jids: z.array(z.string()).max(SHOWN) }).parse(args)
+      const { jids } = v.parse(v.object({ jids: v.pipe(v.array(v.string()), v.maxLength(SHOWN)) }), args, IN_WORDS)
       let removed = 0
       for (const jid of jids.map(roomOf)) if (await rooms.remove(jid)) removed++
       return { removed }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // What can be asked about invitations through the admin socket, and without a server.
 
+import * as v from 'valibot'
 import type { Accounts } from '../accounts/accounts.ts'
-import * as z from '../shape.ts'
+import { IN_WORDS } from '../config/explain.ts'
 import type { Invitation } from '../store/invitation-store.ts'
 import { invitePath, inviteUri } from '../xmpp/0401-invitation.ts'
 import type { Jid } from '../xmpp/jid.ts'
@@ -46,21 +47,21 @@ const SHOWN = 10_000
 /** Administrators of the machine make as many as fit. */
 const MOST = { perDay: Number.MAX_SAFE_INTEGER, waiting: Number.MAX_SAFE_INTEGER }
 
-const wanted = z.object({
-  domain: z.string().optional(),
-  contact: z.string().optional(),
-  name: z.string().optional(),
-  note: z.string().optional(),
-  admin: z.boolean().default(false),
-  uses: z.int().nullable().default(1),
-  lifetime: z.number(),
+const wanted = v.object({
+  domain: v.optional(v.string()),
+  contact: v.optional(v.string()),
+  name: v.optional(v.string()),
+  note: v.optional(v.string()),
+  admin: v.optional(v.boolean(), false),
+  uses: v.optional(v.nullable(v.pipe(v.number(), v.safeInteger())), 1),
+  lifetime: v.pipe(v.number(), v.finite()),
 })
 
 /** The commands, as in `admin.ts`. */
 export function invitationCommands({ accounts: { invitations }, hosts, address, publicUrl }: InvitationDesk) {
   return {
     async 'invite.create'(args: unknown): Promise<NewInvitationInfo> {
-      const { contact: text, uses, domain: asked, ...wish } = wanted.parse(args)
+      const { contact: text, uses, domain: asked, ...wish } = v.parse(wanted, args, IN_WORDS)
       const contact = text === undefined ? undefined : address(text)
       const domain = asked ?? contact?.domain ?? hosts[0] ?? 'localhost'
       const made = await invitations.create({ ...wish, domain, contact, uses: uses ?? undefined }, MOST)
@@ -73,7 +74,11 @@ export function invitationCommands({ accounts: { invitations }, hosts, address, 
     },
     'invite.list': async (): Promise<readonly InvitationInfo[]> => (await invitations.list(SHOWN)).map(infoOf),
     async 'invite.revoke'(args: unknown): Promise<{ readonly revoked: number }> {
-      const { ids } = z.object({ ids: z.array(z.int()).max(SHOWN).optional() }).parse(args)
+      const { ids } = v.parse(
+        v.object({ ids: v.optional(v.pipe(v.array(v.pipe(v.number(), v.safeInteger())), v.maxLength(SHOWN))) }),
+        args,
+        IN_WORDS,
+      )
       return { revoked: await invitations.revoke(ids ?? (await invitations.list(SHOWN)).map(({ id }) => id)) }
     },
   }

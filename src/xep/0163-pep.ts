@@ -2,6 +2,7 @@
 // XEP-0163: Personal Eventing Protocol. Every account is a publish-subscribe service (XEP-0060) for those who may see its
 // presence; what their clients want to hear of stands in their capabilities.
 
+import * as v from 'valibot'
 import type { LocalAccount } from '../core/directory.ts'
 import {
   type Disclosed,
@@ -13,7 +14,6 @@ import {
 } from '../core/feature.ts'
 import { seesUs, weSee } from '../core/roster.ts'
 import type { Session } from '../core/session.ts'
-import * as z from '../shape.ts'
 import { type Element, el } from '../xml/element.ts'
 import type { Jid } from '../xmpp/jid.ts'
 import type { Stanza } from '../xmpp/stanza.ts'
@@ -55,15 +55,19 @@ export const pep: Feature = {
     { xep: 490, version: '1.0.1', name: 'Message Displayed Synchronization' },
   ],
   options: {
-    pubsubBytes: z
-      .int()
-      .min(65_536)
-      .default(16 * 1024 * 1024)
-      .meta({
-        description:
-          'Most bytes of everything that an account publishes; the same again at `pubsub.` for all nodes that it made, and 16 times that for all.',
-        kind: 'a number of bytes',
-      }),
+    pubsubBytes: v.optional(
+      v.pipe(
+        v.number(),
+        v.safeInteger(),
+        v.minValue(65_536),
+        v.metadata({
+          description:
+            'Most bytes of everything that an account publishes; the same again at `pubsub.` for all nodes that it made, and 16 times that for all.',
+          kind: 'a number of bytes',
+        }),
+      ),
+      16 * 1024 * 1024,
+    ),
   },
   setup(ctx) {
     const engine = () => pubsubOf(ctx)

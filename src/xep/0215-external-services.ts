@@ -2,8 +2,8 @@
 // XEP-0215: External Service Discovery. Tells our users which STUN and TURN servers their calls may use, with credentials that
 // end after a while ("REST API for access to TURN services", draft-uberti-behave-turn-rest): nobody else gets any.
 import { createHmac } from 'node:crypto'
+import * as v from 'valibot'
 import type { Feature, FeatureContext, IqRequest } from '../core/feature.ts'
-import * as z from '../shape.ts'
 import { type Element, el } from '../xml/element.ts'
 import { StanzaError } from '../xmpp/errors.ts'
 import type { Jid } from '../xmpp/jid.ts'
@@ -16,44 +16,48 @@ const TLS_PORT = 5349
 
 /** A secret, which no message about a mistake repeats. */
 const secret = (what: string) =>
-  z
-    .unknown()
-    .refine((value) => value === undefined || (typeof value === 'string' && value !== ''), `${what} must be text`)
-    .transform((value) => (typeof value === 'string' ? value : undefined))
+  v.optional(v.custom<string>((value) => typeof value === 'string' && value !== '', `${what} must be text`))
 
-const SERVICE = z
-  .strictObject({
-    type: z.oneOf(TYPES),
-    host: z.string().min(1),
-    port: z.int().min(1).max(65_535).optional(),
-    transport: z.oneOf(['udp', 'tcp']).optional(),
-    username: z.string().min(1).optional(),
-    password: secret('the password').optional(),
-    secret: secret('the secret').optional(),
-    ttl: z.int().min(60).max(604_800).default(86_400),
-  })
-  .refine(
+const SERVICE = v.pipe(
+  v.strictObject({
+    type: v.picklist(TYPES),
+    host: v.pipe(v.string(), v.nonEmpty()),
+    port: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(1), v.maxValue(65_535))),
+    transport: v.optional(v.picklist(['udp', 'tcp'])),
+    username: v.optional(v.pipe(v.string(), v.nonEmpty())),
+    password: secret('the password'),
+    secret: secret('the secret'),
+    ttl: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(60), v.maxValue(604_800)), 86_400),
+  }),
+  v.check(
     ({ secret, username, password }) => secret === undefined || (username ?? password) === undefined,
     'give either secret, or username and password',
-  )
-  .refine(
+  ),
+  v.check(
     ({ username, password }) => (username === undefined) === (password === undefined),
     'username and password belong together',
-  )
-type Service = z.output<typeof SERVICE>
+  ),
+)
+type Service = v.InferOutput<typeof SERVICE>
 
-const SERVICES = z.array(SERVICE)
+const SERVICES = v.array(SERVICE)
 
 /** XEP-0215: External Service Discovery. */
 export const externalServices: Feature = {
   name: 'external-services',
   implements: [{ xep: 215, version: '1.0.0', name: 'External Service Discovery', note: 'STUN and TURN' }],
   options: {
-    externalServices: SERVICES.default([]).meta({
-      description:
-        'STUN and TURN servers for calls, each with `type` (stun, turn, stuns, turns), `host`, and if need be `port`, `transport` (udp, tcp), and either `username` with `password` or the `secret` that the TURN server shares with us (its `static-auth-secret`), which makes credentials that last `ttl` seconds.',
-      kind: 'list of services',
-    }),
+    externalServices: v.optional(
+      v.pipe(
+        SERVICES,
+        v.metadata({
+          description:
+            'STUN and TURN servers for calls, each with `type` (stun, turn, stuns, turns), `host`, and if need be `port`, `transport` (udp, tcp), and either `username` with `password` or the `secret` that the TURN server shares with us (its `static-auth-secret`), which makes credentials that last `ttl` seconds.',
+          kind: 'list of services',
+        }),
+      ),
+      [],
+    ),
   },
   setup(ctx) {
     const known = new Services(ctx)
@@ -100,7 +104,7 @@ class Services {
   }
 
   #configured(): readonly Service[] {
-    return SERVICES.parse(this.#ctx.options.externalServices ?? [])
+    return v.parse(SERVICES, this.#ctx.options.externalServices ?? [])
   }
 
   #element(service: Service, from: Jid): Element {

@@ -2,10 +2,10 @@
 // XEP-0313: Message Archive Management. Every message with lasting content goes into the archives of its sender and of its
 // addressee, as one row. This is the hot path: it makes no promise and waits for nothing. And what is asked of an archive.
 
+import * as v from 'valibot'
 import type { LocalAccount } from '../core/directory.ts'
 import { type Feature, type FeatureContext, type IqRequest, PASS, type Verdict } from '../core/feature.ts'
 import { recipients } from '../core/message.ts'
-import * as z from '../shape.ts'
 import type { ArchiveRange, KeptMessage, MessageId } from '../store/store.ts'
 import type { Element } from '../xml/element.ts'
 import { withoutForgedTimes } from '../xmpp/0203-delay.ts'
@@ -115,15 +115,29 @@ export const archive: Feature = {
     { xep: 334, version: '1.0.0', name: 'Message Processing Hints', note: 'no-store, no-permanent-store, store' },
   ],
   options: {
-    archive: z
-      .oneOf(['on', 'off'])
-      .default('on')
-      .meta({ description: 'Keep messages, so that all clients of an account can have them.', kind: 'on, off' }),
+    archive: v.optional(
+      v.pipe(
+        v.picklist(['on', 'off']),
+        v.metadata({
+          description: 'Keep messages, so that all clients of an account can have them.',
+          kind: 'on, off',
+        }),
+      ),
+      'on',
+    ),
     archiveKeep: keepOption(),
-    archiveMessages: z.int().min(100).default(1_000_000).meta({
-      description: 'Messages that the archive of one account keeps; of more, the oldest go.',
-      kind: 'number',
-    }),
+    archiveMessages: v.optional(
+      v.pipe(
+        v.number(),
+        v.safeInteger(),
+        v.minValue(100),
+        v.metadata({
+          description: 'Messages that the archive of one account keeps; of more, the oldest go.',
+          kind: 'number',
+        }),
+      ),
+      1_000_000,
+    ),
   },
   setup(ctx) {
     const complain = complaints(ctx)
@@ -363,20 +377,25 @@ function complaints({ clock, log }: FeatureContext): (error: Error) => void {
 /** How long messages stay, in ms; undefined for ever. */
 function keepOption() {
   const units: Readonly<Record<string, number>> = { h: 3_600_000, d: 86_400_000, w: 604_800_000, y: 31_557_600_000 }
-  return z
-    .unknown()
-    .transform((value, at) => {
-      if (value === 'forever') return undefined
-      const [, amount, unit] = /^(\d{1,6})\s*([hdwy])$/.exec(String(value).trim()) ?? []
-      const time = Number(amount) * (units[unit ?? ''] ?? Number.NaN)
-      return time >= (units.d ?? 0) ? time : at.wrong('must be a time such as 30d or 1y, at least 1d, or forever')
-    })
-    .default('1y')
-    .meta({
-      description: 'How long messages stay in archives.',
-      kind: 'time such as 30d or 1y, or forever',
-      least: '1d',
-    })
+  return v.optional(
+    v.pipe(
+      v.unknown(),
+      v.rawTransform(({ dataset: { value }, addIssue, NEVER }) => {
+        if (value === 'forever') return undefined
+        const [, amount, unit] = /^(\d{1,6})\s*([hdwy])$/.exec(String(value).trim()) ?? []
+        const time = Number(amount) * (units[unit ?? ''] ?? Number.NaN)
+        if (time >= (units.d ?? 0)) return time
+        addIssue({ message: 'must be a time such as 30d or 1y, at least 1d, or forever' })
+        return NEVER
+      }),
+      v.metadata({
+        description: 'How long messages stay in archives.',
+        kind: 'time such as 30d or 1y, or forever',
+        least: '1d',
+      }),
+    ),
+    '1y',
+  )
 }
 
 /** Removes by the hour what archives need not keep any more. */

@@ -3,9 +3,9 @@
 // one replaces the earlier. Whatever matters goes at once, and with it all that must not be lost, and what its sender sent
 // before (RFC 6120 §10.1); what others are doing still waits, which saves more than half of the bytes.
 
+import * as v from 'valibot'
 import { type Feature, type FeatureContext, nonzaKey, PASS, type Verdict } from '../core/feature.ts'
 import type { Session } from '../core/session.ts'
-import * as z from '../shape.ts'
 import { type Element, el } from '../xml/element.ts'
 import { detach } from '../xml/intern.ts'
 import { parseElement } from '../xml/reader.ts'
@@ -48,10 +48,16 @@ export const csi: Feature = {
   name: 'csi',
   implements: [{ xep: 352, version: '1.0.0', name: 'Client State Indication' }],
   options: {
-    clientState: z.oneOf(['on', 'off']).default('on').meta({
-      description: 'Hold back presence, events and typing notices while nobody looks at a client.',
-      kind: 'on, off',
-    }),
+    clientState: v.optional(
+      v.pipe(
+        v.picklist(['on', 'off']),
+        v.metadata({
+          description: 'Hold back presence, events and typing notices while nobody looks at a client.',
+          kind: 'on, off',
+        }),
+      ),
+      'on',
+    ),
   },
   setup(ctx) {
     const becomeInactive = (client: Session): void => {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // XEP-0363: HTTP File Upload, the part of it that is XMPP: gives out places for files. `web/uploads.ts` takes the files.
 import { randomBytes } from 'node:crypto'
+import * as v from 'valibot'
 import type { Feature, FeatureContext, IqRequest } from '../core/feature.ts'
-import * as z from '../shape.ts'
 import { type Element, el } from '../xml/element.ts'
 import { resultElement } from '../xmpp/0004-data-forms.ts'
 import { StanzaError } from '../xmpp/errors.ts'
@@ -22,16 +22,17 @@ const TYPE = /^([a-z\d][a-z\d!#$&^_.+-]{0,126}\/[a-z\d][a-z\d!#$&^_.+-]{0,126})\
 const MISLEADING = /[\p{Cc}\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/gu
 
 /** The options `uploads`, which are the server's own (`config/schema.ts`); without them there are no uploads. */
-const RULES = z
-  .object({
-    maxBytes: z.number(),
-    bytesPerAccount: z.number(),
-    bytesPerDay: z.number(),
-    filesPerAccount: z.number(),
-    retention: z.number(),
-  })
-  .catch({ maxBytes: 0, bytesPerAccount: 0, bytesPerDay: 0, filesPerAccount: 0, retention: 0 })
-type Rules = z.output<typeof RULES>
+const RULES = v.fallback(
+  v.object({
+    maxBytes: v.number(),
+    bytesPerAccount: v.number(),
+    bytesPerDay: v.number(),
+    filesPerAccount: v.number(),
+    retention: v.number(),
+  }),
+  { maxBytes: 0, bytesPerAccount: 0, bytesPerDay: 0, filesPerAccount: 0, retention: 0 },
+)
+type Rules = v.InferOutput<typeof RULES>
 
 /** Says where the web server of a domain is (`web/public-url.ts`); undefined if nobody knows. */
 type PublicUrl = (host: string) => string | undefined
@@ -61,7 +62,7 @@ export const upload: Feature = {
 }
 
 function rulesOf({ options }: FeatureContext): Rules {
-  return RULES.parse(options.uploads)
+  return v.parse(RULES, options.uploads)
 }
 
 /** What would never fit is too large. */

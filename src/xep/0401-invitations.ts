@@ -2,6 +2,7 @@
 // XEP-0401: Ad-hoc Account Invitation Generation, and the server's part of XEP-0379: whoever asks for a subscription with an
 // invitation of ours gets it. Who has no account yet makes one by `0077-registration/preauth.ts`, or on the page behind the link.
 
+import * as v from 'valibot'
 import type { Arrival, InvitationWish, MadeInvitation } from '../accounts/invitations.ts'
 import type { Command, CommandRequest, Done } from '../core/command.ts'
 import type { LocalAccount } from '../core/directory.ts'
@@ -9,7 +10,6 @@ import { type Feature, type FeatureContext, type MaybeAsync, PASS, type Verdict 
 import { presence } from '../core/presence-stanza.ts'
 import { newItem, seesUs, weSee } from '../core/roster.ts'
 import { pushRoster } from '../core/subscriptions.ts'
-import * as z from '../shape.ts'
 import { type Answers, type Form, resultElement } from '../xmpp/0004-data-forms.ts'
 import { invitePath, inviteUri, NS_PREAUTH } from '../xmpp/0401-invitation.ts'
 import { StanzaError } from '../xmpp/errors.ts'
@@ -20,7 +20,7 @@ const NS = 'urn:xmpp:invite'
 const DAY = 86_400_000
 
 /** Who may invite whom. */
-const WHO = z.oneOf(['users', 'contacts', 'admins'])
+const WHO = v.picklist(['users', 'contacts', 'admins'])
 const DEFAULTS = { invitationsPerDay: 10, invitationsPerUser: 30, invitationDays: 7 } as const
 
 const FORM: Form = {
@@ -42,22 +42,53 @@ export const invitations: Feature = {
     { xep: 379, version: '0.3.3', name: 'Pre-Authenticated Roster Subscription' },
   ],
   options: {
-    invitations: WHO.default('users').meta({
-      description:
-        'Whom the users may invite with their apps: people who then make an account here (users), only people who have one somewhere (contacts), or nobody (admins). Administrators may invite always.',
-    }),
-    invitationsPerDay: z.int().min(1).default(DEFAULTS.invitationsPerDay).meta({
-      description: 'Invitations that one user may make in 24 hours.',
-      kind: 'number',
-    }),
-    invitationsPerUser: z.int().min(1).default(DEFAULTS.invitationsPerUser).meta({
-      description: 'Invitations of one user that may wait to be used.',
-      kind: 'number',
-    }),
-    invitationDays: z.int().min(1).max(366).default(DEFAULTS.invitationDays).meta({
-      description: 'How many days an invitation can be used, if nothing else is said when it is made.',
-      kind: 'number',
-    }),
+    invitations: v.optional(
+      v.pipe(
+        WHO,
+        v.metadata({
+          description:
+            'Whom the users may invite with their apps: people who then make an account here (users), only people who have one somewhere (contacts), or nobody (admins). Administrators may invite always.',
+        }),
+      ),
+      'users',
+    ),
+    invitationsPerDay: v.optional(
+      v.pipe(
+        v.number(),
+        v.safeInteger(),
+        v.minValue(1),
+        v.metadata({
+          description: 'Invitations that one user may make in 24 hours.',
+          kind: 'number',
+        }),
+      ),
+      DEFAULTS.invitationsPerDay,
+    ),
+    invitationsPerUser: v.optional(
+      v.pipe(
+        v.number(),
+        v.safeInteger(),
+        v.minValue(1),
+        v.metadata({
+          description: 'Invitations of one user that may wait to be used.',
+          kind: 'number',
+        }),
+      ),
+      DEFAULTS.invitationsPerUser,
+    ),
+    invitationDays: v.optional(
+      v.pipe(
+        v.number(),
+        v.safeInteger(),
+        v.minValue(1),
+        v.maxValue(366),
+        v.metadata({
+          description: 'How many days an invitation can be used, if nothing else is said when it is made.',
+          kind: 'number',
+        }),
+      ),
+      DEFAULTS.invitationDays,
+    ),
   },
   setup(ctx) {
     const desk = new Desk(ctx)
@@ -164,8 +195,8 @@ class Desk {
     return local !== undefined && this.#ctx.hosts.has(domain)
   }
 
-  get #who(): z.output<typeof WHO> {
-    return WHO.catch('users').parse(this.#ctx.options.invitations)
+  get #who(): v.InferOutput<typeof WHO> {
+    return v.parse(v.fallback(WHO, 'users'), this.#ctx.options.invitations)
   }
 
   #number(name: keyof typeof DEFAULTS): number {

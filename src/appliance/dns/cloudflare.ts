@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 // Cloudflare: each record by itself, with a number. What stands already is left alone, what is missing is added before what
 // is wrong is removed, so that nobody meets an empty name in between (but for a CNAME, which must be alone).
-import { z } from 'zod'
+import * as v from 'valibot'
 import { Api, type ApiParts, quotedText } from './api.ts'
 import { type DnsProvider, normal, ProviderError, type RecordType, type Rrset } from './record.ts'
 
-const record = z.object({
-  id: z.string(),
-  type: z.string(),
-  ttl: z.number(),
-  content: z.string().default(''),
-  proxied: z.boolean().nullish(),
-  data: z.record(z.string(), z.union([z.string(), z.number()])).nullish(),
+const record = v.object({
+  id: v.string(),
+  type: v.string(),
+  ttl: v.number(),
+  content: v.optional(v.string(), ''),
+  proxied: v.nullish(v.boolean()),
+  data: v.nullish(v.record(v.string(), v.union([v.string(), v.number()]))),
 })
-type CloudflareRecord = z.infer<typeof record>
-const records = z.object({ result: z.array(record) })
-const zones = z.object({ result: z.array(z.object({ id: z.string() })) })
+type CloudflareRecord = v.InferOutput<typeof record>
+const records = v.object({ result: v.array(record) })
+const zones = v.object({ result: v.array(v.object({ id: v.string() })) })
 
 /** The provider. @param parts with a token that may read zones and edit the DNS of this one */
 export function cloudflare(parts: ApiParts): DnsProvider {
@@ -24,7 +24,7 @@ export function cloudflare(parts: ApiParts): DnsProvider {
   const at = async (zone: string): Promise<string> => {
     const known = ids.get(zone)
     if (known !== undefined) return `/zones/${known}/dns_records`
-    const found = zones.parse((await api.ask('GET', `/zones?name=${encodeURIComponent(zone)}`)) ?? { result: [] })
+    const found = v.parse(zones, (await api.ask('GET', `/zones?name=${encodeURIComponent(zone)}`)) ?? { result: [] })
     const id = found.result[0]?.id
     if (id === undefined) throw new ProviderError(`Cloudflare has no zone ${zone} for this token.`)
     ids.set(zone, id)
@@ -33,7 +33,7 @@ export function cloudflare(parts: ApiParts): DnsProvider {
   const there = async (zone: string, name: string, type?: RecordType): Promise<readonly CloudflareRecord[]> => {
     const kind = type === undefined ? '' : `&type=${type}`
     const path = `${await at(zone)}?per_page=100&name=${encodeURIComponent(name)}${kind}`
-    return records.parse((await api.ask('GET', path)) ?? { result: [] }).result
+    return v.parse(records, (await api.ask('GET', path)) ?? { result: [] }).result
   }
   return {
     name: 'Cloudflare',

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // deSEC (desec.io): sets of records, each put in one request.
-import { z } from 'zod'
+import * as v from 'valibot'
 import { Api, type ApiParts, quotedText } from './api.ts'
 import { type DnsProvider, nameIn, normal, ProviderError, type RecordType, type Rrset } from './record.ts'
 
 /** Less than this is allowed only to some accounts, in seconds. */
 const LEAST_TTL = 3600
 
-const answer = z.array(z.object({ type: z.string(), ttl: z.number(), records: z.array(z.string()) }))
+const answer = v.array(v.object({ type: v.string(), ttl: v.number(), records: v.array(v.string()) }))
 
 /** The provider. @param parts with a token that may write the domain */
 export function desec(parts: ApiParts): DnsProvider {
@@ -23,7 +23,7 @@ export function desec(parts: ApiParts): DnsProvider {
         const found = await api.ask('GET', `${at(zone)}?subname=${encodeURIComponent(nameIn(zone, name))}`)
         if (found === undefined) throw new ProviderError(`deSEC has no domain ${zone} for this token.`)
         all.push(
-          ...answer.parse(found).map(({ type, ttl, records }) => ({
+          ...v.parse(answer, found).map(({ type, ttl, records }) => ({
             ...{ name, type: type as RecordType, ttl },
             values: records.map((value) => normal(type as RecordType, value)),
           })),

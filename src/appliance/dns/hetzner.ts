@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Hetzner: the DNS of its cloud interface, with sets of records.
-import { z } from 'zod'
+import * as v from 'valibot'
 import { Api, type ApiParts, quotedText } from './api.ts'
 import { type DnsProvider, nameIn, normal, ProviderError, type RecordType, type Rrset } from './record.ts'
 
-const one = z.object({
-  type: z.string(),
-  ttl: z.number().nullish(),
-  records: z.array(z.object({ value: z.string() })),
+const one = v.object({
+  type: v.string(),
+  ttl: v.nullish(v.number()),
+  records: v.array(v.object({ value: v.string() })),
 })
-const many = z.object({ rrsets: z.array(one) })
-const single = z.object({ rrset: one })
+const many = v.object({ rrsets: v.array(one) })
+const single = v.object({ rrset: one })
 
 /** Where a set has no time of its own, in seconds: it has that of the zone. */
 const ZONE_TTL = 3600
@@ -30,7 +30,7 @@ export function hetzner(parts: ApiParts): DnsProvider {
         const path = `${zoneAt(zone)}?per_page=50&name=${encodeURIComponent(called(zone, name))}`
         const found = await api.ask('GET', path)
         if (found === undefined) throw new ProviderError(`Hetzner has no zone ${zone} for this token.`)
-        for (const rrset of many.parse(found).rrsets) all.push(rrsetOf(name, rrset))
+        for (const rrset of v.parse(many, found).rrsets) all.push(rrsetOf(name, rrset))
       }
       return all
     },
@@ -43,7 +43,7 @@ export function hetzner(parts: ApiParts): DnsProvider {
         return
       }
       await api.ask('POST', `${at(zone, name, type)}/actions/set_records`, { records })
-      if (single.parse(there).rrset.ttl === ttl) return
+      if (v.parse(single, there).rrset.ttl === ttl) return
       await api.ask('POST', `${at(zone, name, type)}/actions/change_ttl`, { ttl })
     },
     async remove(zone, { name, type }) {
@@ -52,7 +52,7 @@ export function hetzner(parts: ApiParts): DnsProvider {
   }
 }
 
-function rrsetOf(name: string, { type, ttl, records }: z.infer<typeof one>): Rrset {
+function rrsetOf(name: string, { type, ttl, records }: v.InferOutput<typeof one>): Rrset {
   const kind = type as RecordType
   return { name, type: kind, ttl: ttl ?? ZONE_TTL, values: records.map(({ value }) => normal(kind, value)) }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A firewall that lets in what is wanted: one nftables table of our own, which leaves the rules of others alone. Over SSH the
 // rules go away by themselves unless somebody says that the machine can still be reached.
-import { z } from 'zod'
+import * as v from 'valibot'
 import type { Machine } from '../machine.ts'
 import { listeners } from '../probes.ts'
 import { replaceFile, restore } from '../restore.ts'
@@ -29,7 +29,10 @@ interface Ports {
 /** After so many seconds the rules are gone unless they were confirmed. */
 export const ROLLBACK_SECONDS = 60
 
-const kept = z.object({ tcp: z.array(z.int()), udp: z.array(z.int()) })
+const kept = v.object({
+  tcp: v.array(v.pipe(v.number(), v.safeInteger())),
+  udp: v.array(v.pipe(v.number(), v.safeInteger())),
+})
 
 /** Installs the firewall. What else listens for the network at that time stays reachable, so that nothing stops working. */
 export function firewall(wish: FirewallWish): Step {
@@ -99,7 +102,8 @@ async function tryOut(
 }
 
 function keptPorts(machine: Machine): Ports | undefined {
-  return kept.safeParse(machine.memory.get('kept')).data
+  const { success, output } = v.safeParse(kept, machine.memory.get('kept'))
+  return success ? output : undefined
 }
 
 async function othersPorts(machine: Machine, { tcp, udp, sshPort }: FirewallWish): Promise<Ports> {

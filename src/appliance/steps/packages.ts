@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Packages of the distribution, by apt.
-import { z } from 'zod'
+import * as v from 'valibot'
 import type { Machine } from '../machine.ts'
 import type { Step } from '../step.ts'
 
@@ -84,7 +84,7 @@ async function endHalfDone(machine: Machine): Promise<void> {
 }
 
 function installedBy(machine: Machine): readonly string[] {
-  return z.array(z.string()).safeParse(machine.memory.get('installed')).data ?? []
+  return v.parse(v.fallback(v.array(v.string()), []), machine.memory.get('installed'))
 }
 
 async function presentOf(machine: Machine, names: readonly string[]): Promise<readonly string[]> {

@@ -2,9 +2,9 @@
 // What is worth telling after a look: what changed since somebody was told last. What comes and goes is told a few times, and
 // then once more when it has stayed the same for long.
 
+import * as v from 'valibot'
 import type { Level } from '../../appliance/check.ts'
 import type { Result } from '../../appliance/examine.ts'
-import * as z from '../../shape.ts'
 
 const DAY = 86_400_000
 /** Changes within this time are counted, in ms. */
@@ -12,25 +12,25 @@ const WINDOW = 7 * DAY
 /** So many changes are told in it; then it is one that comes and goes. */
 const TOLD = 3
 
-const level = z.oneOf(['ok', 'info', 'warn', 'error', 'na'])
-const remembered = z.object({
+const level = v.picklist(['ok', 'info', 'warn', 'error', 'na'])
+const remembered = v.object({
   /** What was told last, or taken for granted. */
   told: level,
   /** How it was at the last look. */
   last: level,
   /** When it changed lately, in ms since 1970. */
-  changes: z.array(z.number()),
+  changes: v.array(v.number()),
 })
 
 /** What is known of the looks before. */
-export const memory = z.object({
+export const memory = v.object({
   /** When the last one was, in ms since 1970. */
-  at: z.number(),
-  checks: z.record(remembered),
+  at: v.number(),
+  checks: v.record(v.string(), remembered),
 })
 /** The same, as a value. */
-export type Memory = z.output<typeof memory>
-type Remembered = z.output<typeof remembered>
+export type Memory = v.InferOutput<typeof memory>
+type Remembered = v.InferOutput<typeof remembered>
 
 /** Before the first look. */
 export const NOTHING_KNOWN: Memory = { at: 0, checks: {} }

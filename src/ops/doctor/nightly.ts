@@ -3,6 +3,7 @@
 // which nothing changed is a quiet one.
 import { open, readFile, rename } from 'node:fs/promises'
 import { join } from 'node:path'
+import * as v from 'valibot'
 import type { CheckReport } from '../../appliance/examine.ts'
 import type { Cancel, Clock } from '../../clock.ts'
 import type { Log } from '../../log.ts'
@@ -135,7 +136,7 @@ export class Nightly {
 
 async function recall(file: string): Promise<Memory> {
   try {
-    return memory.parse(JSON.parse(await readFile(file, 'utf8')))
+    return v.parse(memory, JSON.parse(await readFile(file, 'utf8')))
   } catch {
     return NOTHING_KNOWN // the first night, or a file that cannot be read: then all that is bad is told again
   }

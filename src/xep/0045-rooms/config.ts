@@ -1,62 +1,62 @@
 // SPDX-License-Identifier: Apache-2.0
 // How a room is set up (XEP-0045 §10.1): the settings, how they are kept, and what follows from them.
-import * as z from '../../shape.ts'
+import * as v from 'valibot'
 import type { RoomSettings } from '../../store/rooms-store.ts'
 import type { Role } from './names.ts'
 
-const ROLE = z.oneOf(['visitor', 'participant', 'moderator'])
-const HAT = z.object({ uri: z.string(), title: z.string(), hue: z.string().optional() })
+const ROLE = v.picklist(['visitor', 'participant', 'moderator'])
+const HAT = v.object({ uri: v.string(), title: v.string(), hue: v.optional(v.string()) })
 
 // Each setting has its default: what an older version wrote lacks some. The defaults are those of a private group.
-const SCHEMA = z.object({
-  name: z.string().default(''),
-  description: z.string().default(''),
-  language: z.string().default(''),
+const SCHEMA = v.object({
+  name: v.optional(v.string(), ''),
+  description: v.optional(v.string(), ''),
+  language: v.optional(v.string(), ''),
   /** Whether everybody may find it. */
-  listed: z.boolean().default(false),
-  persistent: z.boolean().default(true),
-  membersOnly: z.boolean().default(true),
-  moderated: z.boolean().default(false),
+  listed: v.optional(v.boolean(), false),
+  persistent: v.optional(v.boolean(), true),
+  membersOnly: v.optional(v.boolean(), true),
+  moderated: v.optional(v.boolean(), false),
   /** Whether everybody in it sees real addresses, or moderators only. */
-  whois: z.oneOf(['anyone', 'moderators']).default('anyone'),
+  whois: v.optional(v.picklist(['anyone', 'moderators']), 'anyone'),
   /** '' for none. */
-  password: z.string().default(''),
+  password: v.optional(v.string(), ''),
   /** Whether participants may change the subject. */
-  changeSubject: z.boolean().default(false),
+  changeSubject: v.optional(v.boolean(), false),
   /** Whether members may invite others. */
-  allowInvites: z.boolean().default(false),
-  allowPm: z.oneOf(['anyone', 'participants', 'moderators', 'none']).default('anyone'),
+  allowInvites: v.optional(v.boolean(), false),
+  allowPm: v.optional(v.picklist(['anyone', 'participants', 'moderators', 'none']), 'anyone'),
   /** 0: as many as the server allows. */
-  maxUsers: z.number().default(0),
-  presenceBroadcast: z.array(ROLE).default(['visitor', 'participant', 'moderator']),
-  memberList: z.array(ROLE).default(['visitor', 'participant', 'moderator']),
-  archive: z.boolean().default(true),
-  history: z.number().default(20),
+  maxUsers: v.optional(v.number(), 0),
+  presenceBroadcast: v.optional(v.array(ROLE), ['visitor', 'participant', 'moderator']),
+  memberList: v.optional(v.array(ROLE), ['visitor', 'participant', 'moderator']),
+  archive: v.optional(v.boolean(), true),
+  history: v.optional(v.number(), 20),
   /** Whether members have the nick that is reserved for them, and no other. */
-  lockNicks: z.boolean().default(false),
+  lockNicks: v.optional(v.boolean(), false),
   /** Not set by the form: whether it waits for its first configuration (§10.1.3). */
-  locked: z.boolean().default(false),
+  locked: v.optional(v.boolean(), false),
   /** Hashes of its avatars (XEP-0486). */
-  avatars: z.array(z.string()).default([]),
-  hats: z.array(HAT).default([]),
+  avatars: v.optional(v.array(v.string()), []),
+  hats: v.optional(v.array(HAT), []),
   /** Who wears which hats: URIs by bare JID. */
-  wearers: z.record(z.array(z.string())).default({}),
+  wearers: v.optional(v.record(v.string(), v.array(v.string())), {}),
 })
 
 /** The settings of a room. */
-export type RoomConfig = z.output<typeof SCHEMA>
+export type RoomConfig = v.InferOutput<typeof SCHEMA>
 
 /** A hat (XEP-0317). */
-export type Hat = z.output<typeof HAT>
+export type Hat = v.InferOutput<typeof HAT>
 
 /** A room as it is made: private, and nobody may enter it yet. */
 export function newConfig(): RoomConfig {
-  return { ...SCHEMA.parse({}), locked: true }
+  return { ...v.parse(SCHEMA, {}), locked: true }
 }
 
 /** Reads settings that were kept. */
 export function readConfig(text: string): RoomConfig {
-  return SCHEMA.parse(JSON.parse(text))
+  return v.parse(SCHEMA, JSON.parse(text))
 }
 
 /** As the store wants them. */

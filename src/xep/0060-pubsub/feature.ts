@@ -2,8 +2,8 @@
 // XEP-0060: Publish-Subscribe, as a service beside each of our domains (`pubsub.example.org`). The same engine as for
 // accounts; here nodes have owners of their own, and there is no roster to decide who sees what.
 
+import * as v from 'valibot'
 import type { Disclosed, DiscoRequest, Feature, FeatureContext, Service } from '../../core/feature.ts'
-import * as z from '../../shape.ts'
 import { type Element, el } from '../../xml/element.ts'
 import { Jid } from '../../xmpp/jid.ts'
 import { NS_ITEMS } from '../0030-disco.ts'
@@ -25,7 +25,7 @@ const ABOUT: Disclosed = {
 const LIST_MAX = 256 * 1024
 
 /** Who may make nodes. */
-const CREATE = z.oneOf(['users', 'admins', 'nobody'])
+const CREATE = v.picklist(['users', 'admins', 'nobody'])
 
 /** XEP-0060: Publish-Subscribe. */
 export const pubsub: Feature = {
@@ -39,9 +39,15 @@ export const pubsub: Feature = {
     },
   ],
   options: {
-    pubsubCreate: CREATE.default('users').meta({
-      description: 'Who may make nodes at `pubsub.` of their domain: all its users, administrators, or nobody.',
-    }),
+    pubsubCreate: v.optional(
+      v.pipe(
+        CREATE,
+        v.metadata({
+          description: 'Who may make nodes at `pubsub.` of their domain: all its users, administrators, or nobody.',
+        }),
+      ),
+      'users',
+    ),
   },
   setup(ctx) {
     const engine = () => pubsubOf(ctx)
@@ -77,7 +83,7 @@ function rulesOf(domain: string, { options, hosts, isAdmin }: FeatureContext): S
     isAdmin,
     mayCreate(jid) {
       if (jid.local === undefined || !hosts.has(jid.domain)) return false
-      const who = CREATE.catch('users').parse(options.pubsubCreate)
+      const who = v.parse(v.fallback(CREATE, 'users'), options.pubsubCreate)
       return isAdmin(jid) ? who !== 'nobody' : who === 'users' && jid.domain === host
     },
   }

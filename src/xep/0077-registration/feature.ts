@@ -3,6 +3,7 @@
 // (`preauth.ts`); owners change their password and leave for good. Whoever leaves takes every subscription along, also when an administrator sees to it: the
 // next owner of the name must not get to see what was meant for the last.
 
+import * as v from 'valibot'
 import type { Farewell } from '../../accounts/accounts.ts'
 import type { Clock } from '../../clock.ts'
 import { accountRefusal } from '../../core/account-error.ts'
@@ -12,7 +13,6 @@ import { presence } from '../../core/presence-stanza.ts'
 import { stateOf } from '../../core/roster.ts'
 import type { Session } from '../../core/session.ts'
 import { removal } from '../../core/subscription.ts'
-import * as z from '../../shape.ts'
 import { type Element, el } from '../../xml/element.ts'
 import { type Form, formElement, readAnswers } from '../../xmpp/0004-data-forms.ts'
 import { DiscreetError, StanzaError, StreamError } from '../../xmpp/errors.ts'
@@ -59,10 +59,16 @@ export const registration: Feature = {
     { xep: 445, version: '0.2.0', name: 'Pre-Authenticated In-Band Registration' },
   ],
   options: {
-    registration: z.oneOf(['closed', 'open']).default('closed').meta({
-      description:
-        'Who may make an account with a chat program: only those who were invited (closed), or everybody (open).',
-    }),
+    registration: v.optional(
+      v.pipe(
+        v.picklist(['closed', 'open']),
+        v.metadata({
+          description:
+            'Who may make an account with a chat program: only those who were invited (closed), or everybody (open).',
+        }),
+      ),
+      'closed',
+    ),
   },
   setup(ctx) {
     const invited = new RegistrationThrottle(ctx.clock, () => INVITED_PER_HOUR)
