@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // `aenigma up`: the server itself, until a signal or `aenigma stop` ends it.
 import { mkdir } from 'node:fs/promises'
-import { flushCompileCache } from 'node:module'
-import { setFlagsFromString } from 'node:v8'
+import { createRequire, flushCompileCache } from 'node:module'
 import type { Command } from 'commander'
 import { adminSocketOf, type Config } from '../config/config.ts'
 import { createLog, type Log } from '../log.ts'
@@ -14,7 +13,7 @@ import { Failure, failureOf, report } from './failure.ts'
 import { say } from './output.ts'
 import { randomPassword } from './passwords.ts'
 import { reloadText } from './reload.ts'
-import { assertReplaceable, End, replace } from './succession.ts'
+import { assertReplaceable, End, prepareNext, replace } from './succession.ts'
 import { greeting, linkText } from './up-text.ts'
 import { type CommonOptions, configOf, withCommonOptions } from './where.ts'
 
@@ -27,8 +26,9 @@ Examples:
   $ aenigma up --config /etc/aenigma/aenigma.yaml
 `
 
-/** What nobody waits for yet is loaded after this long, in ms. */
-const SOON = 500
+/** The end of how `bin/aenigma` starts the engine. */
+const { runAtFullSpeed } = createRequire(import.meta.url)('../../bin/runtime.js') as { runAtFullSpeed(): void }
+
 /** After this long a start is over, in ms. */
 const SETTLED = 15_000
 
@@ -61,7 +61,7 @@ async function up(options: CommonOptions & { readonly service?: boolean }): Prom
       answer = starting // whoever gets another answer from now on has it from the next server
     }
     const control = controlOf(options, server, end, quiet)
-    answer = commandsOf(server, control)
+    answer = await commandsOf(server, control)
     const forgetSignals = onSignals(control, log)
     setTimeout(() => void flushCompileCache(), SETTLED).unref() // the next start may come without an orderly end of this one
     // in a system's log everybody who administers the machine would read it
@@ -90,6 +90,7 @@ function controlOf(options: CommonOptions, server: RunningServer, end: End, quie
     async restart() {
       assertReplaceable()
       await server.check(await newConfig(options))
+      await prepareNext()
       end.restart()
       quiet()
     },
@@ -97,28 +98,13 @@ function controlOf(options: CommonOptions, server: RunningServer, end: End, quie
   }
 }
 
-/** The end of `startFrugally` in `bin/runtime.js`: from here on V8 works with its own defaults. */
-function runAtFullSpeed(): void {
-  setFlagsFromString('--invocation-count-for-maglev=400')
-  setFlagsFromString('--invocation-count-for-turbofan=3000')
-  setFlagsFromString('--semi-space-growth-factor=2')
-}
-
 const starting: AdminHandler = async () => {
   throw new AdminError('starting', 'The server is starting or stopping; try again in a moment.')
 }
 
-/** The commands are loaded after the first clients are let in, but soon: later an upgrade may have taken the files away. */
-function commandsOf(server: RunningServer, control: Control): AdminHandler {
-  let loading: Promise<AdminHandler> | undefined
-  const load = (): Promise<AdminHandler> => {
-    loading ??= import('../ops/admin.ts').then(({ answerFrom, serverCommands }) =>
-      answerFrom(serverCommands(server, control)),
-    )
-    return loading
-  }
-  setTimeout(() => void load(), SOON).unref()
-  return async (...request) => (await load())(...request)
+async function commandsOf(server: RunningServer, control: Control): Promise<AdminHandler> {
+  const { answerFrom, serverCommands } = await import('../ops/admin.ts')
+  return answerFrom(serverCommands(server, control))
 }
 
 /** Makes the administrator of the trial mode if there is nobody at all. @returns the password, to be shown once */
