@@ -2,8 +2,9 @@
 // Where the server can be reached: every listener, made from the configuration and put on its port.
 import { networkOf } from './accounts/throttle.ts'
 import { systemClock } from './clock.ts'
-import type { Address, Config, FederationRules, Limits } from './config/config.ts'
+import type { Address, Config } from './config/config.ts'
 import { isOnion } from './config/domains.ts'
+import { linkLimits, serverLinkLimits } from './link-limits.ts'
 import { type LiveConfig, urlFrom } from './live-config.ts'
 import type { Log } from './log.ts'
 import type { Metrics } from './metrics.ts'
@@ -26,7 +27,6 @@ import type { WebServer } from './web/server.ts'
 import { uploadListener } from './web/uploads.ts'
 import { createWeb, type Webs } from './web/web.ts'
 import type { BytestreamProxy } from './xep/0065-proxy.ts'
-import type { ReaderLimits } from './xml/reader.ts'
 
 /** This machine. */
 const LOOPBACK = ['127.0.0.0/8', '::1']
@@ -180,52 +180,6 @@ export function bytestreamsBy({ proxy }: Listeners, config: Config, listening: r
   return {
     placeOf: (host) => (port === undefined ? undefined : { host: config.proxy.host ?? host, port }),
     activate: (hash) => proxy.activate(hash),
-  }
-}
-
-/** What holds for every link; read anew each time, since a reload changes it. */
-function linkLimits(limits: Limits) {
-  return {
-    get connectionsPerAddress() {
-      return limits.connectionsPerAddress
-    },
-    get connectionsPerMinute() {
-      return limits.connectionsPerMinutePerAddress
-    },
-    get stanzaBytes() {
-      return limits.stanzaBytes
-    },
-    get sendQueueBytes() {
-      return limits.sendQueueBytes
-    },
-    get bytesPerSecond() {
-      return limits.bytesPerSecond
-    },
-    get reader(): Partial<ReaderLimits> {
-      const { unauthenticatedStanzaBytes: stanzaBytes, depth, attributes } = limits
-      return { stanzaBytes, depth, attributes }
-    },
-  }
-}
-
-/** What holds for every link to another server, whoever opened it; read anew each time. */
-export function serverLinkLimits(limits: Limits, federation: FederationRules) {
-  return {
-    get connectionsPerAddress() {
-      return federation.connectionsPerAddress
-    },
-    get connectionsPerMinute() {
-      return federation.connectionsPerMinute
-    },
-    get sendQueueBytes() {
-      return limits.sendQueueBytes
-    },
-    get bytesPerSecond() {
-      return federation.bytesPerSecond
-    },
-    get reader(): Partial<ReaderLimits> {
-      return linkLimits(limits).reader
-    },
   }
 }
 

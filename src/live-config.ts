@@ -40,6 +40,11 @@ export class LiveConfig {
     this.apply(config)
   }
 
+  /** The newest one, with the data and the store that are in use. */
+  get config(): Config {
+    return this.#config
+  }
+
   /** Puts a newer configuration in force. @returns what it changes only after a restart, by option name */
   apply(config: Config): readonly string[] {
     return this.prepare(config)()

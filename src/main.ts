@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Wiring: makes the parts from a configuration, hands them to each other, starts them in order and stops them in reverse.
-import { readFileSync } from 'node:fs'
-import { mkdir } from 'node:fs/promises'
+import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Accounts, createAccounts } from './accounts/accounts.ts'
 import { networkOf } from './accounts/throttle.ts'
 import { systemClock } from './clock.ts'
 import type { Config } from './config/config.ts'
 import type { Software } from './core/feature.ts'
-import { bytestreamsBy, listenAtAll, makeListeners, serverLinkLimits } from './listeners.ts'
+import { serverLinkLimits } from './link-limits.ts'
 import { LiveConfig, urlFrom } from './live-config.ts'
 import type { Log } from './log.ts'
 import { Metrics } from './metrics.ts'
@@ -21,7 +20,8 @@ import { Invited } from './ops/invited.ts'
 import type { ListenInfo, RunningServer, SessionInfo } from './ops/running-server.ts'
 import { OtherServers } from './other-servers.ts'
 import { OwnCertificates } from './own-certificates.ts'
-import { type Server, startXmpp } from './server.ts'
+import type { Server, ServerParts } from './server.ts'
+import { openSqlite } from './store/sqlite.ts'
 import type { ScramHash, Store, StoreObserver } from './store/store.ts'
 import { UploadFiles } from './store/upload-files.ts'
 import { UploadSweeper } from './store/upload-sweeper.ts'
@@ -42,13 +42,12 @@ export { testWithoutServer } from './other-servers.ts'
 
 /** Opens the store that the configuration names. Rejects with a clear reason if it cannot be opened. */
 export async function openStore(config: Config, observer?: StoreObserver): Promise<Store> {
-  await mkdir(config.data, { recursive: true, mode: 0o700 })
+  mkdirSync(config.data, { recursive: true, mode: 0o700 })
   const common = { clock: systemClock, ...(observer ? { observer } : {}) }
   if (config.store.kind === 'postgres') {
     const { openPostgres } = await import('./store/postgres.ts')
     return openPostgres({ url: config.store.url, ...common })
   }
-  const { openSqlite } = await import('./store/sqlite.ts')
   return openSqlite({ file: join(config.data, 'aenigma.db'), ...common })
 }
 
@@ -58,11 +57,16 @@ export function hashesOf(config: Config): readonly ScramHash[] {
 }
 
 /** Where the pages of a domain will be when a server runs with this configuration. */
-export function publicUrlOf({ http: { url }, trial, listen }: Config): (host: string) => string | undefined {
+export function publicUrlOf({
+  http: { url },
+  trial,
+  listen,
+  certificates: given,
+}: Config): (host: string) => string | undefined {
   const listening = (['shared', 'https', 'http', 'onion'] as const).flatMap((kind) =>
     listen[kind].map(({ port }) => ({ kind, port })),
   )
-  return (host) => publicUrl(host, { url, trial, listening })
+  return (host) => publicUrl(host, { url, trial, listening, given })
 }
 
 /** Everything that was started, to be stopped in reverse. */
@@ -128,8 +132,11 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
     limits: serverLinkLimits(live.limits, live.federation),
     ...{ certificates, clock: systemClock, log, metrics },
   })
-  const store = await openStore(config, observe(metrics, log))
-  stops.push(() => store.close())
+  const opening = openStore(config, observe(metrics, log))
+  stops.push(async () => (await opening.catch(() => undefined))?.close())
+  opening.catch(() => undefined) // it is waited for below
+  const { startXmpp, bytestreamsBy, listenAtAll, makeListeners } = await theRest()
+  const store = await opening
   const closing: Promise<void>[] = []
   stops.push(() => Promise.all(closing).then(() => undefined)) // each client gets its last words first
   const { scramIterations: iterations } = config.accounts
@@ -143,7 +150,7 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
     limits: live.limits,
   })
   const others = await OtherServers.open({ live, network, store, log, metrics })
-  const xmpp = await xmppOf({ config, live, log, metrics, store, accounts, others })
+  const xmpp = await startXmpp(await xmppPartsOf({ config, live, log, metrics, store, accounts, others }))
   const firstAccount = firstAccountOf(config, store, accounts)
   const invited = invitedOf(config, live, store, accounts)
   const common = { config, live, log, metrics, store, accounts, certificates, challenges, network }
@@ -159,7 +166,8 @@ async function start(config: Config, log: Log, stops: Stops, stop: () => Promise
   const listening = await listenAtAll(config, listeners, (ended) => {
     stops.push(() => void closing.push(...ended.map((one) => one.stop())))
   })
-  live.options.publicUrl = (host: string) => publicUrl(host, { url: config.http.url, trial: config.trial, listening })
+  const reach = { url: config.http.url, trial: config.trial, listening, given: config.certificates }
+  live.options.publicUrl = (host: string) => publicUrl(host, reach)
   live.options.bytestreamProxy = bytestreamsBy(listeners, config, listening)
   stops.push(
     await own.start({
@@ -255,10 +263,16 @@ function invitedOf(
   return new Invited({ accounts, store, clock: systemClock, tokenLifetime, publicUrl: (host) => urlFrom(live, host) })
 }
 
-/** The server without its sockets. */
-async function xmppOf({ config, live, log, metrics, store, accounts, others }: XmppParts): Promise<Server> {
+/** What takes longest to load: meanwhile the thread of the database starts. */
+async function theRest() {
+  return { ...(await import('./server.ts')), ...(await import('./listeners.ts')) }
+}
+
+/** What the server without its sockets is made of. */
+async function xmppPartsOf(parts: XmppParts): Promise<ServerParts> {
+  const { config, live, log, metrics, store, accounts, others } = parts
   const { scramIterations, plain, tokenLifetime } = config.accounts
-  return startXmpp({
+  return {
     hosts: live.hosts,
     moved: live.moved,
     components: live.components,
@@ -280,7 +294,7 @@ async function xmppOf({ config, live, log, metrics, store, accounts, others }: X
     clock: systemClock,
     log,
     metrics,
-  })
+  }
 }
 
 /** What administrators do with uploads. */

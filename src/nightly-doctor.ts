@@ -33,7 +33,7 @@ export async function nightlyDoctor(parts: Parts, server: RunningServer): Promis
       const { answerFrom, serverCommands } = await import('./ops/admin.ts')
       const refuse = async (): Promise<never> => Promise.reject(new Error('the doctor only looks'))
       const answer = answerFrom(serverCommands(server, { reload: refuse, restart: refuse, stop: () => undefined }))
-      return doctor(await subjectOf(config, (command, args) => answer(command, args ?? {}, () => undefined)))
+      return doctor(await subjectOf(live.config, (command, args) => answer(command, args ?? {}, () => undefined)))
     },
     tell: (text) => tellAdministrators(parts, text),
   })

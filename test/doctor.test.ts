@@ -13,18 +13,25 @@ import { startServer } from '../src/main.ts'
 import { answerFrom, serverCommands } from '../src/ops/admin.ts'
 import { clientWard } from '../src/ops/doctor/clients.ts'
 import { subjectOf } from '../src/ops/doctor/doctor.ts'
+import type { Subject } from '../src/ops/doctor/subject.ts'
 import { features } from '../src/xep/index.ts'
 
 /** What clients find: the bad, and what does not apply. */
-async function look(change: (config: Config) => Config): Promise<Record<'bad' | 'na', readonly string[]>> {
+async function look(
+  change: (config: Config) => Config,
+  prepare: (ask: Subject['ask']) => Promise<unknown> = async () => undefined,
+  later = 0,
+): Promise<Record<'bad' | 'na', readonly string[]>> {
   const data = mkdtempSync(join(tmpdir(), 'aenigma-doctor-'))
   const config = change(trialConfig(data, features))
   const server = await startServer(config, silentLog)
   const refuse = async (): Promise<never> => assert.fail('the doctor only looks')
   const answer = answerFrom(serverCommands(server, { reload: refuse, restart: refuse, stop: () => assert.fail() }))
   try {
-    const subject = await subjectOf(config, (command, args) => answer(command, args ?? {}, () => undefined))
-    const { findings } = await examine([clientWard(subject)])
+    const ask = (command: string, args?: unknown) => answer(command, args ?? {}, () => undefined)
+    const subject = await subjectOf(config, ask)
+    await prepare(ask)
+    const { findings } = await examine([clientWard({ ...subject, now: () => Date.now() + later })])
     assert.equal(await server.accounts.count(), 0, 'the accounts are gone')
     const of = (...levels: readonly string[]): readonly string[] =>
       findings.filter(({ level }) => levels.includes(level)).map(({ id, found }) => `${id}: ${found}`)
@@ -56,4 +63,20 @@ test('clients without a way in', async () => {
   const found = await look((config) => ({ ...config, listen: { ...config.listen, starttls: [] } }))
   assert.deepEqual(found.bad, [])
   assert.ok(found.na.includes('login.starttls: Nothing listens for it.'))
+})
+
+test('accounts of a look that was killed go with the next one', async () => {
+  const jid = 'aenigma-doctor-0123456789abcdef@localhost'
+  const found = await look(
+    (config) => config,
+    (ask) => ask('user.add', { jid, password: 'left behind' }),
+    2 * 3_600_000,
+  )
+  assert.deepEqual(found.bad, [])
+})
+
+test('why there are no accounts to look with is told once', async () => {
+  const found = await look((config) => ({ ...config, listen: { ...config.listen, starttls: [], tls: [], shared: [] } }))
+  assert.deepEqual(found.bad, [])
+  assert.ok(found.na.includes('archive: Nothing listens for clients.'), found.na.join())
 })

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a start loads: nothing that only a later need asks for (docs/performance.md says what each module costs).
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { execFileSync, spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 
@@ -32,8 +34,8 @@ function loadedWith(roots: readonly string[]): { readonly files: Set<string>; re
   return { files, packages }
 }
 
-test('a start loads four packages', () => {
-  assert.deepEqual([...loadedWith(START).packages].sort(), ['commander', 'pino', 'valibot', 'yaml'])
+test('a start loads three packages', () => {
+  assert.deepEqual([...loadedWith(START).packages].sort(), ['commander', 'valibot', 'yaml'])
 })
 
 test('a server is installed without the compiler', () => {
@@ -57,6 +59,25 @@ test('the thread of the database loads what it needs of the store, and no packag
   assert.deepEqual([...packages], [])
   assert.deepEqual(
     [...files].filter((file) => !file.startsWith('src/store/')),
+    [],
+  )
+})
+
+test('what was compiled once needs no type stripper: commands find all code that they load', (t) => {
+  const home = mkdtempSync(join(tmpdir(), 'aenigma-'))
+  t.after(() => rmSync(home, { recursive: true }))
+  const { NODE_COMPILE_CACHE, ...rest } = process.env
+  const env = { ...rest, XDG_CACHE_HOME: home, NODE_DEBUG_NATIVE: 'COMPILE_CACHE' }
+  const program = join(import.meta.dirname, '../bin/aenigma')
+  execFileSync(process.execPath, [program, 'compile'], { env: { ...env, NODE_DEBUG_NATIVE: '' } })
+  const { stdout, stderr } = spawnSync(process.execPath, [program, 'config', 'check', '--config', '/nowhere'], {
+    env,
+    encoding: 'utf8',
+  })
+  const looked = `${stdout}${stderr}`.split('\n').filter((line) => /reading cache .* for StrippedTypeScript/.test(line))
+  assert.ok(looked.length > 100, `${looked.length} files of ours`)
+  assert.deepEqual(
+    looked.filter((line) => !line.includes('success')),
     [],
   )
 })

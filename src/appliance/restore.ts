@@ -57,6 +57,12 @@ export async function removeMade(machine: Machine, path: string): Promise<void> 
   for (const one of madeFor(machine, path).toReversed()) if (!(await machine.removeEmpty(one))) return
 }
 
+/** What somebody asks for now, or asked for when it was done. */
+export function wanted(machine: Machine, key: string, asked: string | undefined): string | undefined {
+  const before = machine.memory.get(key)
+  return asked ?? (typeof before === 'string' ? before : undefined)
+}
+
 async function keep(machine: Machine, path: string): Promise<void> {
   if (!(await machine.look(dirname(path)))) await makeDirectory(machine, dirname(path), { mode: 0o755 })
   const key = `was ${path}`

@@ -57,8 +57,8 @@ export async function wantedHere(asked: string | undefined, options: InstallOpti
     confirm: quiet ? async () => true : stillReachable,
     answers,
     onionAddress: onionAddressOf(config),
-    timeZone: options.timeZone ?? 'Etc/UTC',
-    locale: options.locale ?? 'C.UTF-8',
+    timeZone: options.timeZone,
+    locale: options.locale,
     wards: async () => {
       const { freshSubject, wardsFor } = await import('../ops/doctor/doctor.ts')
       return wardsFor(await freshSubject(config, askInstalled))
@@ -81,8 +81,8 @@ export function applianceToUndo(): Appliance {
     confirm: async () => true,
     answers,
     onionAddress: '',
-    timeZone: 'Etc/UTC',
-    locale: 'C.UTF-8',
+    timeZone: undefined,
+    locale: undefined,
     wards: async () => [],
   })
 }

@@ -10,6 +10,7 @@ import { systemClock } from '../clock.ts'
 import { wantedRecords } from '../ops/dns.ts'
 import type { NewInvitationInfo } from '../ops/invitations.ts'
 import type { Status } from '../ops/running-server.ts'
+import { alone } from './alone.ts'
 import { teller } from './doctor.ts'
 import { Failure } from './failure.ts'
 import { closing, obstaclesText, planText, planValue } from './install-text.ts'
@@ -46,11 +47,17 @@ export function addInstall(program: Command): void {
     .option('--locale <locale>', 'set the language of the system, such as en_US.UTF-8')
     .option('--time-sync', 'set the clock by time servers')
     .addHelpText('after', HELP)
-    .action(install)
+    .action(installAlone)
 }
 
 function gather(one: string, before: readonly string[]): readonly string[] {
   return [...before, one]
+}
+
+/** Looking changes nothing, and may be done at any time. */
+function installAlone(domain: string | undefined, options: InstallOptions): Promise<void> {
+  if (options.dryRun || process.getuid?.() !== 0) return install(domain, options)
+  return alone(() => install(domain, options))
 }
 
 async function install(domain: string | undefined, options: InstallOptions): Promise<void> {

@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // How a server that ends makes room for the next one: the same process goes on with the program as it is on the disk now, which
 // may be a newer one. Terminals and supervisors notice nothing; everything but the three standard streams is closed.
-import { accessSync, constants } from 'node:fs'
-import { isAbsolute } from 'node:path'
+import { execFile } from 'node:child_process'
+import { accessSync, constants, realpathSync } from 'node:fs'
+import { isAbsolute, join } from 'node:path'
+import { promisify } from 'node:util'
 import { AdminError } from '../net/admin-socket.ts'
 import { Failure } from './failure.ts'
+
+/** How long compiling may take, in ms. */
+const COMPILE_TIME = 60_000
 
 /** Throws an error that tells the reason if a running program cannot be replaced here. */
 export function assertReplaceable(): void {
@@ -15,6 +20,14 @@ export function assertReplaceable(): void {
     'unsupported',
     `Node.js ${process.version} on ${process.platform} cannot replace a running program; the server goes on as it was.`,
   )
+}
+
+/** Compiles the program that `replace` will start, if it is another one than this, so that nobody waits for that. Never rejects. */
+export async function prepareNext(): Promise<void> {
+  const { execArgv, argv } = process
+  const next = realpathSync(argv[1] ?? '')
+  if (next === join(import.meta.dirname, '../../bin/aenigma')) return
+  await promisify(execFile)(runtime(), [...execArgv, next, 'compile'], { timeout: COMPILE_TIME }).catch(() => undefined)
 }
 
 /** Starts this program anew in this process, with the same arguments and environment. Throws, and nothing has changed, if that fails. */

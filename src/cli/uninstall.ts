@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // `aenigma uninstall`: makes the machine as it was before `aenigma install`.
 import type { Command } from 'commander'
+import type { Appliance } from '../appliance/appliance.ts'
 import { Installation, StepError } from '../appliance/installation.ts'
 import { System } from '../appliance/system.ts'
 import { systemClock } from '../clock.ts'
 import { INSTALLED_DATA } from '../config/installed.ts'
+import { alone } from './alone.ts'
 import { Failure } from './failure.ts'
 import { applianceToUndo } from './install-wish.ts'
 import { result, say } from './output.ts'
@@ -35,8 +37,13 @@ export function addUninstall(program: Command): void {
     .action(uninstall)
 }
 
-async function uninstall({ purge = false, yes, json }: UninstallOptions): Promise<void> {
-  const installation = await Installation.open(applianceToUndo(), (memory) => new System('', memory), systemClock)
+async function uninstall(options: UninstallOptions): Promise<void> {
+  const appliance = applianceToUndo()
+  return alone(() => undo(appliance, options))
+}
+
+async function undo(appliance: Appliance, { purge = false, yes, json }: UninstallOptions): Promise<void> {
+  const installation = await Installation.open(appliance, (memory) => new System('', memory), systemClock)
   if (!installation.begun) throw new Failure('not-installed', 'Nothing was installed on this machine.')
   if (!yes && !json) await goAhead(purge)
   try {

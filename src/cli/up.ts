@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // `aenigma up`: the server itself, until a signal or `aenigma stop` ends it.
 import { mkdir } from 'node:fs/promises'
-import { flushCompileCache } from 'node:module'
-import { setFlagsFromString } from 'node:v8'
+import { createRequire, flushCompileCache } from 'node:module'
 import type { Command } from 'commander'
 import { adminSocketOf, type Config } from '../config/config.ts'
 import { createLog, type Log } from '../log.ts'
@@ -14,7 +13,7 @@ import { Failure, failureOf, report } from './failure.ts'
 import { say } from './output.ts'
 import { randomPassword } from './passwords.ts'
 import { reloadText } from './reload.ts'
-import { assertReplaceable, End, replace } from './succession.ts'
+import { assertReplaceable, End, prepareNext, replace } from './succession.ts'
 import { greeting, linkText } from './up-text.ts'
 import { type CommonOptions, configOf, withCommonOptions } from './where.ts'
 
@@ -26,6 +25,9 @@ Examples:
   $ aenigma up --data /tmp/trial
   $ aenigma up --config /etc/aenigma/aenigma.yaml
 `
+
+/** The end of how `bin/aenigma` starts the engine. */
+const { runAtFullSpeed } = createRequire(import.meta.url)('../../bin/runtime.js') as { runAtFullSpeed(): void }
 
 /** After this long a start is over, in ms. */
 const SETTLED = 15_000
@@ -88,6 +90,7 @@ function controlOf(options: CommonOptions, server: RunningServer, end: End, quie
     async restart() {
       assertReplaceable()
       await server.check(await newConfig(options))
+      await prepareNext()
       end.restart()
       quiet()
     },
@@ -95,18 +98,11 @@ function controlOf(options: CommonOptions, server: RunningServer, end: End, quie
   }
 }
 
-/** The end of `startFrugally` in `bin/runtime.js`: from here on V8 works with its own defaults. */
-function runAtFullSpeed(): void {
-  setFlagsFromString('--invocation-count-for-maglev=400')
-  setFlagsFromString('--invocation-count-for-turbofan=3000')
-  setFlagsFromString('--semi-space-growth-factor=2')
-}
-
 const starting: AdminHandler = async () => {
   throw new AdminError('starting', 'The server is starting or stopping; try again in a moment.')
 }
 
-async function commandsOf(server: RunningServer, control: Control) {
+async function commandsOf(server: RunningServer, control: Control): Promise<AdminHandler> {
   const { answerFrom, serverCommands } = await import('../ops/admin.ts')
   return answerFrom(serverCommands(server, control))
 }

@@ -17,8 +17,10 @@ const PORT = 53
 export interface Zone {
   readonly name: string
   readonly servers: readonly ZoneServer[]
-  /** Whether it has keys of its own (DNSSEC). */
+  /** Whether it has keys of its own (DNSSEC), and the zone above says so. */
   readonly signed: boolean
+  /** It has keys, but the zone above does not say so: they are worth nothing. */
+  readonly unlinked: boolean
 }
 
 /** A server of a zone at one of its addresses. */
@@ -36,10 +38,12 @@ export interface Saying {
 
 /** What it is told. */
 export interface AuthoritativeParts {
-  readonly resolver: DnsResolver
+  readonly resolver: Pick<DnsResolver, 'records' | 'addresses'>
   /** The servers to ask instead of those that the DNS names, for a zone that nobody was told of yet. */
   readonly servers?: readonly NameServer[]
   readonly patience?: number
+  /** Where servers of zones listen; 53 unless told. */
+  readonly port?: number
 }
 
 /** Asks the servers of zones. */
@@ -99,7 +103,17 @@ export class Authoritative {
 
   async #zone(name: string, servers: readonly ZoneServer[]): Promise<Zone> {
     const keys = await Promise.all(servers.map((server) => this.#askOne(server, { name, type: 'DNSKEY' })))
-    return { name, servers, signed: keys.some(({ values }) => values.length > 0) }
+    const hasKeys = keys.some(({ values }) => values.length > 0)
+    const linked = hasKeys && (await this.#isLinked(name))
+    return { name, servers, signed: linked, unlinked: hasKeys && !linked }
+  }
+
+  /** RFC 4035 §2.4. A zone that nobody was told of yet cannot be; it will be, then. */
+  async #isLinked(name: string): Promise<boolean> {
+    const { servers, resolver } = this.#parts
+    if (servers) return true
+    const found = await resolver.records(name, 'DS').catch(() => undefined) // who cannot say does not say no
+    return found === undefined || found.records.length > 0
   }
 
   async #addresses(records: readonly DnsRecord[]): Promise<readonly ZoneServer[]> {
@@ -107,7 +121,7 @@ export class Authoritative {
     const all = await Promise.all(
       names.map(async (name) => {
         const { records: hosts } = await this.#parts.resolver.addresses(name).catch(() => ({ records: [] }))
-        return hosts.map((host) => ({ name, host, port: PORT }))
+        return hosts.map((host) => ({ name, host, port: this.#parts.port ?? PORT }))
       }),
     )
     return all.flat().slice(0, MOST_SERVERS)

@@ -6,7 +6,7 @@ import type { Answer as PacketAnswer } from 'dns-packet'
 export interface Question {
   /** In A-labels, without a dot at the end. */
   readonly name: string
-  readonly type: 'A' | 'AAAA' | 'SRV' | 'TLSA' | 'NS' | 'SOA' | 'CNAME' | 'CAA' | 'TXT' | 'DNSKEY'
+  readonly type: 'A' | 'AAAA' | 'SRV' | 'TLSA' | 'NS' | 'SOA' | 'CNAME' | 'CAA' | 'TXT' | 'DNSKEY' | 'DS'
 }
 
 /** One record. */

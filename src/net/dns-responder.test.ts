@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict'
 import { randomBytes, randomInt } from 'node:crypto'
-import { createSocket } from 'node:dgram'
+import { createSocket, type Socket } from 'node:dgram'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { type TestContext, test } from 'node:test'
@@ -149,12 +150,12 @@ test('whatever comes, it is answered shortly or not at all', () => {
   }
 })
 
-async function responder(t: TestContext) {
+async function responder(t: TestContext, networkOf = (address: string): string => address) {
   const clock = new FakeClock()
   const made = new DnsResponder({
     zone: { name: ZONE, server: 'chat.example.org' },
     places: [{ host: '127.0.0.1', port: 0 }],
-    networkOf: (address) => address,
+    networkOf,
     clock,
   })
   t.after(() => made.stop())
@@ -209,6 +210,36 @@ test('one network gets few answers a second, then is told to come by TCP', async
   await new Promise(setImmediate)
   const cut = answers.filter((one) => one.readUInt16BE(2) & 0x0200)
   assert.deepEqual([answers.length, cut.length], [40, 20])
+})
+
+test('a datagram from port 0, which anybody can send, is not answered and does no harm', async (t) => {
+  const made: Socket[] = []
+  const note = (message: unknown): void => void made.push((message as { readonly socket: Socket }).socket)
+  subscribe('udp.socket', note)
+  const { place } = await responder(t)
+  unsubscribe('udp.socket', note)
+  const [udp] = made
+  assert.ok(udp)
+  udp.emit('message', query(ZONE, 'SOA'), { address: '127.0.0.1', port: 0, family: 'IPv4', size: 1 })
+  assert.equal((await exchange(place, { name: ZONE, type: 'SOA' }, 5_000)).answers.length, 1)
+})
+
+test('whoever asks in the name of many networks keeps an authority from the short way only', async (t) => {
+  let networks = 0
+  const { place } = await responder(t, () => `${networks++}`)
+  const socket = createSocket('udp4')
+  t.after(() => socket.close())
+  let last: Buffer | undefined
+  socket.on('message', (answer) => {
+    last = answer
+  })
+  for (let i = 0; i < 600; i++) {
+    await new Promise((resolve) => socket.send(query(ZONE, 'SOA'), place.port, place.host, resolve))
+    await new Promise(setImmediate) // or they are more than the system keeps for who does not read
+  }
+  assert.equal((await exchange(place, { name: ZONE, type: 'SOA' }, 5_000)).answers.length, 1)
+  await new Promise(setImmediate)
+  assert.ok(last && last.readUInt16BE(2) & 0x0200, 'come by TCP')
 })
 
 test('by TCP, too, nobody gets more than is due', async (t) => {

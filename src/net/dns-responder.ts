@@ -8,9 +8,10 @@ import { networkInterfaces } from 'node:os'
 import type { Clock } from '../clock.ts'
 import { answerTo, type ProofZone } from './proof-zone.ts'
 
-/** Answers by UDP in a second, to one network and in all. */
+/** Answers by UDP in a second, to one network and in all; and how many more are only told to come by TCP, which is no longer than what they said. */
 const PER_NETWORK = 20
 const IN_ALL = 500
+const SHORT_ONES = 5000
 /** Connections, of one network and in all at one place; how many questions one may ask, and how long it may take, in ms. */
 const MOST_CONNECTIONS = 64
 const CONNECTIONS_OF_ONE = 8
@@ -148,6 +149,7 @@ export class DnsResponder {
   }
 
   #datagram(udp: UdpSocket, message: Buffer, address: string, port: number): void {
+    if (port === 0) return // there is no way back, and Node throws
     const way = this.#budget.spend(this.#parts.networkOf(address))
     const answer = way && answerTo(message, this.#zone, way)
     if (answer) udp.send(answer, port, address, () => undefined) // whoever does not get it asks again
@@ -212,7 +214,7 @@ class Budget {
       this.#all = 0
       this.#spent.clear()
     }
-    if (++this.#all > IN_ALL) return undefined
+    if (++this.#all > IN_ALL) return this.#all <= IN_ALL + SHORT_ONES ? 'short' : undefined
     const spent = (this.#spent.get(network) ?? 0) + 1
     this.#spent.set(network, spent)
     if (spent <= PER_NETWORK) return 'udp'

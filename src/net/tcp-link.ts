@@ -10,6 +10,7 @@ import type { ChannelBindings, Link, LinkEvents, MaybeAsync, OwnHeader, Proof, S
 import { type Element, escapeAttribute, type Writable } from '../xml/element.ts'
 import { type ReadEvent, Reader, type ReaderLimits } from '../xml/reader.ts'
 import type { StreamError } from '../xmpp/errors.ts'
+import { Stanza } from '../xmpp/stanza.ts'
 import { Allowance } from './allowance.ts'
 import { securedOf } from './secured.ts'
 import { streamErrorOf } from './stream-error.ts'
@@ -73,7 +74,9 @@ export class TcpLink implements Link {
   #reader: Reader
   #limits: Partial<ReaderLimits>
   #events: LinkEvents | undefined
-  #out = ''
+  /** What waits to be sent, in its parts: put together one after the other, each part would be one more thing to collect. */
+  #out: string[] = []
+  #outLength = 0
   #isDirty = false
   #piecesLeft = PIECES
   #busy = false
@@ -133,7 +136,9 @@ export class TcpLink implements Link {
 
   /** Stanzas leave as on a client's stream, and so inherit the namespace of this one (RFC 6120 §4.8.3). */
   send(item: Writable): void {
-    if (this.#state === 'open') this.#write(item.xml(NS_CLIENT))
+    if (this.#state !== 'open') return
+    if (item instanceof Stanza) this.#written(item.write(this.#out))
+    else this.#write(item.xml(NS_CLIENT))
   }
 
   restart(): void {
@@ -163,7 +168,7 @@ export class TcpLink implements Link {
   }
 
   get unsent(): number {
-    return this.#out.length + this.#socket.writableLength
+    return this.#outLength + this.#socket.writableLength
   }
 
   async proves(domain: string): Promise<Proof> {
@@ -200,18 +205,26 @@ export class TcpLink implements Link {
   /** Hands what waits to the socket. @param whole all of it, at once */
   flush(whole = true): void {
     this.#isDirty = false
-    this.#handOver(whole ? this.#out : this.#piece())
-    if (this.#out !== '') this.#markDirty()
+    const text = this.#take()
+    const end = whole ? text.length : this.#pieceEnd(text)
+    this.#handOver(text.slice(0, end))
+    if (end < text.length) this.#write(text.slice(end))
     if (this.#socket.destroyed || this.#socket.writableLength <= this.#options.sendQueueBytes) return
     this.#options.metrics.overflows++
     this.#options.log.info('peer does not read', { stream: this.id })
     this.#lost()
   }
 
-  /** Writes the first part of what waits. */
+  /** What waits, which does no more. */
+  #take(): string {
+    const parts = this.#out
+    this.#out = []
+    this.#outLength = 0
+    return parts.length === 1 ? (parts[0] ?? '') : parts.join('')
+  }
+
   #handOver(text: string): void {
     if (text === '') return
-    this.#out = text.length === this.#out.length ? '' : this.#out.slice(text.length)
     if (this.#socket.destroyed || !this.#socket.writable) return
     this.#options.metrics.bytesOut += text.length
     this.#socket.write(text)
@@ -223,19 +236,24 @@ export class TcpLink implements Link {
   }
 
   #write(text: string): void {
-    this.#out += text
-    if (this.#out.length >= OUT_SOON) this.#handOver(this.#out) // whether the peer reads is looked at by `flush`
+    this.#out.push(text)
+    this.#written(text.length)
+  }
+
+  /** So much was added to what waits. */
+  #written(length: number): void {
+    this.#outLength += length
+    if (this.#outLength >= OUT_SOON) this.#handOver(this.#take()) // whether the peer reads is looked at by `flush`
     if (!this.#isDirty) this.#markDirty()
   }
 
-  /** What is to be written in this turn. */
-  #piece(): string {
-    const text = this.#out
-    if (this.#piecesLeft === 0 || !this.#encrypted || text.length <= PIECE) return text
+  /** Up to where a text is to be written in this turn. */
+  #pieceEnd(text: string): number {
+    if (this.#piecesLeft === 0 || !this.#encrypted || text.length <= PIECE) return text.length
     this.#piecesLeft = text.length > LITTLE ? 0 : this.#piecesLeft - 1
-    if (this.#piecesLeft === 0) return text
+    if (this.#piecesLeft === 0) return text.length
     const last = text.charCodeAt(PIECE - 1)
-    return text.slice(0, last >= 0xd800 && last < 0xdc00 ? PIECE - 1 : PIECE) // the halves of a character stay together
+    return last >= 0xd800 && last < 0xdc00 ? PIECE - 1 : PIECE // the halves of a character stay together
   }
 
   #markDirty(): void {
@@ -327,7 +345,8 @@ export class TcpLink implements Link {
   #ended(reason: 'closed' | 'error' | 'lost'): void {
     if (this.#state === 'ended') return // lost already while the last words were written
     this.#state = 'ended'
-    this.#out = ''
+    this.#out = []
+    this.#outLength = 0
     this.#rest?.()
     this.#events?.ended(reason)
   }

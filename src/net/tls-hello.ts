@@ -91,14 +91,17 @@ export function helloBytes({ version, suites, compression = [0], domain, alpn }:
 
 /** Reads the answer: undefined while more must come, null if it is a refusal. */
 export function readHelloAnswer(bytes: Buffer): HelloAnswer | null | undefined {
-  if (bytes.length < 5) return undefined
-  const kind = bytes.readUInt8(0)
-  const end = 5 + bytes.readUInt16BE(3)
-  if (kind !== HANDSHAKE && kind !== ALERT) return null
-  if (bytes.length < end) return undefined
-  const message = bytes.subarray(5, end)
-  if (kind === HANDSHAKE) return serverHello(message)
-  return message[0] === WARNING ? readHelloAnswer(bytes.subarray(end)) : null
+  for (let at = 0; bytes.length >= at + 5; ) {
+    const kind = bytes.readUInt8(at)
+    const end = at + 5 + bytes.readUInt16BE(at + 3)
+    if (kind !== HANDSHAKE && kind !== ALERT) return null
+    if (bytes.length < end) return undefined
+    const message = bytes.subarray(at + 5, end)
+    if (kind === HANDSHAKE) return serverHello(message)
+    if (message[0] !== WARNING) return null
+    at = end
+  }
+  return undefined
 }
 
 function serverHello(message: Buffer): HelloAnswer | null {

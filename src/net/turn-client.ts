@@ -285,7 +285,11 @@ async function overTcp(place: RelayPlace, take: (bytes: Buffer) => void, end: (w
   })
   socket.on('error', (error) => end(reasonOf(error)))
   socket.on('close', () => end('it closed the connection'))
-  return { reliable: true, send: (bytes) => void socket.write(bytes), close: () => socket.end() } satisfies Wire
+  return {
+    reliable: true,
+    send: (bytes) => void socket.write(bytes),
+    close: () => socket.end(() => socket.destroy()),
+  } satisfies Wire
 }
 
 function reasonOf(error: unknown): string {

@@ -48,8 +48,9 @@ export interface InstallWish {
   readonly brought: readonly string[]
   /** Where the server listens for Tor. */
   readonly onionAddress: string
-  readonly locale: string
-  readonly timeZone: string
+  /** Undefined: the one that was asked for before. */
+  readonly locale: string | undefined
+  readonly timeZone: string | undefined
   /** What is looked at afterwards. */
   readonly wards: Appliance['wards']
 }
@@ -164,8 +165,14 @@ function programOf({ version, source }: InstallWish): Release {
       'README.md',
       'CHANGELOG.md',
     ],
-    command: { path: `/usr/local/bin/${NAME}`, text: `#!/bin/sh\nexec ${runtime().join(' ')} "$@"\n` },
+    command: { path: `/usr/local/bin/${NAME}`, text: commandText() },
   }
+}
+
+/** Compiled code that root's calls keep must not stay in root's home when all of this is gone. */
+function commandText(): string {
+  const cache = `[ "$(id -u)" != 0 ] || export XDG_CACHE_HOME=${PROGRAM}/cache`
+  return `#!/bin/sh\n${cache}\nexec ${runtime().join(' ')} "$@"\n`
 }
 
 /** Whether a process runs the version that the link leads to. */

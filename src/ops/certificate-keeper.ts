@@ -101,7 +101,6 @@ interface Wish {
   readonly askAt: number
   /** How the next order calls the certificate. */
   readonly replaces?: string
-  readonly explanation?: string
 }
 
 /** Keeps the certificates of all domains. */
@@ -202,20 +201,21 @@ export class CertificateKeeper {
 
   /** Asks the authority when it wishes to be asked for another one; not about one that is over (RFC 9773 §4.3). */
   async #ask(host: string, kept: Kept): Promise<void> {
-    const { clock, log } = this.#parts
+    const { clock, log, rules } = this.#parts
     const pair = await this.#pair(host)
     const now = clock.now()
-    const origin = await this.#store.origin(host)
-    if (!pair || origin === undefined || now >= kept.until) return
-    const { window, askAfter, replaces, explanation } = await renewalInfo(origin, pair.cert, now)
-    const at = window && momentIn(window, kept, spread(pair.cert))
+    const origin = (await this.#store.origin(host)) ?? rules.directory
+    if (!pair || now >= kept.until) return
+    const { window, askAfter, replaces = kept.wish.replaces, explanation } = await renewalInfo(origin, pair.cert, now)
+    // What it wished before holds where it says nothing.
+    const at = window ? momentIn(window, kept, spread(pair.cert)) : kept.wish.at
     kept.wish = {
       askAt: now + askAfter,
       ...(at === undefined ? {} : { at }),
       ...(replaces === undefined ? {} : { replaces }),
     }
-    const early = at !== undefined && at < renewalAt(kept, 0)
-    if (early) log.info('authority wishes an early renewal', { at: new Date(at).toISOString(), explanation })
+    if (window && at !== undefined && at < renewalAt(kept, 0))
+      log.info('authority wishes an early renewal', { at: new Date(at).toISOString(), explanation })
   }
 
   /** Names without an address would only make the order fail. */
@@ -260,7 +260,9 @@ export class CertificateKeeper {
       const wish = wanted(directory)
       const ordered = await orderCertificate({ directory, accountKey, email: rules.email, eab }, wish)
       assertAsWished(ordered.cert, { key: wish.key, names: wish.names, now: clock.now() })
-      await this.#store.setAccount(directory, ordered.account)
+      await this.#store.setAccount(directory, ordered.account).catch((error: unknown) => {
+        log.warn('account at the authority not written down', { reason: reasonOf(error) }) // only records of the DNS name it
+      })
       return { ...ordered, from: directory }
     }
     const { staging } = rules

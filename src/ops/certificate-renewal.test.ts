@@ -119,6 +119,19 @@ test('Retry-After is respected between a minute and a day, and a window that is 
   assert.equal(fake.renewalQuestions.length, 3)
 })
 
+test('a wish holds as long as the authority says nothing else', async (t) => {
+  const { fake, pem, later, inDays } = await stage(t)
+  const first = pem()
+  fake.mood.window = { start: inDays(3), end: inDays(4) }
+  await later(7 * HOUR)
+  fake.mood.directory = 404
+  await later(7 * HOUR)
+  fake.mood.directory = 200
+  fake.mood.window = undefined
+  await later(5 * DAY)
+  assert.notEqual(pem(), first)
+})
+
 test('an authority that takes no replacement gets an order without', async (t) => {
   const { fake, pem, later, inDays } = await stage(t)
   const first = pem()

@@ -19,6 +19,9 @@ export interface HostDns {
   readonly notes: readonly string[]
 }
 
+const UNLINKED = (zone: string): string =>
+  `${zone} has keys (DNSSEC), but the zone above has no DS record for them, so that nobody believes them.`
+
 type Sayings = ReadonlyMap<string, readonly Saying[]>
 
 /** Looks up the records of one domain. */
@@ -38,7 +41,8 @@ export async function checkHost(records: HostRecords, dns: Authoritative): Promi
     const verdicts = compare(wanted, unwanted, (name, type) => together(said.get(`${type} ${name}`) ?? []))
     const common = { host, zone: zone?.name ?? null, signed: zone?.signed ?? false, answered: true, verdicts }
     if (!zone) return { ...common, notes: [`The DNS knows of no zone that ${host} is in.`] }
-    return { ...common, notes: notesOn(said) }
+    const unlinked = zone.unlinked ? [UNLINKED(zone.name)] : []
+    return { ...common, notes: [...unlinked, ...notesOn(said)] }
   } catch (error) {
     if (!(error instanceof DnsError)) throw error
     const verdicts = compare(wanted, [], () => undefined)

@@ -40,8 +40,7 @@ export function ownSource(host: string): { readonly localAddress?: string } {
   return { localAddress: `127.${part()}.${part()}.${part()}` }
 }
 
-/** What listens everywhere is reached by loopback. */
+/** What listens everywhere is reached by loopback, that of IPv4, too. */
 export function reachable(host: string): string {
-  if (host === '0.0.0.0') return '127.0.0.1'
-  return host === '::' ? '::1' : host
+  return host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host
 }

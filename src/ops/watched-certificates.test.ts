@@ -107,3 +107,19 @@ test('the clock makes it look, and whoever stopped it hears no more', async (t) 
   await looks(3)
   assert.equal(inForce('example.org'), last)
 })
+
+test('what could not be read for want of file descriptors is tried again, though nothing changed since', async (t) => {
+  const { put, watched, clock } = await stage(t)
+  watched.stop()
+  let tries = 0
+  const renew = async (): Promise<void> => {
+    if (++tries < 3) throw Object.assign(new Error('EMFILE: too many open files'), { code: 'EMFILE' })
+  }
+  const busy = new WatchedCertificates({ certificates: { renew }, clock, log: silentLog })
+  t.after(() => busy.stop())
+  busy.use(new Map([['example.org', put(await issue({ dns: ['example.org'] }), 'third')]]))
+  await busy.look()
+  put(await issue({ dns: ['example.org'] }), 'third')
+  for (let look = 0; look < 10; look++) await busy.look()
+  assert.equal(tries, 3)
+})

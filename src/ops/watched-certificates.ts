@@ -83,6 +83,7 @@ export class WatchedCertificates {
       await certificates.renew(host, one.files)
       log.info('certificate files changed and are in force')
     } catch (error) {
+      if (isOfTheMoment(error)) one.known = '' // the files may be good: they are read again
       const reason = error instanceof Error ? error.message : String(error)
       log.error('certificate files changed and cannot be used; what was there stays in force', { reason })
     }
@@ -98,4 +99,10 @@ async function signOf({ cert, key }: CertificateFiles): Promise<string> {
     }),
   )
   return signs.join(' ')
+}
+
+/** Whether the system, and not a file, was in no state for this. */
+function isOfTheMoment(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+  return ['EMFILE', 'ENFILE', 'ENOMEM', 'EIO'].includes(code)
 }

@@ -17,7 +17,7 @@ export interface PostgresOptions {
   /** Where the ids of messages take the time from. */
   readonly clock: Clock
   /**
-   * At least so many real ms between two commits, 10 unless told; three times as many while nobody waits for the disk. The first
+   * At least so many real ms between two commits, 10 unless told; five times as many while nobody waits for the disk. The first
    * after a quiet time goes at once.
    */
   readonly commitInterval?: number

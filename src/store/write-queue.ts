@@ -38,7 +38,7 @@ export interface QueueOptions {
 }
 
 /** So many intervals waits a batch that nobody waits for: what is in it was delivered, and its sender asks for no acknowledgement yet. */
-const CALM = 3
+const CALM = 5
 /** How long what comes last waits, by itself, for something that it can go with, in ms. */
 const PATIENCE = 100
 /** The most that goes into one batch, so that both sides' memory stays bounded: deeds, and UTF-16 units of their texts. */

@@ -21,6 +21,9 @@ test('an onion service has its own, without TLS, whatever the configuration says
     publicUrl('abc.onion', { url: 'https://files.example.org', trial: false, listening })
   assert.equal(found([https, onion]), 'http://abc.onion')
   assert.equal(found([https]), 'https://files.example.org') // somebody else sees to it
+  const given = new Map([['abc.onion', 'a certificate by an authority']])
+  const reach = { url: undefined, trial: false, listening: [https, onion], given }
+  assert.equal(publicUrl('abc.onion', reach), 'https://abc.onion')
 })
 
 test('a trial has an address for this machine only, which no certificate stands before', () => {

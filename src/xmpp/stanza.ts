@@ -146,6 +146,20 @@ export class Stanza implements Writable {
     return this.#client
   }
 
+  /** Adds the text on streams of clients to others, in as many parts as it has already. @returns how long it is */
+  write(parts: string[]): number {
+    const { shared } = this
+    if (shared === undefined) {
+      const text = this.xml(NS_CLIENT)
+      parts.push(text)
+      return text.length
+    }
+    const tag = TAG[this.kind]
+    const addressee = this.to?.addressee ?? ''
+    parts.push(tag, addressee, shared)
+    return tag.length + addressee.length + shared.length
+  }
+
   /**
    * The text on streams of clients for those who keep it long, in memory of its own (see `detach`); of a copy to somebody only
    * what stands between its name and `shared`.

@@ -1,131 +1,146 @@
 // SPDX-License-Identifier: Apache-2.0
-// One command on a fresh Debian 12, booted with a systemd of its own in a network of its own: a server that people log in to by
-// its domain, that comes back after a reboot, that a second call does not change, that is upgraded with its data, and that goes
-// without a trace.
+// One command on a fresh Debian 12, booted with a systemd of its own in an internet of its own: a server that people log in to by
+// its domain, with a certificate by an authority, that comes back after a reboot, that a second call does not change, that is
+// upgraded with its data while people stay logged in, and that goes without a trace.
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
-import { copyFileSync, cpSync, mkdirSync, writeFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
-import { fillNpmCache, run, whyNoMachine } from '../support/debian-tree.ts'
+import type { CheckReport } from '../../src/appliance/examine.ts'
+import { fillNpmCache, whyNoMachine } from '../support/debian-tree.ts'
 import { TestMachine } from '../support/machine.ts'
 import { Authority } from '../support/network/authority.ts'
-import { Dns } from '../support/network/dns.ts'
-import { type Host, Network, whyNoNetwork } from '../support/network/host.ts'
+import { whyNoNetwork } from '../support/network/host.ts'
 import { bench } from '../support/process.ts'
+import { startBrowser } from './browser.ts'
+import { checkouts } from './checkouts.ts'
+import { faultsOf } from './faults.ts'
+import { type GradedPort, grade } from './grade.ts'
+import { Person } from './person.ts'
+import { changes, listing } from './traces.ts'
+import { createInternet, type Internet, recordsOf } from './world.ts'
 
-const ROOT = resolve(import.meta.dirname, '../..')
-const DOMAIN = 'm.example'
-const PARTS = [
-  'setup',
-  'deploy',
-  'bin',
-  'src',
-  'docs',
-  'package.json',
-  'package-lock.json',
-  'LICENSE',
-  'README.md',
-  'CHANGELOG.md',
+const DOMAIN = 'm.example.org'
+/** A quarter of an hour: packages are unpacked and removed, and graders look, perhaps beside much else on two cores. */
+const PATIENCE = 900_000
+/** Everything that speaks TLS. */
+const PORTS: readonly GradedPort[] = [
+  { port: 443, begins: 'at once', web: true },
+  { port: 5443, begins: 'at once', web: true },
+  { port: 5223, begins: 'at once' },
+  { port: 5270, begins: 'at once' },
+  { port: 5222, begins: 'with STARTTLS of clients' },
+  { port: 5269, begins: 'with STARTTLS of servers' },
 ]
-/** Ten minutes: packages are fetched, unpacked and removed, on two cores. */
-const PATIENCE = 600_000
-/** What changes on a machine without anybody doing anything, and what apt and dpkg keep for themselves. */
-const RESTLESS = [
-  '/proc',
-  '/sys',
-  '/dev',
-  '/run',
-  '/tmp',
-  '/var/tmp',
-  '/var/log',
-  '/var/cache',
-  '/var/lib/apt',
-  '/var/lib/dpkg',
-  '/var/lib/systemd',
-  '/var/lib/private',
-  '/etc/ld.so.cache',
-  '/etc/.pwd.lock',
-  // what the packages of Python leave, which npm and unattended-upgrades bring
-  '/etc/python3',
-  '/etc/python3.11',
-  '/usr/local/lib/python3.11',
-  '/var/lib/python',
-  '/var/lib/ucf',
-  '/root/.npm',
-  '/srv',
-  '/checkout',
-  '/upgrade',
-]
+/** It comes more often than anybody may. */
+const PATIENT = `limits: { connectionsPerMinutePerAddress: 100000, connectionsPerAddress: 1000 }
+federation: { connectionsPerMinute: 100000, connectionsPerAddress: 1000 }`
+/** What the grader says about itself, and about the authority. */
+const NOT_OURS: ReadonlySet<string> = new Set(['engine_problem', 'cert_revocation'])
 
-suite('a machine', { timeout: 20 * 60_000 }, () => {
+suite('a machine', { timeout: 40 * 60_000 }, () => {
   const why = whyNoMachine() ?? whyNoNetwork()
   const of = bench({ after })
   let machine: TestMachine
-  let users: Host
-  let authority: Authority
+  let internet: Internet
   let untouched: readonly string[]
+  /** Of the first administrator. */
+  let invitation = ''
 
   before(async () => {
     assert.equal(why, undefined, 'this needs a machine that can boot another one inside')
-    const network = await Network.create(of)
-    const names = await network.host('dns', 53)
-    const host = await network.host('machine', 60)
-    users = await network.host('users', 40)
-    await Dns.start(of, names, {
-      [`${DOMAIN}.`]: [`A ${host.address}`],
-      [`xmpp.${DOMAIN}.`]: [`A ${host.address}`],
-      [`_xmpp-client._tcp.${DOMAIN}.`]: [`SRV 0 0 5222 xmpp.${DOMAIN}.`],
-    })
-    authority = await Authority.create(of.directory, 'authority')
+    internet = await createInternet(of)
     const [first, upgrade] = checkouts(of.directory)
     const cache = fillNpmCache(of.directory, [first, upgrade])
-    machine = await TestMachine.start(of, host, { '/checkout': first, '/upgrade': upgrade, '/srv/npm': cache })
+    await internet.givesPackages(cache, join(upgrade, 'deploy/npm/package-lock.json'))
+    const binds = { '/checkout': first, '/upgrade': upgrade, '/srv/npm': cache }
+    machine = await TestMachine.start(of, internet.place, { binds, trusted: internet.trusted })
     writeFileSync(join(machine.tree, 'root/.npmrc'), 'cache=/srv/npm\noffline=true\nlogs-max=0\n')
-    const { cert, key } = await authority.sign({ names: [DOMAIN, `rooms.${DOMAIN}`] })
-    mkdirSync(join(machine.tree, 'etc/ssl/given'))
-    for (const [from, to] of [
-      [cert, 'cert.pem'],
-      [key, 'key.pem'],
-    ] as const)
-      copyFileSync(from, join(machine.tree, 'etc/ssl/given', to))
-    machine.run('chmod', '0644', '/etc/ssl/given/key.pem')
     untouched = listing(machine)
   })
 
+  const addressOf = (name: string): string => `${name}@${DOMAIN}`
+
   /** Logs in from another host, by the domain alone. */
-  async function logIn(name: string): Promise<void> {
-    const script = join(import.meta.dirname, 'log-in.ts')
-    const env = { NODE_EXTRA_CA_CERTS: authority.file }
-    const child = users.start({ program: process.execPath, args: [script, DOMAIN, name, `secret of ${name}`], env })
-    assert.match(await child.succeeds(60_000), new RegExp(`^${name}@${DOMAIN}/`))
+  function logIn(name: string, by: 'xmpp' | 'xmpps' = 'xmpps'): Promise<Person> {
+    const password = `secret of ${name}`
+    return Person.logIn(internet.users, { domain: DOMAIN, name, password, ca: internet.ca, by })
+  }
+
+  async function canLogIn(name: string): Promise<void> {
+    await (await logIn(name)).leaves()
   }
 
   function addUser(name: string): void {
-    machine.run('sh', '-c', `echo 'secret of ${name}' | aenigma user add ${name}@${DOMAIN} --password-stdin`)
+    machine.run('sh', '-c', `echo 'secret of ${name}' | aenigma user add ${addressOf(name)} --password-stdin`)
   }
 
   test('that is not fit is told so before anything changes', () => {
     const squatter =
       "setsid perl -MIO::Socket::INET -e 'my $s = IO::Socket::INET->new(LocalPort=>5222,Listen=>1,ReuseAddr=>1) or die; sleep 600' >/dev/null 2>&1 & echo $!"
     const pid = machine.run('sh', '-c', squatter).trim()
-    const { status, output } = machine.try('/checkout/setup', DOMAIN, '--yes', ...CERTIFICATE)
+    const { status, output } = machine.try('/checkout/setup', DOMAIN, '--yes')
     machine.run('kill', pid)
     assert.equal(status, 1, output)
     assert.match(output, /Port 5222 is taken by perl \(process \d+\)/)
     assert.deepEqual(changes(untouched, listing(machine)), [])
   })
 
-  test('serves after one command and one question', { timeout: PATIENCE }, async (t) => {
+  test('serves after one command and one answer, when the records are where it says', {
+    timeout: PATIENCE,
+  }, async (t) => {
     const began = performance.now()
-    const shown = await machine.onTerminal([['Shall I?', '\r']], PATIENCE, '/checkout/setup', DOMAIN, ...CERTIFICATE)
-    assert.match(shown, /https:\/\/m\.example\S*\/invite\//, shown)
+    const seconds = (): string => `${Math.round((performance.now() - began) / 1000)} s`
+    const answers = [['Shall I?', '\r']] as const // whatever else is asked gets no answer, and the command does not end
+    const shown = await machine.onTerminal(answers, PATIENCE, '/checkout/setup', DOMAIN)
+    t.diagnostic(`${seconds()} from the command to its end, with ${answers.length} question`)
+    invitation = /https:\/\/m\.example\.org\/invite\/\S+/.exec(shown)?.[0] ?? assert.fail(shown)
+    assert.match(shown, /_xmpps-client\._tcp\b.*SRV/, shown)
+    await internet.dns.change(recordsOf(machine.run('aenigma', 'dns', '--zone')))
+    certificateComes(machine)
     addUser('juliet')
-    await logIn('juliet')
-    const questions = shown.match(/Shall I\?/g)?.length ?? 0
-    t.diagnostic(`${Math.round((performance.now() - began) / 1000)} s from the command to a login`)
-    assert.ok(questions > 0, shown)
-    assert.doesNotMatch(shown, /Which domain/)
+    await canLogIn('juliet')
+    t.diagnostic(`${seconds()} from the command to a login`)
+    machine.run('aenigma', 'dns')
+  })
+
+  test('is found at both ports, with a certificate for all names', async () => {
+    const starttls = await logIn('juliet', 'xmpp')
+    assert.equal(starttls.service, `xmpp://${DOMAIN}:5222`)
+    await starttls.leaves()
+    const direct = await logIn('juliet', 'xmpps')
+    assert.equal(direct.service, `xmpps://${DOMAIN}:443`)
+    await direct.leaves()
+    const { certificates } = JSON.parse(machine.run('aenigma', 'status', '--json'))
+    assert.deepEqual(certificates[0].missing, [])
+  })
+
+  test('lets the first administrator in by the link, in a browser that finds nothing wrong with it', async () => {
+    const browser = await startBrowser(of, internet.users, internet.ca)
+    const page = await browser.newPage({ locale: 'en-GB' })
+    const answer = await page.goto(invitation)
+    assert.match((await answer?.securityDetails())?.issuer ?? '', /Pebble/)
+    await page.fill('#name', 'benvolio')
+    await page.fill('#password', 'part, fools, put up your swords')
+    await page.click('#submit')
+    await page.waitForSelector('converse-user-profile', { state: 'attached' })
+    assert.equal(page.url(), `https://${DOMAIN}/chat/`)
+    assert.match(machine.run('aenigma', 'user', 'list'), /benvolio@m\.example\.org.*admin/)
+    await browser.close()
+  })
+
+  test('has nothing in its TLS that costs it the best grade', { timeout: PATIENCE }, async (t) => {
+    const config = '/etc/aenigma/aenigma.yaml'
+    machine.run('sh', '-ec', `cp ${config} /run/ && echo '${PATIENT}' >>${config} && aenigma reload`)
+    const from = { host: internet.grader, domain: DOMAIN, ca: internet.ca }
+    const all = await Promise.all(PORTS.map((one) => grade(of, from, one)))
+    machine.run('sh', '-ec', `cp /run/aenigma.yaml ${config} && aenigma reload`)
+    const found = all.flatMap((list, index) => list.map((one) => ({ port: PORTS[index]?.port, ...one })))
+    for (const { port, severity, id, finding } of found) t.diagnostic(`${port} ${severity} ${id}: ${finding}`)
+    assert.deepEqual(
+      found.filter(({ id }) => !NOT_OURS.has(id)),
+      [],
+    )
   })
 
   test('keeps the service in a sandbox', () => {
@@ -142,6 +157,20 @@ suite('a machine', { timeout: 20 * 60_000 }, () => {
     assert.match(rules, /tcp dport 22 accept/)
   })
 
+  test('is seen by the doctor as it is', () => {
+    const ids = ['service', 'firewall', 'sandbox', 'updates']
+    const seen = (): string => {
+      const { output } = machine.try('aenigma', 'doctor', '--json', ...ids.flatMap((id) => ['--only', id]))
+      const { findings }: CheckReport = JSON.parse(lastLine(output))
+      return findings.map(({ id, level }) => `${level} ${id}`).join()
+    }
+    assert.equal(seen(), 'ok service,ok firewall,ok sandbox,ok updates')
+    machine.run('nft', 'delete', 'table', 'inet', 'aenigma')
+    assert.equal(seen(), 'ok service,error firewall,ok sandbox,ok updates')
+    machine.run('systemctl', 'restart', 'aenigma-firewall')
+    assert.equal(seen(), 'ok service,ok firewall,ok sandbox,ok updates')
+  })
+
   test('changes nothing when it is told the same again', () => {
     const { changed } = JSON.parse(lastLine(machine.run('aenigma', 'install', DOMAIN, '--json')))
     assert.deepEqual(changed, [])
@@ -149,28 +178,74 @@ suite('a machine', { timeout: 20 * 60_000 }, () => {
 
   test('restarts in place, and comes back after a crash', async () => {
     const before = machine.run('systemctl', 'show', '-P', 'MainPID', 'aenigma')
+    const juliet = await logIn('juliet')
     machine.run('aenigma', 'restart')
     assert.equal(machine.run('systemctl', 'show', '-P', 'MainPID', 'aenigma'), before)
-    await logIn('juliet')
-    machine.run('systemctl', 'kill', '--signal=KILL', 'aenigma')
-    await answers(machine)
-    await logIn('juliet')
+    await juliet.resumes()
+    await juliet.leaves()
+    machine.run('systemctl', 'kill', '--kill-whom=main', '--signal=KILL', 'aenigma')
+    answers(machine)
+    await canLogIn('juliet')
   })
 
-  test('comes back after a reboot, firewall and all', async () => {
+  test('comes back after a restart and a reboot, firewall, data and all', async () => {
+    addUser('romeo')
+    const juliet = await logIn('juliet')
+    await juliet.says(addressOf('romeo'), 'before the restart')
+    machine.run('systemctl', 'restart', 'aenigma')
+    answers(machine)
+    await juliet.resumes()
+    await juliet.says(addressOf('romeo'), 'before the reboot')
+    await juliet.leaves()
     await machine.reboot()
-    await answers(machine)
-    await logIn('juliet')
+    answers(machine)
     assert.match(machine.run('nft', 'list', 'table', 'inet', 'aenigma'), /policy drop/)
+    const romeo = await logIn('romeo')
+    await romeo.hears('before the restart')
+    await romeo.hears('before the reboot')
+    await romeo.leaves()
   })
 
-  test('keeps its data when it is upgraded', { timeout: PATIENCE }, async () => {
+  test('keeps data and sessions when it is upgraded', { timeout: PATIENCE }, async () => {
     const before = machine.run('readlink', '/opt/aenigma/current').trim()
+    const [juliet, romeo] = [await logIn('juliet'), await logIn('romeo', 'xmpp')]
+    await juliet.says(addressOf('romeo'), 'the old one')
     const { changed } = JSON.parse(lastLine(machine.run('/upgrade/setup', DOMAIN, '--json')))
     assert.deepEqual(changed, ['program', 'service'])
     assert.notEqual(machine.run('readlink', '/opt/aenigma/current').trim(), before)
     assert.equal(machine.run('readlink', '/opt/aenigma/previous').trim(), before)
-    await logIn('juliet')
+    for (const person of [juliet, romeo]) await person.resumes()
+    await juliet.says(addressOf('romeo'), 'the new one')
+    for (const body of ['the old one', 'the new one']) await romeo.hears(body)
+    for (const person of [juliet, romeo]) {
+      assert.ok(!person.hasLost)
+      await person.leaves()
+    }
+  })
+
+  test('knows what is wrong with it, and nothing else', { timeout: PATIENCE }, async (t) => {
+    const strangers = await Authority.create(of.directory, 'strangers')
+    const records = recordsOf(machine.run('aenigma', 'dns', '--zone'))
+    await internet.dns.change(records)
+    const faults = faultsOf({
+      ...{ machine, records, strangers, domain: DOMAIN, trusted: internet.pages, answers: () => answers(machine) },
+      changeDns: (changed) => internet.dns.change(changed),
+    })
+    assert.deepEqual(wrong(machine), [])
+    for (const { name, inject, heal, ids, says } of faults) {
+      await t.test(name, async () => {
+        await inject()
+        const found = wrong(machine)
+        await heal()
+        assert.match(found.map((one) => one.found).join('\n'), says)
+        assert.deepEqual(
+          found.filter(({ id }) => !ids.some((begin) => id.startsWith(begin))),
+          [],
+        )
+      })
+    }
+    assert.deepEqual(wrong(machine), [])
+    t.diagnostic(`${faults.length} faults`)
   })
 
   test('is as it was when the server is gone; the data stays', { timeout: PATIENCE }, () => {
@@ -187,49 +262,27 @@ suite('a machine', { timeout: 20 * 60_000 }, () => {
   })
 })
 
-const CERTIFICATE = ['--certificate', '/etc/ssl/given/cert.pem', '--key', '/etc/ssl/given/key.pem']
-
-/** Two versions: the commit before this one and this one; if there is none before that can be installed, a copy with a change. */
-function checkouts(directory: string): readonly [string, string] {
-  const [first, upgrade] = [join(directory, 'checkout'), join(directory, 'upgrade')]
-  for (const place of [first, upgrade]) mkdirSync(place)
-  for (const part of PARTS) cpSync(join(ROOT, part), join(upgrade, part), { recursive: true })
-  const before = 'HEAD~1'
-  if (spawnSync('git', ['cat-file', '-e', `${before}:deploy/npm/package.json`], { cwd: ROOT }).status === 0) {
-    run('sh', ['-ec', `git archive ${before} | tar -x -C ${first}`], ROOT)
-  } else {
-    for (const part of PARTS) cpSync(join(upgrade, part), join(first, part), { recursive: true })
-  }
-  writeFileSync(join(first, 'src', 'older.txt'), 'an older version\n') // also if the last commit changed nothing that is installed
-  return [first, upgrade]
+/** What the doctor finds that is not as it should be. */
+function wrong(machine: TestMachine): readonly { readonly id: string; readonly found: string }[] {
+  const { output } = machine.try('aenigma', 'doctor', '--json')
+  const { findings }: { findings: { id: string; level: string; found: string }[] } = JSON.parse(lastLine(output))
+  return findings.filter(({ level }) => level === 'warn' || level === 'error').map(({ id, found }) => ({ id, found }))
 }
 
 /** Waits until the server answers. */
-async function answers(machine: TestMachine): Promise<void> {
-  machine.run(
-    'sh',
-    '-c',
-    'for i in $(seq 600); do aenigma status >/dev/null 2>&1 && exit; sleep 0.1; done; journalctl -u aenigma -n 20; exit 1',
-  )
+function answers(machine: TestMachine): void {
+  waitsFor(machine, 'aenigma status >/dev/null 2>&1')
 }
 
-/** Every file with its mode, owner and, below /etc, content. */
-function listing(machine: TestMachine): readonly string[] {
-  const prune = RESTLESS.map((path) => `-path ${path} -prune`).join(' -o ')
-  const script = `find / -xdev \\( ${prune} \\) -o -printf '%p %M %U:%G %l\\n'; find /etc -xdev -type f ! -name '*-' ! -name ld.so.cache -exec sha256sum {} +`
-  return machine
-    .run('sh', '-c', script)
-    .split('\n')
-    .filter((line) => !/^\/etc\/(passwd|shadow|group|gshadow|subuid|subgid)- |__pycache__/.test(line))
-    .sort()
+/** Waits until the server has a certificate by an authority. */
+function certificateComes(machine: TestMachine): void {
+  waitsFor(machine, `aenigma status --json | grep -q '"provisional": *false'`)
 }
 
-function changes(before: readonly string[], now: readonly string[]): readonly string[] {
-  const [was, is] = [new Set(before), new Set(now)]
-  return [
-    ...before.filter((line) => !is.has(line)).map((line) => `- ${line}`),
-    ...now.filter((line) => !was.has(line)).map((line) => `+ ${line}`),
-  ]
+/** Two minutes at most. */
+function waitsFor(machine: TestMachine, condition: string): void {
+  const script = `for i in $(seq 240); do ${condition} && exit; sleep 0.5; done; aenigma status; journalctl -u aenigma -n 20; exit 1`
+  machine.run('sh', '-c', script)
 }
 
 function lastLine(text: string): string {

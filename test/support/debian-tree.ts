@@ -12,7 +12,7 @@ const ROOT = resolve(import.meta.dirname, '../..')
 const CACHE = join(ROOT, '.cache', 'machine')
 const BASE = ['systemd', 'systemd-sysv', 'dbus', 'iproute2', 'ca-certificates', 'openssh-server', 'sudo']
 /** What an installation asks apt for. */
-const LATER = ['nodejs', 'npm', 'libatomic1', 'nftables', 'unattended-upgrades']
+const LATER = ['libatomic1', 'nftables', 'unattended-upgrades']
 /** What its optional steps ask for. */
 const OPTIONAL = ['locales', 'systemd-timesyncd', 'tor', 'tzdata']
 /** Releases, by the name of their suite; those of Ubuntu have a mirror of their own. */

@@ -2,18 +2,29 @@
 // A machine inside this one, booted by systemd-nspawn with a systemd of its own, as a host of the test network.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { appendFileSync, existsSync, mkdirSync, readlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { run, unpackDebian } from './debian-tree.ts'
 import { type Host, RESOLVER } from './network/host.ts'
 import { type Bench, Child } from './process.ts'
 
+/** Whom the machine trusts beside everybody's authorities, as its file. */
+const TRUSTED = '/etc/ssl/test-network.pem'
 const ENV = [
   'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
   'HOME=/root',
   'LC_ALL=C.UTF-8',
   'TERM=dumb',
+  `NODE_EXTRA_CA_CERTS=${TRUSTED}`,
 ]
+
+/** What a machine is given. */
+export interface Outfit {
+  /** Directories from here, by their place there. */
+  readonly binds: Readonly<Record<string, string>>
+  /** Authorities that it trusts as it does public ones, as PEM. */
+  readonly trusted: string
+}
 
 /** How a program ended there. */
 export interface Outcome {
@@ -38,8 +49,8 @@ export class TestMachine {
     this.#binds = binds
   }
 
-  /** Makes and boots one. @param binds directories from here, by their place there */
-  static async start(of: Bench, host: Host, binds: Readonly<Record<string, string>>): Promise<TestMachine> {
+  /** Makes and boots one. */
+  static async start(of: Bench, host: Host, { binds, trusted }: Outfit): Promise<TestMachine> {
     const tree = join(of.directory, 'machine')
     mkdirSync(tree)
     run('mount', ['-t', 'tmpfs', '-o', 'mode=755', 'tmpfs', tree])
@@ -47,7 +58,13 @@ export class TestMachine {
     unpackDebian(tree)
     writeFileSync(join(tree, 'etc/resolv.conf'), `nameserver ${RESOLVER}\noptions timeout:2 attempts:1\n`)
     writeFileSync(join(tree, 'etc/hostname'), 'machine\n')
+    writeFileSync(join(tree, TRUSTED), trusted)
+    appendFileSync(join(tree, 'etc/ssl/certs/ca-certificates.crt'), trusted)
+    mkdirSync(join(tree, 'etc/systemd/system.conf.d'))
+    const defaults = `[Manager]\nDefaultEnvironment=NODE_EXTRA_CA_CERTS=${TRUSTED}\n`
+    writeFileSync(join(tree, 'etc/systemd/system.conf.d/trust.conf'), defaults)
     const machine = new TestMachine(of, host, tree, binds)
+    of.defer(() => machine.#end())
     await machine.#boot()
     return machine
   }
@@ -102,6 +119,12 @@ export class TestMachine {
     await child.ended
     this.#host.shell('nft flush ruleset') // the network outlives the machine, which a real kernel's does not
     await this.#boot()
+  }
+
+  /** What is inside outlives systemd-nspawn if that is killed. */
+  #end(): void {
+    const program = `/proc/${this.#init}/exe`
+    if (existsSync(program) && readlinkSync(program).endsWith('/systemd')) process.kill(this.#init, 'SIGKILL')
   }
 
   async #boot(): Promise<void> {

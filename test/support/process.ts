@@ -11,6 +11,8 @@ import { trialCertificate } from '../../src/ops/trial-certificate.ts'
 
 /** How long a test waits for anything, in ms. */
 const PATIENCE = 20_000
+/** Who was stopped for a while hears late what came meanwhile, in ms. */
+const AFTERWARDS = 1_000
 const PYTHON = '/usr/bin/python3'
 const AENIGMA = new URL('../../bin/aenigma', import.meta.url).pathname
 
@@ -105,6 +107,11 @@ export class Child {
     this.#process.stdin.write(text)
   }
 
+  /** Nothing more comes on its standard input. */
+  closes(): void {
+    this.#process.stdin.end()
+  }
+
   /** Everything it printed, on both outputs. */
   get output(): string {
     return this.#stdout + this.#stderr
@@ -141,7 +148,10 @@ export class Child {
           resolve(found)
         } else if (this.#ending) fail(`ended (${this.#ending.code ?? this.#ending.signal}) without ${what}`)
       }
-      const timer = setTimeout(() => fail(`no ${what} within ${within} ms`), within)
+      const late = (): void => fail(`no ${what} within ${within} ms`)
+      let timer = setTimeout(() => {
+        timer = setTimeout(late, AFTERWARDS)
+      }, within)
       this.#watchers.add(check)
       check()
     })

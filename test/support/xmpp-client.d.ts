@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The part of `@xmpp/client` that tests use; it comes without types.
 declare module '@xmpp/client' {
+  import type { EventEmitter } from 'node:events'
+
   /** An element of xmpp.js. */
   export interface XmlElement {
     readonly name: string
@@ -22,6 +24,7 @@ declare module '@xmpp/client' {
   export interface XmppClient {
     readonly status: string
     readonly reconnect: { stop(): void }
+    readonly streamManagement: EventEmitter
     readonly iqCaller: {
       get(payload: XmlElement, to?: string): Promise<XmlElement | undefined>
       set(payload: XmlElement, to?: string): Promise<XmlElement | undefined>
@@ -31,6 +34,7 @@ declare module '@xmpp/client' {
     send(element: XmlElement): Promise<void>
     on(event: 'stanza', listener: (stanza: XmlElement) => void): void
     on(event: 'error', listener: (error: Error & { readonly condition?: string }) => void): void
+    on(event: 'online', listener: (jid: XmppAddress) => void): void
     on(event: 'disconnect', listener: () => void): void
   }
 

@@ -15,7 +15,7 @@ export interface Release {
   readonly source: string
   /** What of it is installed: names at its top. */
   readonly parts: readonly string[]
-  /** The script that calls it. */
+  /** The script that calls it; what it keeps for root goes to `cache` below the directory. */
   readonly command: { readonly path: string; readonly text: string }
 }
 
@@ -53,6 +53,7 @@ export function release({ directory, version, source, parts, command }: Release)
       await restore(machine, command.path)
       await machine.remove(current)
       await machine.remove(previous)
+      await machine.remove(`${directory}/cache`)
       for (const name of await versionsIn(machine, directory)) await machine.remove(`${directory}/${name}`)
       await removeMade(machine, directory)
     },

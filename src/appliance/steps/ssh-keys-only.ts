@@ -11,6 +11,8 @@ export interface SshLogin {
   readonly port: number
 }
 
+/** Of systemd's unit for sshd, which makes it when it starts. */
+const RUN = '/run/sshd'
 const TEXT = `# No passwords: keys only.
 PasswordAuthentication no
 KbdInteractiveAuthentication no
@@ -25,12 +27,14 @@ export function sshKeysOnly(name: string, login: SshLogin | undefined): Step {
     id: 'ssh-keys-only',
     why: 'SSH takes keys only, no passwords.',
     optional: true,
-    check: async (machine) => (await machine.read(path)) === TEXT && (await isOff(machine)),
+    check: async (machine) => (await machine.read(path)) === TEXT && (await passwords(machine)) !== 'on',
     async apply(machine) {
       await assertKeyWorks(machine, login)
+      // Where sshd is started by the first connection (Ubuntu 24.04), it cannot be asked before.
+      if (!(await machine.look(RUN))) await machine.makeDirectory(RUN, { mode: 0o755 })
       await replaceFile(machine, path, TEXT, { mode: 0o644 })
       const { status, stderr } = await machine.run('sshd', ['-t'], { mayFail: true })
-      if (status !== 0 || !(await isOff(machine))) {
+      if (status !== 0 || (await passwords(machine)) !== 'off') {
         await restore(machine, path)
         throw new Error(`sshd does not take the new settings, so it keeps the old ones. ${stderr.trim()}`)
       }
@@ -59,9 +63,10 @@ async function assertKeyWorks(machine: Machine, login: SshLogin | undefined): Pr
   )
 }
 
-async function isOff(machine: Machine): Promise<boolean> {
-  const { stdout } = await machine.run('sshd', ['-T'], { mayFail: true })
-  return /^passwordauthentication no$/m.test(stdout) && /^kbdinteractiveauthentication no$/m.test(stdout)
+async function passwords(machine: Machine): Promise<'on' | 'off' | 'unknown'> {
+  const { status, stdout } = await machine.run('sshd', ['-T'], { mayFail: true })
+  if (status !== 0) return 'unknown'
+  return /^passwordauthentication no$/m.test(stdout) && /^kbdinteractiveauthentication no$/m.test(stdout) ? 'off' : 'on'
 }
 
 async function reload(machine: Machine): Promise<void> {

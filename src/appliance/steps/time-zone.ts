@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The machine's time zone.
-import { replaceFile, replaceLink, restore } from '../restore.ts'
+import { replaceFile, replaceLink, restore, wanted } from '../restore.ts'
 import type { Step } from '../step.ts'
 import { installPackages, removePackages } from './packages.ts'
 
@@ -8,20 +8,27 @@ const LINK = '/etc/localtime'
 const NAME = '/etc/timezone'
 const ZONES = '/usr/share/zoneinfo'
 
-/** Sets it, for instance to `Europe/Rome`. Undoing brings back the one before. */
-export function timeZone(zone: string): Step {
+/** Sets it, for instance to `Europe/Rome`. Undoing brings back the one before. @param asked undefined: the one that was asked for before */
+export function timeZone(asked: string | undefined): Step {
   return {
     id: 'time-zone',
-    why: `The machine's clock shows the time of ${zone}.`,
+    why: asked
+      ? `The machine's clock shows the time of ${asked}.`
+      : "The machine's clock shows the time of a place of your choice.",
     optional: true,
-    check: async (machine) => (await machine.look(LINK))?.target === `${ZONES}/${zone}`,
+    async check(machine) {
+      const zone = wanted(machine, 'zone', asked)
+      return zone === undefined || (await machine.look(LINK))?.target === `${ZONES}/${zone}`
+    },
     async apply(machine, say) {
+      const zone = wanted(machine, 'zone', asked) ?? 'Etc/UTC'
       if (!(await machine.look(ZONES))) await installPackages(machine, ['tzdata'], say)
       const known = /^[A-Za-z0-9_+-]+(\/[A-Za-z0-9_+-]+)*$/.test(zone) && (await machine.look(`${ZONES}/${zone}`))
       if (!known)
         throw new Error(`There is no time zone "${zone}" on this machine; \`timedatectl list-timezones\` has all.`)
       await replaceLink(machine, LINK, `${ZONES}/${zone}`)
       await replaceFile(machine, NAME, `${zone}\n`, { mode: 0o644 })
+      await machine.memory.set('zone', zone)
     },
     async undo(machine) {
       await restore(machine, NAME)

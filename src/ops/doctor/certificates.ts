@@ -12,9 +12,10 @@ import { Probes } from './probes.ts'
 import { bad, check, na, ok, type Seen, type Subject } from './subject.ts'
 
 const DAY = 86_400_000
-/** With so few days left a renewal has failed for long; and with so few somebody should look, now. */
+/** With so few days left a renewal has failed for long, and with so few somebody should look, now: of 90 days, or as much of a shorter life. */
 const SOON = 20
 const VERY_SOON = 7
+const LIFE = 90
 
 /** The checks. */
 export function tlsWard(subject: Subject, probes = new Probes(subject)): Ward {
@@ -60,12 +61,12 @@ function judged(certificate: ShownCertificate, host: string, now: number): Seen 
   if (weakness !== undefined) {
     return bad('error', `It is weak: ${weakness}.`, RENEW, 'a key of ECDSA, or of RSA with 2048 bits; SHA-256')
   }
-  if (distrust !== undefined)
-    return bad('error', WHY[distrust] ?? `It is not trusted: ${distrust}.`, FIX[distrust] ?? RENEW)
+  if (distrust !== undefined) return bad('error', distrustOf(distrust, issuer), FIX[distrust] ?? RENEW)
   const left = Math.floor((until - now) / DAY)
   const found = `By ${issuer}; ${left} days left.`
-  if (left < VERY_SOON) return bad('error', found, 'It should have been renewed: look into the log for why not.')
-  if (left < SOON) return bad('warn', found, 'It should have been renewed: look into the log for why not.')
+  const part = Math.min(1, (until - from) / DAY / LIFE)
+  if (left < VERY_SOON * part) return bad('error', found, 'It should have been renewed: look into the log for why not.')
+  if (left < SOON * part) return bad('warn', found, 'It should have been renewed: look into the log for why not.')
   return ok(found)
 }
 
@@ -88,13 +89,22 @@ function withReason(seen: Seen, { status }: Subject, host: string): Seen {
   return { ...seen, found, fix: 'Do away with that reason; the server tries again by itself.' }
 }
 
-const WHY: Readonly<Record<string, string>> = {
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'The chain is not whole: the certificate between it and the authority is missing.',
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'It is by an authority that is not trusted, or the chain is not whole.',
-  SELF_SIGNED_CERT_IN_CHAIN: 'It is by an authority that nobody else trusts.',
+function distrustOf(code: string, issuer: string): string {
+  return WHY[code] === undefined ? `It is not trusted: ${code}.` : `It is by ${issuer}, ${WHY[code]}`
 }
+
+/** OpenSSL cannot tell the first two from each other: who signed it is unknown. */
+const UNKNOWN = 'whom nobody here knows: the chain is not whole, or it is no public authority.'
+const WHY: Readonly<Record<string, string>> = {
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNKNOWN,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNKNOWN,
+  SELF_SIGNED_CERT_IN_CHAIN: 'an authority that nobody else trusts.',
+}
+const CHAIN =
+  'Put the whole chain into the file of the certificate, and call "aenigma reload"; an authority of your own goes into `federation.authorities`.'
 const FIX: Readonly<Record<string, string>> = {
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'Put the whole chain into the file of the certificate, and call "aenigma reload".',
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: CHAIN,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: CHAIN,
 }
 
 /** Other servers prove rooms by a certificate for their name. */

@@ -140,7 +140,7 @@ function bindingCheck(visit: Visit, way: Transport): Check {
     if (types.length === 0) return na('None is announced.')
     return seen(async () => {
       for (const binding of types) await loggedIn(await lab.door(way), lab, { mechanism: 'SCRAM-SHA-256', binding })
-      return types.join(', ')
+      return `logged in by ${types.join(' and ')}`
     }, 'Something between clients and the server ends TLS: let it pass the bytes on as they are.')
   })
 }

@@ -6,7 +6,16 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { HOST, type Illness, listeningAt, patient, served, wards, zone } from '../../../test/support/patient.ts'
+import {
+  configOf,
+  HOST,
+  type Illness,
+  listeningAt,
+  patient,
+  served,
+  wards,
+  zone,
+} from '../../../test/support/patient.ts'
 import { examine, type Result } from '../../appliance/examine.ts'
 import { inspectSqlite } from '../../store/inspect.ts'
 import { wardsFor } from './doctor.ts'
@@ -75,7 +84,8 @@ test('what there was no time for is said to', async () => {
 })
 
 test('the documentation names every check', () => {
-  const all = wardsFor(patient({ listening: listeningAt(1, 'tls', 5223) })).flatMap(({ checks }) => checks)
+  const config = configOf('behind: { ssh: "127.0.0.1:22" }\n')
+  const all = wardsFor(patient({ config, listening: listeningAt(1, 'tls', 5223) })).flatMap(({ checks }) => checks)
   const ids = new Set(all.map(({ id }) => (/^(login|web)\./.test(id) ? id : id.split('.')[0])))
   const docs = readFileSync(new URL('../../../docs/doctor.md', import.meta.url), 'utf8')
   const named = [...docs.matchAll(/^\| `([\w.-]+)`.* \| [^|]+ \|$/gm)].map(([, id]) => id)

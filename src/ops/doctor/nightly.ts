@@ -4,7 +4,6 @@
 import { open, readFile, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as v from 'valibot'
-
 import type { CheckReport } from '../../appliance/examine.ts'
 import type { Cancel, Clock } from '../../clock.ts'
 import type { Log } from '../../log.ts'

@@ -29,7 +29,22 @@ export function portWard(subject: Subject, probes = new Probes(subject)): Ward {
       outsideCheck(probes, address, one, () => sameCertificate(probes, one, domain, address)),
     ),
   )
-  return { title: 'Ports', checks: [...inside, ...wanted(listening), ...outside, ...families(subject, addresses)] }
+  const checks = [...inside, ...wanted(listening), ...behind(subject), ...outside, ...families(subject, addresses)]
+  return { title: 'Ports', checks }
+}
+
+/** What gets what comes to the shared port for it. */
+function behind({ config }: Subject): readonly Check[] {
+  return (['ssh', 'turn'] as const).flatMap((kind) => {
+    const place = config.behind[kind]
+    if (!place) return []
+    const { host, port } = place
+    return check(`behind.${kind}`, `the ${kind.toUpperCase()} server behind the shared port`, async () => {
+      const failed = await probePort(host, port)
+      if (failed === undefined) return ok('It answers.')
+      return bad('error', `${host} port ${port}: ${failed}.`, `Start it, or change \`behind.${kind}\`.`)
+    })
+  })
 }
 
 function insideCheck(probes: Probes, { kind, host, port }: ListenInfo): Check {

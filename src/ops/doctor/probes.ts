@@ -41,7 +41,7 @@ export class Probes {
     const own = join(config.data, 'tls', 'ca.crt')
     const file = config.trial && existsSync(own) ? own : config.federation.authorities
     const authorities = file === undefined ? {} : { authorities: authoritiesOf(file) }
-    const at = address ?? reachable(host)
+    const at = address ?? (host === '::' ? '127.0.0.1' : reachable(host)) // where both families are taken
     return {
       ...{ host: at, port, domain: domainToASCII(domain), starttls: undefined },
       ...KINDS[kind],

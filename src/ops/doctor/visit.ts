@@ -6,6 +6,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Check } from '../../appliance/check.ts'
 import type { Dial } from '../../net/client-socket.ts'
+import type { AccountInfo } from '../admin.ts'
 import { leaveRoom } from '../compliance/checks/rooms.ts'
 import { Lab, type Target } from '../compliance/lab.ts'
 import type { Credentials } from '../compliance/login.ts'
@@ -15,6 +16,10 @@ import { bad, check, na, ok, type Seen, type Subject, sentence } from './subject
 
 /** How long all of it may take, in ms. */
 const TIME = 60_000
+/** How our accounts are called, and after what time nobody uses them any more, in ms. */
+const PREFIX = 'aenigma-doctor-'
+const OURS = new RegExp(`^${PREFIX}[0-9a-f]{16}@`)
+const ABANDONED = 3_600_000
 
 /** One look with two accounts, which are made when the first check wants them. */
 export class Visit {
@@ -33,6 +38,7 @@ export class Visit {
     try {
       return await this.#lab
     } catch (error) {
+      if (error instanceof Unseen) throw error
       if (this.#told) throw new Unseen('there are no accounts to look with')
       this.#told = true
       throw error
@@ -65,10 +71,10 @@ export class Visit {
   async #begin(): Promise<Lab> {
     const { config, status } = this.#subject
     if (Object.keys(placesOf(status.listening, { domain: '' })).length === 0) {
-      this.#told = true
       throw new Unseen('nothing listens for clients')
     }
     const domain = status.hosts[0] ?? 'localhost'
+    await this.#sweep(domain)
     const [first, second] = [await this.#account(domain), await this.#account(domain)]
     const file = join(config.data, 'tls', 'ca.crt')
     const authority = config.trial && existsSync(file) ? { authority: await readFile(file, 'utf8') } : {}
@@ -78,8 +84,15 @@ export class Visit {
     return new Lab({ domain, places, announced: undefined, web, first, second }, AbortSignal.timeout(TIME))
   }
 
+  /** A look that was killed left its accounts behind. */
+  async #sweep(domain: string): Promise<void> {
+    const found = (await this.#subject.ask('user.list', { domain, after: PREFIX })) as readonly AccountInfo[]
+    const old = found.filter(({ jid, created }) => OURS.test(jid) && created < this.#subject.now() - ABANDONED)
+    for (const { jid } of old) await this.#subject.ask('user.rm', { jid })
+  }
+
   async #account(domain: string): Promise<Credentials> {
-    const [username, password] = [`doctor-${randomBytes(8).toString('hex')}`, randomBytes(18).toString('base64url')]
+    const [username, password] = [`${PREFIX}${randomBytes(8).toString('hex')}`, randomBytes(18).toString('base64url')]
     await this.#subject.ask('user.add', { jid: `${username}@${domain}`, password })
     this.#made.push(`${username}@${domain}`)
     return { username, password }

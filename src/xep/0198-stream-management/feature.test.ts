@@ -229,3 +229,20 @@ test('it is enabled once, and who has a session cannot resume another one', asyn
     `<failed xmlns='${SM}'><unexpected-request xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></failed>`,
   )
 })
+
+test('it is not offered again to who enabled it together with the login', async () => {
+  const stage = await theatre()
+  await stage.account('juliet')
+  const data = Buffer.from('\0juliet\0secret').toString('base64')
+  const offered = async (wish: string): Promise<boolean> => {
+    const client = stage.stranger()
+    await client.opens()
+    client.sends(
+      `<authenticate xmlns='urn:xmpp:sasl:2' mechanism='PLAIN'><initial-response>${data}</initial-response><bind xmlns='urn:xmpp:bind:0'>${wish}</bind></authenticate>`,
+    )
+    await client.receives(`<success xmlns='urn:xmpp:sasl:2'/>`)
+    return (await client.receives('<features/>')).child('sm', SM) !== undefined
+  }
+  assert.equal(await offered(''), true)
+  assert.equal(await offered(`<enable xmlns='${SM}'/>`), false)
+})

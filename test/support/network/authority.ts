@@ -39,6 +39,7 @@ export interface Wanted {
 export class Authority {
   /** Its certificate. */
   readonly file: string
+  readonly pem: string
   readonly #certificate: X509Certificate
   readonly #keys: webcrypto.CryptoKeyPair
   #count = 0
@@ -47,7 +48,8 @@ export class Authority {
     this.#certificate = certificate
     this.#keys = keys
     this.file = `${directory}/${name}.crt`
-    writeFileSync(this.file, certificate.toString('pem'))
+    this.pem = certificate.toString('pem')
+    writeFileSync(this.file, this.pem)
   }
 
   static async create(directory: string, name: string): Promise<Authority> {

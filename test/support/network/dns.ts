@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The names of the test network: BIND answers for `example.`, which is signed (DNSSEC), for `test.`, which is not, and for `slow.`,
-// whose name server can be silenced; a second one resolves and validates. Nothing is cached (all lives 0 s).
+// whose name server can be silenced; and for three below `org.`. A second one resolves and validates. Nothing is cached (all lives 0 s).
 import assert from 'node:assert/strict'
 import { copyFileSync, globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -10,7 +10,7 @@ import { type Host, RESOLVER } from './host.ts'
 const AUTHORITATIVE = '10.77.0.54'
 /** Where `slow.` is answered for. */
 const SLOW = '10.77.0.55'
-const ZONES = ['example', 'test', 'slow'] as const
+const ZONES = ['example', 'test', 'slow', 'example.org', 'letsencrypt.org', 'npmjs.org'] as const
 
 /** Records of a name, as in a zone's file: `a.example.` → `A 10.77.0.10`. */
 export type Records = Readonly<Record<string, readonly string[]>>
