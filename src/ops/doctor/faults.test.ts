@@ -177,22 +177,28 @@ fault('renegotiation by clients', /^warn tls-renegotiation\.PORT: A client may b
 )
 fault('being talked down', /^warn tls-fallback\.PORT: It is talked down to TLSv1\.2/, () =>
   before((hello) =>
-    hello.includes(Buffer.of(0x56, 0x00)) && !offers13(hello)
-      ? serverHello(VERSIONS['TLSv1.2'], GOOD_SUITES[0], 0)
-      : undefined,
+    isTalkedDown(hello) && !offers13(hello) ? serverHello(VERSIONS['TLSv1.2'], GOOD_SUITES[0], 0) : undefined,
   ),
 )
 
-/** What is named behind the cipher suites. */
-function compresses(hello: Buffer): boolean {
-  const suites = 44 + hello.readUInt8(43)
-  const at = suites + 2 + hello.readUInt16BE(suites)
-  return hello.readUInt8(at) > 1
+/** The cipher suites of a ClientHello, and what comes behind them (RFC 5246 §7.4.1.2). */
+function suitesOf(hello: Buffer): { readonly suites: readonly number[]; readonly end: number } {
+  const at = 44 + hello.readUInt8(43)
+  const count = hello.readUInt16BE(at) / 2
+  const suites = Array.from({ length: count }, (_, index) => hello.readUInt16BE(at + 2 + 2 * index))
+  return { suites, end: at + 2 + 2 * count }
 }
 
-/** The extension of a client that knows TLS 1.3. */
+function compresses(hello: Buffer): boolean {
+  return hello.readUInt8(suitesOf(hello).end) > 1
+}
+
+function isTalkedDown(hello: Buffer): boolean {
+  return suitesOf(hello).suites.includes(0x5600) // RFC 7507
+}
+
 function offers13(hello: Buffer): boolean {
-  return hello.includes(Buffer.of(0x03, 0x04))
+  return suitesOf(hello).suites.some((suite) => suite >= 0x1301 && suite <= 0x1305) // RFC 8446 §B.4
 }
 
 // DNS
