@@ -31,9 +31,9 @@ export function timeZone(asked: string | undefined): Step {
       await machine.memory.set('zone', zone)
     },
     async undo(machine) {
+      await removePackages(machine) // takes both away if it takes the zones
       await restore(machine, NAME)
       await restore(machine, LINK)
-      await removePackages(machine)
     },
   }
 }
