@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The language of the machine's programs.
 import type { Machine } from '../machine.ts'
-import { replaceFile, replaceLink, restore, wanted } from '../restore.ts'
+import { keep, replaceFile, restore, wanted } from '../restore.ts'
 import type { Step } from '../step.ts'
 import { installPackages, removePackages } from './packages.ts'
 
@@ -25,8 +25,7 @@ export function locale(asked: string | undefined): Step {
       const name = wanted(machine, 'name', asked) ?? 'C.UTF-8'
       if (!/^[a-zA-Z]{2,3}(_[A-Z]{2})?\.UTF-8(@[a-z]+)?$|^C\.UTF-8$/.test(name))
         throw new Error(`"${name}" is no locale such as en_US.UTF-8.`)
-      const there = await machine.look(DEFAULTS[0])
-      if (there?.target !== undefined) await replaceLink(machine, DEFAULTS[0], there.target) // so that it is remembered
+      for (const path of DEFAULTS) await keep(machine, path)
       if (name !== 'C.UTF-8') {
         await installPackages(machine, ['locales'], say)
         const others = ((await machine.read(GENERATED)) ?? '').split('\n').filter((line) => line !== `${name} UTF-8`)
