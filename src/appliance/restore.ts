@@ -63,7 +63,8 @@ export function wanted(machine: Machine, key: string, asked: string | undefined)
   return asked ?? (typeof before === 'string' ? before : undefined)
 }
 
-async function keep(machine: Machine, path: string): Promise<void> {
+/** Remembers what is there, before something else than these functions changes it. */
+export async function keep(machine: Machine, path: string): Promise<void> {
   if (!(await machine.look(dirname(path)))) await makeDirectory(machine, dirname(path), { mode: 0o755 })
   const key = `was ${path}`
   if (machine.memory.get(key) !== undefined) return

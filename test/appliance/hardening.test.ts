@@ -27,7 +27,7 @@ const PATIENCE = 300_000
 const ROLLBACK = 75_000
 /** What changes on a machine by itself, and what packages keep for themselves. */
 const RESTLESS =
-  /^(\.?\/)?(etc\/(passwd|group|shadow|gshadow|subuid|subgid)-?|etc\/ld\.so\.cache|etc\/\.pwd\.lock|etc\/machine-id|etc\/python3.*|etc\/resolv\.conf)$/
+  /^(\.?\/)?(etc\/(passwd|group|shadow|gshadow|subuid|subgid)-?|etc\/ld\.so\.cache|etc\/\.pwd\.lock|etc\/machine-id|etc\/python3.*|etc\/resolv\.conf|etc\/hosts)$/
 
 suite('optional steps', { timeout: 20 * 60_000 }, () => {
   const why = whyNoMachine() ?? whyNoNetwork()

@@ -25,7 +25,7 @@ const PATIENCE = 120_000
 const LOGIN_TIME = 20_000
 const ATTEMPTS = 3
 
-suite('an onion service', { timeout: 300_000 }, () => {
+suite('an onion service', { timeout: 600_000 }, () => {
   const of = bench({ after })
   /** Where Tor is a proxy for users. */
   let proxy: number

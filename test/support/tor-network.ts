@@ -11,7 +11,7 @@ const TOR = '/usr/sbin/tor'
 const AUTHORITIES = ['first', 'second', 'third']
 const RELAYS = ['fourth', 'fifth']
 /** How long it may take until anybody can use it, in ms. */
-const PATIENCE = 120_000
+const PATIENCE = 240_000
 /** In seconds. */
 const VOTING = [
   'TestingV3AuthInitialVotingInterval 10',

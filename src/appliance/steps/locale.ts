@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The language of the machine's programs.
 import type { Machine } from '../machine.ts'
-import { replaceFile, restore, wanted } from '../restore.ts'
+import { keep, replaceFile, restore, wanted } from '../restore.ts'
 import type { Step } from '../step.ts'
 import { installPackages, removePackages } from './packages.ts'
 
@@ -25,6 +25,7 @@ export function locale(asked: string | undefined): Step {
       const name = wanted(machine, 'name', asked) ?? 'C.UTF-8'
       if (!/^[a-zA-Z]{2,3}(_[A-Z]{2})?\.UTF-8(@[a-z]+)?$|^C\.UTF-8$/.test(name))
         throw new Error(`"${name}" is no locale such as en_US.UTF-8.`)
+      for (const path of DEFAULTS) await keep(machine, path)
       if (name !== 'C.UTF-8') {
         await installPackages(machine, ['locales'], say)
         const others = ((await machine.read(GENERATED)) ?? '').split('\n').filter((line) => line !== `${name} UTF-8`)
@@ -40,10 +41,10 @@ export function locale(asked: string | undefined): Step {
       await machine.memory.set('name', name)
     },
     async undo(machine) {
-      for (const file of DEFAULTS) await restore(machine, file)
       await restore(machine, GENERATED)
       await machine.run('locale-gen', [], { mayFail: true })
-      await removePackages(machine)
+      await removePackages(machine) // takes these away, too
+      for (const file of DEFAULTS) await restore(machine, file)
     },
   }
 }

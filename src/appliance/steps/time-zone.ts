@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The machine's time zone.
-import { replaceFile, replaceLink, restore, wanted } from '../restore.ts'
+import { keep, replaceFile, replaceLink, restore, wanted } from '../restore.ts'
 import type { Step } from '../step.ts'
 import { installPackages, removePackages } from './packages.ts'
 
@@ -22,6 +22,7 @@ export function timeZone(asked: string | undefined): Step {
     },
     async apply(machine, say) {
       const zone = wanted(machine, 'zone', asked) ?? 'Etc/UTC'
+      for (const path of [LINK, NAME]) await keep(machine, path)
       if (!(await machine.look(ZONES))) await installPackages(machine, ['tzdata'], say)
       const known = /^[A-Za-z0-9_+-]+(\/[A-Za-z0-9_+-]+)*$/.test(zone) && (await machine.look(`${ZONES}/${zone}`))
       if (!known)
@@ -31,9 +32,9 @@ export function timeZone(asked: string | undefined): Step {
       await machine.memory.set('zone', zone)
     },
     async undo(machine) {
+      await removePackages(machine) // takes both away if it takes the zones
       await restore(machine, NAME)
       await restore(machine, LINK)
-      await removePackages(machine)
     },
   }
 }
