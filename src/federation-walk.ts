@@ -12,7 +12,7 @@ import {
   sentence,
   TITLES,
 } from './federation-words.ts'
-import { LookupFailure, type ServerWalk } from './net/server-walk.ts'
+import { LookupFailure, type ServerWalk } from './net/servers/walk.ts'
 import type { FederationReport, FederationStep } from './ops/federation.ts'
 import { DialError, type Dialed, type Dialer, type Link, type Place, type Secured } from './stream/link.ts'
 import { NS_SASL, NS_TLS } from './stream/offer.ts'

@@ -7,7 +7,7 @@ import type { Config } from './config/config.ts'
 import { isOnion } from './config/domains.ts'
 import type { Log } from './log.ts'
 import type { Challenges } from './net/challenges.ts'
-import type { DnsResponder } from './net/dns-responder.ts'
+import type { DnsResponder } from './net/dns/responder.ts'
 import type { CertificateFiles, Certificates } from './net/tls.ts'
 import type { CertificateKeeper, CertificateState } from './ops/certificate-keeper.ts'
 import { delegationOf, isRightBelow } from './ops/delegation.ts'
@@ -132,7 +132,7 @@ export class OwnCertificates {
     const { log, networkOf } = this.#parts
     const zone = delegationOf(config)
     if (!zone) return undefined
-    const { DnsResponder } = await import('./net/dns-responder.ts')
+    const { DnsResponder } = await import('./net/dns/responder.ts')
     const responder = new DnsResponder({
       zone: { name: zone.zone, server: zone.server },
       places: config.listen.dns,

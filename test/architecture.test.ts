@@ -37,7 +37,7 @@ const ONLY_IN: Readonly<Record<string, readonly string[]>> = {
   'node:dns': ['net'],
   'node:dgram': ['net'],
   'dns-packet': ['net'],
-  'node:http': ['web', 'net'], // `net/web-client.ts` is the client's end
+  'node:http': ['web', 'net'], // `net/probes/web-client.ts` is the client's end
   'node:https': ['net'],
   hono: ['web'],
   ws: ['web'],

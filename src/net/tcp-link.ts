@@ -12,7 +12,7 @@ import { type ReadEvent, Reader, type ReaderLimits } from '../xml/reader.ts'
 import type { StreamError } from '../xmpp/errors.ts'
 import { Stanza } from '../xmpp/stanza.ts'
 import { Allowance } from './allowance.ts'
-import { securedOf } from './secured.ts'
+import { securedOf } from './certificates/secured.ts'
 import { streamErrorOf } from './stream-error.ts'
 import { bindingsOf } from './tls-bindings.ts'
 

@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises'
 import type { Socket } from 'node:net'
 import { connect, createSecureContext, type SecureContext, TLSSocket, type TLSSocketOptions } from 'node:tls'
 import { domainToASCII } from 'node:url'
-import { readable } from './authorities.ts'
+import { readable } from './certificates/authorities.ts'
 import { retell } from './peer-address.ts'
 
 /** AEAD with forward secrecy only (RFC 9325 §4.2). */

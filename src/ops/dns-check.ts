@@ -2,8 +2,8 @@
 // Compares the records that a server needs with what the servers of its zone say.
 import { compare, type Verdict } from '../appliance/dns/compare.ts'
 import { normal, type RecordType } from '../appliance/dns/record.ts'
-import type { Authoritative, Saying } from '../net/authoritative.ts'
-import { DnsError } from '../net/resolver.ts'
+import type { Authoritative, Saying } from '../net/dns/authoritative.ts'
+import { DnsError } from '../net/dns/resolver.ts'
 import type { HostRecords } from './dns-records.ts'
 
 /** How the records of one domain are. */

@@ -9,7 +9,7 @@ import { hetzner } from '../appliance/dns/hetzner.ts'
 import { type DnsProvider, ProviderError, type RecordType, type Rrset } from '../appliance/dns/record.ts'
 import { rfc2136 } from '../appliance/dns/rfc2136.ts'
 import type { DnsRules } from '../config/config.ts'
-import { exchangeBytes } from '../net/dns-exchange.ts'
+import { exchangeBytes } from '../net/dns/exchange.ts'
 import type { HostRecords } from './dns-records.ts'
 
 /** How long a name server may take to change a zone, in ms. */

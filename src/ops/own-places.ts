@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where a server of this machine is reached from this machine.
 import { randomInt } from 'node:crypto'
-import type { Dial } from '../net/client-socket.ts'
+import type { Dial } from '../net/probes/client-socket.ts'
 import type { Target } from './compliance/lab.ts'
 import type { ListenInfo } from './running-server.ts'
 

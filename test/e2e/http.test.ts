@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import { type ClientHttp2Session, connect, constants } from 'node:http2'
 import { type TestContext, test } from 'node:test'
 import { connect as connectTls, type TLSSocket } from 'node:tls'
-import { fetchFrom } from '../../src/net/web-client.ts'
+import { fetchFrom } from '../../src/net/probes/web-client.ts'
 import { loopback } from '../support/loopback.ts'
 
 const place = await loopback({ hosts: ['localhost', 'bücher.example'] })

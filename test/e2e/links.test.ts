@@ -2,8 +2,8 @@
 // The same conversations over every way in: nobody above the link may notice which one it is.
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { type ClientPipe, ClientSocket } from '../../src/net/client-socket.ts'
-import { BoshPipe, WebSocketPipe } from '../../src/net/web-pipe.ts'
+import { type ClientPipe, ClientSocket } from '../../src/net/probes/client-socket.ts'
+import { BoshPipe, WebSocketPipe } from '../../src/net/probes/web-pipe.ts'
 import { Client, NS_CLIENT } from '../../src/ops/compliance/client.ts'
 import { authenticate, authenticateByToken, authenticateQuickly, bind } from '../../src/ops/compliance/login.ts'
 import { streamManagement } from '../../src/xep/0198-stream-management/feature.ts'

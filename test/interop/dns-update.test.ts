@@ -11,7 +11,7 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { type DnsProvider, ProviderError, type Rrset } from '../../src/appliance/dns/record.ts'
 import { type Rfc2136Parts, rfc2136 } from '../../src/appliance/dns/rfc2136.ts'
-import { exchangeBytes } from '../../src/net/dns-exchange.ts'
+import { exchangeBytes } from '../../src/net/dns/exchange.ts'
 import { needs } from '../support/process.ts'
 
 const ZONE = 'example.org'

@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import { createServer, type Server, type Socket } from 'node:net'
 import { after } from 'node:test'
 import { type Answer, AUTHENTIC_DATA, type DecodedPacket, decode, encode, TRUNCATED_RESPONSE } from 'dns-packet'
-import type { NameServer } from '../../src/net/dns-exchange.ts'
+import type { NameServer } from '../../src/net/dns/exchange.ts'
 
 /** What is there at a name. */
 interface Entry {

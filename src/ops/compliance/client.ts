@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A client, as much of one as the checks need: one stream, questions and answers, and what comes unasked.
-import type { ClientPipe } from '../../net/client-socket.ts'
+import type { ClientPipe } from '../../net/probes/client-socket.ts'
 import { type Element, el } from '../../xml/element.ts'
 import { Reader } from '../../xml/reader.ts'
 import { Missing, Refused } from './missing.ts'

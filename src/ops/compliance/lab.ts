@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the checks work with: connections, logged-in sessions of two accounts, and what was asked once already.
 import { randomUUID } from 'node:crypto'
-import { type ClientPipe, ClientSocket, type Dial } from '../../net/client-socket.ts'
-import { fetchFrom, type WebAnswer, type WebPlace, type WebRequest } from '../../net/web-client.ts'
+import { type ClientPipe, ClientSocket, type Dial } from '../../net/probes/client-socket.ts'
+import { fetchFrom, type WebAnswer, type WebPlace, type WebRequest } from '../../net/probes/web-client.ts'
 import { type Element, el } from '../../xml/element.ts'
 import { Client } from './client.ts'
 import { authenticate, becomesAvailable, bind, type Credentials } from './login.ts'

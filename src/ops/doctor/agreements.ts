@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What TLS agrees to at a port, as those who grade servers look at it: nothing but TLS 1.3 and the part of 1.2 that is still good.
 import type { Check } from '../../appliance/check.ts'
-import { FALLBACK, GOOD_SUITES, suiteName, WEAK_SUITES } from '../../net/tls-hello.ts'
-import { probeHello, probeRenegotiation, type TlsPlace } from '../../net/tls-probe.ts'
+import { FALLBACK, GOOD_SUITES, suiteName, WEAK_SUITES } from '../../net/probes/tls-hello.ts'
+import { probeHello, probeRenegotiation, type TlsPlace } from '../../net/probes/tls-probe.ts'
 import type { ListenInfo } from '../running-server.ts'
 import type { Probes } from './probes.ts'
 import { bad, check, ok, type Seen } from './subject.ts'

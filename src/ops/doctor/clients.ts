@@ -2,7 +2,7 @@
 // What clients do, done by two throw-away accounts: logging in by each mechanism, archive, upload, a room, a relay for calls.
 import type { Check } from '../../appliance/check.ts'
 import type { Ward } from '../../appliance/examine.ts'
-import { authoritiesOf } from '../../net/tls-probe.ts'
+import { authoritiesOf } from '../../net/probes/tls-probe.ts'
 import { archive } from '../compliance/checks/chat.ts'
 import { rooms } from '../compliance/checks/rooms.ts'
 import { abuseContact, slotOf, upload, uploadFromPages } from '../compliance/checks/services.ts'

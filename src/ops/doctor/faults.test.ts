@@ -21,7 +21,7 @@ import {
   served,
   zone,
 } from '../../../test/support/patient.ts'
-import { GOOD_SUITES, VERSIONS } from '../../net/tls-hello.ts'
+import { GOOD_SUITES, VERSIONS } from '../../net/probes/tls-hello.ts'
 import type { PostgresState } from '../../store/inspect-postgres.ts'
 
 const GIB = 1024 ** 3

@@ -2,8 +2,8 @@
 // Whether everything that listens answers: from inside, and through each address that others use.
 import type { Check } from '../../appliance/check.ts'
 import type { Ward } from '../../appliance/examine.ts'
-import { isPublic, publicAddresses } from '../../net/public-addresses.ts'
-import { probePort } from '../../net/tls-probe.ts'
+import { isPublic, publicAddresses } from '../../net/dns/public-addresses.ts'
+import { probePort } from '../../net/probes/tls-probe.ts'
 import { Unseen } from '../compliance/missing.ts'
 import { ownAddresses } from '../dns.ts'
 import { reachable } from '../own-places.ts'

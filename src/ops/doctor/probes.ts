@@ -3,7 +3,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { domainToASCII } from 'node:url'
-import { authoritiesOf, probePort, probeTls, type TlsOutcome, type TlsPlace } from '../../net/tls-probe.ts'
+import { authoritiesOf, probePort, probeTls, type TlsOutcome, type TlsPlace } from '../../net/probes/tls-probe.ts'
 import { Unseen } from '../compliance/missing.ts'
 import { ownSource, reachable } from '../own-places.ts'
 import type { ListenInfo } from '../running-server.ts'

@@ -2,7 +2,7 @@
 // The servers that calls need, used as a call does with what our users are told: an address from each, and a relay through which
 // something passes.
 import type { Check } from '../../appliance/check.ts'
-import { askStun, RelayFailure, type RelayPlace, tryRelay } from '../../net/turn-client.ts'
+import { askStun, RelayFailure, type RelayPlace, tryRelay } from '../../net/probes/turn-client.ts'
 import type { Element } from '../../xml/element.ts'
 import { servicesOf } from '../compliance/checks/services.ts'
 import type { Lab } from '../compliance/lab.ts'

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // XEP-0114, as far as somebody sees who knows no secret. One that is right would push out the component that has it.
 import { createHash } from 'node:crypto'
-import { ClientSocket } from '../../../net/client-socket.ts'
+import { ClientSocket } from '../../../net/probes/client-socket.ts'
 import { type ReadEvent, Reader } from '../../../xml/reader.ts'
 import type { Lab } from '../lab.ts'
 import { needs, Unseen } from '../missing.ts'

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The ways in for web pages: found through host-meta (XEP-0156), then opened.
-import type { ClientPipe } from '../../../net/client-socket.ts'
-import { BoshPipe, WebSocketPipe } from '../../../net/web-pipe.ts'
+import type { ClientPipe } from '../../../net/probes/client-socket.ts'
+import { BoshPipe, WebSocketPipe } from '../../../net/probes/web-pipe.ts'
 import type { Lab } from '../lab.ts'
 import { Missing, needs } from '../missing.ts'
 

@@ -4,7 +4,7 @@
 import { randomInt } from 'node:crypto'
 import { createSocket } from 'node:dgram'
 import { connect, isIPv6 } from 'node:net'
-import { type Question, questionBytes, type Reply, readReply } from './dns-message.ts'
+import { type Question, questionBytes, type Reply, readReply } from './message.ts'
 
 /** Where a name server is. */
 export interface NameServer {

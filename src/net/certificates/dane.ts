@@ -2,9 +2,9 @@
 // Certificates that the DNS announces for a server (DANE, RFC 6698, RFC 7671), found by way of its SRV records (RFC 7673).
 // Only what DNSSEC vouches for counts, from the domain to the place and from the place to the certificate.
 import { createHash } from 'node:crypto'
-import type { Place } from '../stream/link.ts'
+import type { Place } from '../../stream/link.ts'
+import type { Resolver, Tlsa } from '../dns/resolver.ts'
 import type { Certificate } from './certificate.ts'
-import type { Resolver, Tlsa } from './resolver.ts'
 
 /** RFC 7218 §2.1. */
 export const USAGE = { pkixTa: 0, pkixEe: 1, daneTa: 2, daneEe: 3 } as const

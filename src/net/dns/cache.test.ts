@@ -2,9 +2,9 @@
 // That answers do not fill the memory, whoever makes us ask for them.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { FakeClock } from '../../test/support/fake-clock.ts'
-import { AnswerCache } from './dns-cache.ts'
-import type { DnsRecord } from './dns-message.ts'
+import { FakeClock } from '../../../test/support/fake-clock.ts'
+import { AnswerCache } from './cache.ts'
+import type { DnsRecord } from './message.ts'
 
 const record = (bytes: number): DnsRecord => ({
   ...{ name: 'a.example', type: 'TLSA', ttl: 60 },

@@ -4,10 +4,10 @@
 import { Resolver as SystemResolver } from 'node:dns'
 import { isIP } from 'node:net'
 import { domainToASCII } from 'node:url'
-import type { Clock } from '../clock.ts'
-import { AnswerCache } from './dns-cache.ts'
-import { exchange, type NameServer, NoAnswer } from './dns-exchange.ts'
-import type { DnsRecord, Question, Reply } from './dns-message.ts'
+import type { Clock } from '../../clock.ts'
+import { AnswerCache } from './cache.ts'
+import { exchange, type NameServer, NoAnswer } from './exchange.ts'
+import type { DnsRecord, Question, Reply } from './message.ts'
 
 /** Records, none of which means that there is no such name or nothing of that kind there. */
 export interface Answer<T> {

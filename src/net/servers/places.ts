@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where the server of a domain is: what the DNS says (RFC 6120 §3.2, XEP-0368 §3), in the order in which it is tried.
 import { isIP } from 'node:net'
-import type { Place } from '../stream/link.ts'
-import type { Answer, Resolver, Srv } from './resolver.ts'
+import type { Place } from '../../stream/link.ts'
+import type { Answer, Resolver, Srv } from '../dns/resolver.ts'
 
 /** The registered port of servers (RFC 6120 §14.5). */
 const PORT = 5269

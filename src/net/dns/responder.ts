@@ -5,7 +5,7 @@ import { createSocket, type Socket as UdpSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { createServer, isIPv6, type Server, type Socket } from 'node:net'
 import { networkInterfaces } from 'node:os'
-import type { Clock } from '../clock.ts'
+import type { Clock } from '../../clock.ts'
 import { answerTo, type ProofZone } from './proof-zone.ts'
 
 /** Answers by UDP in a second, to one network and in all; and how many more are only told to come by TCP, which is no longer than what they said. */

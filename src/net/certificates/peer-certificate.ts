@@ -2,15 +2,15 @@
 // Whether the certificate that another server showed proves that it answers for a domain: what the DNS announces for it
 // (RFC 7673), and otherwise what an authority vouches for (RFC 6120 §13.7).
 import type { TLSSocket } from 'node:tls'
-import type { Clock } from '../clock.ts'
-import type { Place, Proof } from '../stream/link.ts'
+import type { Clock } from '../../clock.ts'
+import type { Place, Proof } from '../../stream/link.ts'
+import type { Resolver, Tlsa } from '../dns/resolver.ts'
+import { ipOf, placesOf } from '../servers/places.ts'
 import { type Authorities, readable } from './authorities.ts'
 import type { Certificate } from './certificate.ts'
 import { type Chain, chainOf } from './chain.ts'
 import { announcedAt, isAbout, USAGE } from './dane.ts'
-import type { Resolver, Tlsa } from './resolver.ts'
 import { asciiDomain, isForDomain, mismatch } from './server-names.ts'
-import { ipOf, placesOf } from './server-places.ts'
 
 /** What proving needs. */
 export interface ProofParts {

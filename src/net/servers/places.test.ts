@@ -2,10 +2,10 @@
 // In which order the places of a domain are tried, and when there are none.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { FakeClock } from '../../test/support/fake-clock.ts'
-import { FakeDns } from '../../test/support/fake-dns.ts'
-import { DnsError, DnsResolver } from './resolver.ts'
-import { placesOf } from './server-places.ts'
+import { FakeClock } from '../../../test/support/fake-clock.ts'
+import { FakeDns } from '../../../test/support/fake-dns.ts'
+import { DnsError, DnsResolver } from '../dns/resolver.ts'
+import { placesOf } from './places.ts'
 
 const dns = await FakeDns.start()
 const options = { resolvers: [dns.server], dnssec: 'auto' } as const

@@ -2,12 +2,12 @@
 // The way to another server one step at a time, for administrators who want to know where it ends. The dialler does the same
 // in one go, and tells only the first reason.
 
-import type { Place } from '../stream/link.ts'
-import { announcedAt } from './dane.ts'
+import type { Place } from '../../stream/link.ts'
+import { announcedAt } from '../certificates/dane.ts'
+import { type Answer, DnsError, type Resolver, type Srv } from '../dns/resolver.ts'
+import { connectReason } from './dialer.ts'
 import { connectFirst } from './happy-eyeballs.ts'
-import { type Answer, DnsError, type Resolver, type Srv } from './resolver.ts'
-import { connectReason } from './server-dialer.ts'
-import { type Places, placesOf } from './server-places.ts'
+import { type Places, placesOf } from './places.ts'
 
 /** How long connecting to one address may take, in ms. */
 const CONNECT_TIME = 10_000

@@ -4,7 +4,7 @@
 import { resolveSrv } from 'node:dns/promises'
 import { connect, type Socket } from 'node:net'
 import { type ConnectionOptions, connect as connectTls, TLSSocket } from 'node:tls'
-import { type BindingType, clientBinding } from './tls-bindings.ts'
+import { type BindingType, clientBinding } from '../tls-bindings.ts'
 
 /** How long connecting or a handshake may take, in ms. */
 const PATIENCE = 5_000

@@ -13,7 +13,7 @@ import {
   SERVER_AUTH,
   unknownExtension,
   type Wish,
-} from '../../test/support/certificates.ts'
+} from '../../../test/support/certificates.ts'
 import { readable } from './authorities.ts'
 import { readCertificate } from './certificate.ts'
 import { chainOf } from './chain.ts'

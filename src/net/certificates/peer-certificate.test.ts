@@ -20,14 +20,14 @@ import {
   SIGNS_NO_CERTIFICATES,
   unknownExtension,
   type Wish,
-} from '../../test/support/certificates.ts'
-import { FakeDns } from '../../test/support/fake-dns.ts'
-import { systemClock } from '../clock.ts'
-import type { Place, Proof } from '../stream/link.ts'
+} from '../../../test/support/certificates.ts'
+import { FakeDns } from '../../../test/support/fake-dns.ts'
+import { systemClock } from '../../clock.ts'
+import type { Place, Proof } from '../../stream/link.ts'
+import { DnsResolver } from '../dns/resolver.ts'
+import { Certificates } from '../tls.ts'
 import { Authorities } from './authorities.ts'
 import { PeerCertificates } from './peer-certificate.ts'
-import { DnsResolver } from './resolver.ts'
-import { Certificates } from './tls.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'aenigma-peers-'))
 after(() => rmSync(dir, { recursive: true }))

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Asks those who keep a zone, each at each of its addresses, past all that others remember: what a registrar's form was just
 // told is seen at once, and a server that lags behind is seen, too.
-import { exchange, type NameServer, NoAnswer } from './dns-exchange.ts'
-import type { DnsRecord, Question, Reply } from './dns-message.ts'
+import { exchange, type NameServer, NoAnswer } from './exchange.ts'
+import type { DnsRecord, Question, Reply } from './message.ts'
 import type { DnsResolver } from './resolver.ts'
 
 /** How long a server may take, in ms. */

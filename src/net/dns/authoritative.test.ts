@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Answer } from 'dns-packet'
-import { FakeDns } from '../../test/support/fake-dns.ts'
+import { FakeDns } from '../../../test/support/fake-dns.ts'
 import { Authoritative, type AuthoritativeParts } from './authoritative.ts'
-import type { DnsRecord } from './dns-message.ts'
+import type { DnsRecord } from './message.ts'
 
 const ZONE = 'example.org'
 const KEY: Answer = { type: 'DNSKEY', name: ZONE, ttl: 1, data: { flags: 257, algorithm: 13, key: Buffer.from('key') } }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Answers of the DNS for as long as they hold. What others make us ask must not fill the memory: the oldest is forgotten.
-import type { Clock } from '../clock.ts'
-import type { DnsRecord } from './dns-message.ts'
+import type { Clock } from '../../clock.ts'
+import type { DnsRecord } from './message.ts'
 
 /** The longest that anything is believed, in seconds. */
 const LONGEST = 86_400

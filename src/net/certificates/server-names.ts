@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Whether a certificate is for a domain (RFC 6120 §13.7.1.2, RFC 9525 §6). The common name does not count.
 import { domainToASCII } from 'node:url'
-import { prepareDomain } from '../xmpp/domain.ts'
+import { prepareDomain } from '../../xmpp/domain.ts'
+import { ipOf } from '../servers/places.ts'
 import type { Certificate, CertificateNames } from './certificate.ts'
-import { ipOf } from './server-places.ts'
 
 /** How many names a sentence has. */
 const NAMES_TOLD = 3

@@ -7,10 +7,10 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { decode, encode, type Packet, RECURSION_DESIRED } from 'dns-packet'
-import { FakeClock } from '../../test/support/fake-clock.ts'
-import { exchange } from './dns-exchange.ts'
-import { DnsResponder } from './dns-responder.ts'
+import { FakeClock } from '../../../test/support/fake-clock.ts'
+import { exchange } from './exchange.ts'
 import { answerTo, type ProofZone } from './proof-zone.ts'
+import { DnsResponder } from './responder.ts'
 
 const ZONE = 'acme.chat.example.org'
 const TEXT = 'A'.repeat(43)

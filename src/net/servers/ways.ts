@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The ways to other servers: names, connections, and what their certificates prove. Loaded with the first one that is needed.
-import type { Dialer } from '../stream/link.ts'
-import type { Authorities } from './authorities.ts'
-import { PeerCertificates } from './peer-certificate.ts'
-import { DnsResolver } from './resolver.ts'
-import { ServerDialer } from './server-dialer.ts'
-import type { NetworkOptions, NetworkParts } from './server-network.ts'
-import { ServerWalk } from './server-walk.ts'
+import type { Dialer } from '../../stream/link.ts'
+import type { Authorities } from '../certificates/authorities.ts'
+import { PeerCertificates } from '../certificates/peer-certificate.ts'
+import { DnsResolver } from '../dns/resolver.ts'
+import { ServerDialer } from './dialer.ts'
+import type { NetworkOptions, NetworkParts } from './network.ts'
+import { ServerWalk } from './walk.ts'
 
 /** What they are made of. */
 export interface WayParts extends Omit<NetworkParts, 'options'> {

@@ -2,7 +2,7 @@
 // What TLS agreed on with another server, and what certificate it showed: for administrators who look at a connection.
 import { X509Certificate } from 'node:crypto'
 import type { TLSSocket } from 'node:tls'
-import type { Secured } from '../stream/link.ts'
+import type { Secured } from '../../stream/link.ts'
 import { readable } from './authorities.ts'
 import { namesTold } from './server-names.ts'
 

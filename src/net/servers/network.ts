@@ -2,18 +2,18 @@
 // All that talking to other servers needs of the network, put together: the DNS, TLS both ways, and the verdict on certificates. Most
 // of it is loaded when it is first needed.
 import { createRequire } from 'node:module'
-import type { Clock } from '../clock.ts'
-import type { Log } from '../log.ts'
-import type { Metrics } from '../metrics.ts'
-import type { Dialer } from '../stream/link.ts'
-import { Authorities } from './authorities.ts'
-import type { NameServer } from './dns-exchange.ts'
-import type { ServerSide } from './listen.ts'
-import type { ResolverOptions } from './resolver.ts'
-import type { DialLimits } from './server-dialer.ts'
-import type { ServerWalk } from './server-walk.ts'
-import type { ServerWays } from './server-ways.ts'
-import type { Certificates } from './tls.ts'
+import type { Clock } from '../../clock.ts'
+import type { Log } from '../../log.ts'
+import type { Metrics } from '../../metrics.ts'
+import type { Dialer } from '../../stream/link.ts'
+import { Authorities } from '../certificates/authorities.ts'
+import type { NameServer } from '../dns/exchange.ts'
+import type { ResolverOptions } from '../dns/resolver.ts'
+import type { ServerSide } from '../listen.ts'
+import type { Certificates } from '../tls.ts'
+import type { DialLimits } from './dialer.ts'
+import type { ServerWalk } from './walk.ts'
+import type { ServerWays } from './ways.ts'
 
 /** Loads at once: nothing may come between a connection and who takes it. */
 const require = createRequire(import.meta.url)
@@ -88,7 +88,7 @@ export class ServerNetwork {
 
   get #ways(): ServerWays {
     if (this.#made) return this.#made
-    const { ServerWays } = require('./server-ways.ts') as typeof import('./server-ways.ts')
+    const { ServerWays } = require('./ways.ts') as typeof import('./ways.ts')
     this.#made = new ServerWays({
       ...this.#parts,
       authorities: this.#authorities,

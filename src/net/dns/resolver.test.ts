@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type DecodedPacket, encode, type Answer as PacketAnswer } from 'dns-packet'
-import { FakeClock } from '../../test/support/fake-clock.ts'
-import { answerTo, FakeDns } from '../../test/support/fake-dns.ts'
+import { FakeClock } from '../../../test/support/fake-clock.ts'
+import { answerTo, FakeDns } from '../../../test/support/fake-dns.ts'
 import { DnsError, DnsResolver, type ResolverOptions } from './resolver.ts'
 
 const NAME = '_xmpp-server._tcp.capulet.example'

@@ -13,16 +13,16 @@ import {
   createServer as createTlsServer,
   type TLSSocket,
 } from 'node:tls'
-import { authority, type Issued, issue } from '../../test/support/certificates.ts'
-import { FakeDns } from '../../test/support/fake-dns.ts'
-import { systemClock } from '../clock.ts'
-import { silentLog } from '../log.ts'
-import { Metrics } from '../metrics.ts'
-import { DialError, type DialFailure, type Link } from '../stream/link.ts'
-import { el } from '../xml/element.ts'
-import { ClientListener } from './listen.ts'
-import { ServerNetwork } from './server-network.ts'
-import { Certificates } from './tls.ts'
+import { authority, type Issued, issue } from '../../../test/support/certificates.ts'
+import { FakeDns } from '../../../test/support/fake-dns.ts'
+import { systemClock } from '../../clock.ts'
+import { silentLog } from '../../log.ts'
+import { Metrics } from '../../metrics.ts'
+import { DialError, type DialFailure, type Link } from '../../stream/link.ts'
+import { el } from '../../xml/element.ts'
+import { ClientListener } from '../listen.ts'
+import { Certificates } from '../tls.ts'
+import { ServerNetwork } from './network.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'aenigma-dial-'))
 const metrics = new Metrics()
