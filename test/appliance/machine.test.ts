@@ -75,6 +75,13 @@ suite('a machine', { timeout: 40 * 60_000 }, () => {
     machine.run('sh', '-c', `echo 'secret of ${name}' | aenigma user add ${addressOf(name)} --password-stdin`)
   }
 
+  /** @returns makes the server as impatient as it was */
+  function patient(): () => void {
+    const config = '/etc/aenigma/aenigma.yaml'
+    machine.run('sh', '-ec', `cp -p ${config} /run/impatient.yaml && echo '${PATIENT}' >>${config} && aenigma reload`)
+    return () => void machine.run('sh', '-ec', `cp -p /run/impatient.yaml ${config} && aenigma reload`)
+  }
+
   test('that is not fit is told so before anything changes', () => {
     const squatter =
       "setsid perl -MIO::Socket::INET -e 'my $s = IO::Socket::INET->new(LocalPort=>5222,Listen=>1,ReuseAddr=>1) or die; sleep 600' >/dev/null 2>&1 & echo $!"
@@ -130,11 +137,10 @@ suite('a machine', { timeout: 40 * 60_000 }, () => {
   })
 
   test('has nothing in its TLS that costs it the best grade', { timeout: PATIENCE }, async (t) => {
-    const config = '/etc/aenigma/aenigma.yaml'
-    machine.run('sh', '-ec', `cp ${config} /run/ && echo '${PATIENT}' >>${config} && aenigma reload`)
+    const impatient = patient()
     const from = { host: internet.grader, domain: DOMAIN, ca: internet.ca }
     const all = await Promise.all(PORTS.map((one) => grade(of, from, one)))
-    machine.run('sh', '-ec', `cp /run/aenigma.yaml ${config} && aenigma reload`)
+    impatient()
     const found = all.flatMap((list, index) => list.map((one) => ({ port: PORTS[index]?.port, ...one })))
     for (const { port, severity, id, finding } of found) t.diagnostic(`${port} ${severity} ${id}: ${finding}`)
     assert.deepEqual(
@@ -227,6 +233,7 @@ suite('a machine', { timeout: 40 * 60_000 }, () => {
     const strangers = await Authority.create(of.directory, 'strangers')
     const records = recordsOf(machine.run('aenigma', 'dns', '--zone'))
     await internet.dns.change(records)
+    const impatient = patient()
     const faults = faultsOf({
       ...{ machine, records, strangers, domain: DOMAIN, trusted: internet.pages, answers: () => answers(machine) },
       changeDns: (changed) => internet.dns.change(changed),
@@ -245,6 +252,7 @@ suite('a machine', { timeout: 40 * 60_000 }, () => {
       })
     }
     assert.deepEqual(wrong(machine), [])
+    impatient()
     t.diagnostic(`${faults.length} faults`)
   })
 
