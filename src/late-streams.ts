@@ -8,6 +8,9 @@ import { keep } from './stream/s2s/kept.ts'
 import type { ServerStreamParts } from './stream/s2s/parts.ts'
 import type { Stanza } from './xmpp/stanza.ts'
 
+/** How long until what an earlier process left is asked for again, if the store could not say, in ms. */
+const AGAIN = 5_000
+
 /** Loads at once: stanzas keep their order, and a connection is never without somebody who listens to it. */
 const require = createRequire(import.meta.url)
 
@@ -15,6 +18,8 @@ const require = createRequire(import.meta.url)
 export class LateStreams implements OtherServers {
   readonly parts: ServerStreamParts
   #made: ServerStreams | undefined
+  /** Resolves when what an earlier process left has been read. */
+  #begun: Promise<void> = Promise.resolve()
   #closed = false
 
   constructor(parts: ServerStreamParts) {
@@ -31,7 +36,9 @@ export class LateStreams implements OtherServers {
 
   async start(): Promise<void> {
     const [left] = await this.parts.store.outbox.page(0, 1)
-    if (left) await this.#make().start()
+    if (!left) return
+    void this.#streams // somebody may have needed them already
+    await this.#begun
   }
 
   carry(stanza: Stanza): MaybeAsync<void> {
@@ -72,14 +79,22 @@ export class LateStreams implements OtherServers {
 
   get #streams(): ServerStreams {
     if (this.#made) return this.#made
-    const made = this.#make()
-    made.start().catch((error: unknown) => this.parts.log.error('outbox not read', { error }))
-    return made
-  }
-
-  #make(): ServerStreams {
     const { ServerStreams } = require('./stream/s2s/federation.ts') as typeof import('./stream/s2s/federation.ts')
     this.#made = new ServerStreams(this.parts)
+    this.#begun = this.#begin(this.#made)
     return this.#made
+  }
+
+  /** Until it has been read, messages only wait: a store that fails for a moment must not make that for good. Never rejects. */
+  async #begin(made: ServerStreams): Promise<void> {
+    const { clock, log } = this.parts
+    while (!this.#closed) {
+      try {
+        return await made.start()
+      } catch (error) {
+        log.error('outbox not read', { error })
+        await new Promise<void>((resolve) => clock.after(AGAIN, resolve))
+      }
+    }
   }
 }

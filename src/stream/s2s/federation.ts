@@ -67,6 +67,8 @@ export class ServerStreams implements Federation, RouteOwner {
   #counted = 0
   /** Messages that came before those of an earlier process were read: they go after these. */
   #early: Early[] | undefined = []
+  /** The last of those that have been read. */
+  #readUpTo = 0
   #closed = false
 
   constructor(parts: ServerStreamParts) {
@@ -76,17 +78,17 @@ export class ServerStreams implements Federation, RouteOwner {
     parts.metrics.federation = () => this.#state()
   }
 
-  /** Sends what an earlier process could not send any more. */
+  /** Sends what an earlier process could not send any more. If it rejects, since the store did, it goes on with the next call. */
   async start(): Promise<void> {
     const early = this.#early ?? []
     this.#early = early
-    for (let after = 0; !this.#closed; ) {
-      const page = await this.parts.store.outbox.page(after, PAGE)
+    while (!this.#closed) {
+      const page = await this.parts.store.outbox.page(this.#readUpTo, PAGE)
       const own = early[0]?.id ?? Number.POSITIVE_INFINITY
       for (const message of page) if (message.id < own) this.#goOnWith(message)
       const last = page.at(-1)
       if (!last || page.length < PAGE || last.id >= own) break
-      after = last.id
+      this.#readUpTo = last.id
     }
     this.#early = undefined
     if (!this.#closed) for (const { stanza, id } of early) this.#carry(stanza, id)
