@@ -18,15 +18,15 @@ const RRSETS: readonly Rrset[] = [
   { name: '_acme-challenge.example.org', type: 'TXT', ttl: 3600, values: ['a "b" c'] },
 ]
 
-interface Asked {
+interface Asked<Body> {
   readonly method: string
   readonly path: string
   readonly query: URLSearchParams
-  // biome-ignore lint/suspicious/noExplicitAny: what a JSON body has
-  readonly body: any
+  readonly body: Body
 }
 
-function serving(scheme: string, answer: (asked: Asked) => unknown): Fetch {
+/** @param answer to requests whose bodies are what this provider takes */
+function serving<Body>(scheme: string, answer: (asked: Asked<Body>) => unknown): Fetch {
   return async (text, init) => {
     const url = new URL(text)
     assert.equal(new Headers(init.headers).get('authorization'), `${scheme} secret`)
@@ -37,8 +37,14 @@ function serving(scheme: string, answer: (asked: Asked) => unknown): Fetch {
 }
 
 function desecServer(): Fetch {
-  const sets = new Map<string, { subname: string; type: string; ttl: number; records: string[] }>()
-  return serving('Token', ({ method, path, query, body }) => {
+  interface RecordSet {
+    subname: string
+    type: string
+    ttl: number
+    records: string[]
+  }
+  const sets = new Map<string, RecordSet>()
+  return serving<readonly RecordSet[]>('Token', ({ method, path, query, body }) => {
     if (path !== `/api/v1/domains/${ZONE}/rrsets/`) return undefined
     if (method === 'GET') return [...sets.values()].filter(({ subname }) => subname === query.get('subname'))
     for (const one of body) {
@@ -50,8 +56,14 @@ function desecServer(): Fetch {
 }
 
 function hetznerServer(): Fetch {
-  const sets = new Map<string, { name: string; type: string; ttl: number; records: { value: string }[] }>()
-  return serving('Bearer', ({ method, path, query, body }) => {
+  interface RecordSet {
+    name: string
+    type: string
+    ttl: number
+    records: { value: string }[]
+  }
+  const sets = new Map<string, RecordSet>()
+  return serving<RecordSet>('Bearer', ({ method, path, query, body }) => {
     const [, name = '', type = '', action] =
       new RegExp(`^/v1/zones/${ZONE}/rrsets(?:/([^/]+)/([^/]+))?(?:/actions/(.*))?$`).exec(path) ?? []
     if (!path.startsWith(`/v1/zones/${ZONE}/`)) return undefined
@@ -74,9 +86,15 @@ function hetznerServer(): Fetch {
 }
 
 function cloudflareServer(): Fetch {
-  const all = new Map<string, { id: string; name: string; type: string }>()
+  interface One {
+    id: string
+    name: string
+    type: string
+    content?: string
+  }
+  const all = new Map<string, One>()
   let count = 0
-  return serving('Bearer', ({ method, path, query, body }) => {
+  return serving<One>('Bearer', ({ method, path, query, body }) => {
     if (path === '/client/v4/zones') return { result: query.get('name') === ZONE ? [{ id: 'z1' }] : [] }
     const [, id] = /^\/client\/v4\/zones\/z1\/dns_records(?:\/(.+))?$/.exec(path) ?? []
     if (method === 'GET') {

@@ -105,7 +105,9 @@ function outsideCheck(
       const failed = await probePort(address, port)
       if (failed === undefined) {
         if ((await isSame()) !== false) return ok('It answers.')
-        const forward = `Let the router pass port ${port} on to this machine.`
+        const often =
+          'If this was looked at several times within a minute, wait for one: what one address may open is limited.'
+        const forward = `Let the router pass port ${port} on to this machine. ${often}`
         return bad('error', `${address} port ${port}: something else than this server answers.`, forward)
       }
       const fix =

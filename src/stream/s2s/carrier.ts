@@ -49,6 +49,3 @@ export interface RouteInfo {
   /** Why the last attempt failed, or the last stream broke, and when. */
   readonly lastError: { readonly why: string; readonly at: number } | undefined
 }
-
-/** A keepalive (RFC 6120 §4.6.1). */
-export const SPACE = { xml: (): string => ' ' }

@@ -362,6 +362,6 @@ export class ServerStreams implements Federation, RouteOwner {
     if (acks.active && acks.askedAt !== undefined && now - acks.askedAt > PATIENCE) {
       stream.close(new StreamError('connection-timeout'))
     } else if (acks.length === 0 && now - lastStanza > idleTimeout) stream.close()
-    else if (now - lastSent > KEEPALIVE) stream.keepAlive()
+    else if (now - lastSent > KEEPALIVE) stream.traffic.keepAlive()
   }
 }

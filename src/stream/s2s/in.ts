@@ -8,7 +8,7 @@ import { StreamError } from '../../xmpp/errors.ts'
 import type { Link, LinkEvents, MaybeAsync, Proof, StreamHeader } from '../link.ts'
 import { NS_SASL, NS_TLS } from '../offer.ts'
 import type { PingAnswer } from './acks.ts'
-import { type Carrier, SPACE, type StreamInfo } from './carrier.ts'
+import type { Carrier, StreamInfo } from './carrier.ts'
 import { DialbackReceiving, type ReceivingStream } from './dialback-receiving.ts'
 import { domainIn, headerProblem } from './header.ts'
 import { NS_BIDI, NS_DIALBACK, NS_SM, serverFeatures } from './offer.ts'
@@ -124,12 +124,6 @@ export class InStream implements LinkEvents, Carrier {
 
   send(one: Parcel): void {
     this.traffic.send(one)
-  }
-
-  /** RFC 6120 §4.6.1. */
-  keepAlive(): void {
-    this.traffic.lastSent = this.#parts.clock.now()
-    this.#link.send(SPACE)
   }
 
   close(error?: StreamError): void {

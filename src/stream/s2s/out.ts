@@ -6,7 +6,7 @@ import { StreamError } from '../../xmpp/errors.ts'
 import type { Dialed, Link, LinkEvents, MaybeAsync, Place, StreamHeader } from '../link.ts'
 import { NS_SASL, NS_STREAMS, NS_TLS } from '../offer.ts'
 import type { PingAnswer } from './acks.ts'
-import { type Carrier, SPACE, type StreamInfo } from './carrier.ts'
+import type { Carrier, StreamInfo } from './carrier.ts'
 import { type Asked, DialbackAsking } from './dialback-asking.ts'
 import { DialbackReceiving, ofOurs } from './dialback-receiving.ts'
 import { failureByDialback, failureByPeer, StreamFailure } from './failure.ts'
@@ -145,12 +145,6 @@ export class OutStream implements LinkEvents, Carrier {
 
   send(one: Parcel): void {
     this.traffic.send(one)
-  }
-
-  /** RFC 6120 §4.6.1. */
-  keepAlive(): void {
-    this.traffic.lastSent = this.#parts.clock.now()
-    this.#link.send(SPACE)
   }
 
   close(error?: StreamError): void {

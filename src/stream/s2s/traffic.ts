@@ -25,6 +25,9 @@ const UNSENT_MAX = 128 * 1024
 /** A language tag (RFC 5646 §2.1, §4.4.1) of sensible length: it is put into every stanza of the stream. */
 const LANGUAGE = /^[A-Za-z0-9]{1,8}(?:-[A-Za-z0-9]{1,8}){0,7}$/
 
+/** A keepalive (RFC 6120 §4.6.1). */
+const SPACE = { xml: (): string => ' ' }
+
 const NS_STREAM_ERROR = 'urn:ietf:params:xml:ns:xmpp-streams'
 /** UTF-16 units of what the other side says about an error. */
 const TEXT_MAX = 200
@@ -78,6 +81,12 @@ export class Traffic {
     this.#link.send(one.stanza)
     this.acks.sent(one)
     if (!this.hasRoom) this.acks.askNow() // nothing goes on before they have said what they have
+  }
+
+  /** A sign of life. */
+  keepAlive(): void {
+    this.lastSent = this.#parts.clock.now()
+    this.#link.send(SPACE)
   }
 
   /** Takes what comes on a stream on which somebody is proved. */
