@@ -25,8 +25,11 @@ const IN = 1
 /** RFC 1035 §4.1.1; the last one takes EDNS (RFC 6891 §6.1.3). */
 const CODE = { ok: 0, malformed: 1, noSuchName: 3, notImplemented: 4, refused: 5, badVersion: 16 } as const
 const FLAG = { answer: 0x8000, authoritative: 0x0400, truncated: 0x0200, desired: 0x0100 } as const
-/** In seconds: the proofs are looked for once, and that there is none must not be remembered (RFC 2308 §5). */
-const TTL_PROOF = 1
+/**
+ * In seconds: neither a proof nor that there is none may be remembered (RFC 1035 §3.2.1, RFC 2308 §5). The next one at the same
+ * label, for a domain with `*.` before it, may come in the same second.
+ */
+const TTL_PROOF = 0
 const TTL = 3600
 
 interface Question {
